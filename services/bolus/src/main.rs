@@ -1,0 +1,2 @@
+//! The `bolus` command line.
+fn main() {}

@@ -1,0 +1,108 @@
+//! What the header of one DICOM instance tells, as far as labelling needs it.
+
+use bolus_study::{BodyPart, Evidence, Orientation, SeriesUid, SopInstanceUid, StudyUid, Vector3};
+use serde::Serialize;
+
+/// Where the pixel data of an instance lies in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PixelLocation {
+    /// Offset in bytes of the value of PixelData (7FE0,0010): the first pixel, or the first item of an encapsulated stream.
+    /// Counted in the file as stored; zero with `deflated` data sets, which have no offsets.
+    pub offset: u64,
+    /// Length of the value in bytes; `None` where it is undefined (encapsulated) or unknown (deflated).
+    pub length: Option<u64>,
+    /// Whether the frames are encapsulated (PS3.5 section A.4).
+    pub encapsulated: bool,
+    /// Whether the data set is deflated as a whole, so that only the whole file can be read.
+    pub deflated: bool,
+}
+
+/// How stored values are laid out (PS3.5 section 8.1.1) and what they mean (PS3.3 section C.11.1.1.2).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PixelFormat {
+    /// Rows (0028,0010).
+    pub rows: usize,
+    /// Columns (0028,0011).
+    pub columns: usize,
+    /// Number of Frames (0028,0008), 1 where absent.
+    pub frames: usize,
+    /// Samples per Pixel (0028,0002).
+    pub samples_per_pixel: u16,
+    /// Photometric Interpretation (0028,0004).
+    pub photometric: String,
+    /// Bits Allocated (0028,0100).
+    pub bits_allocated: u16,
+    /// Bits Stored (0028,0101).
+    pub bits_stored: u16,
+    /// High Bit (0028,0102).
+    pub high_bit: u16,
+    /// Pixel Representation (0028,0103) is 1: two's complement.
+    pub signed: bool,
+    /// Pixel Padding Value (0028,0120), as a stored value.
+    pub padding: Option<i32>,
+    /// Pixel Padding Range Limit (0028,0121), as a stored value.
+    pub padding_limit: Option<i32>,
+}
+
+/// Geometry and units of one frame. Classic CT has one frame; Enhanced CT has one a slice, from its functional groups.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FrameInfo {
+    /// Image Position (Patient), the centre of the first pixel.
+    pub position_mm: Option<Vector3>,
+    /// Image Orientation (Patient), unit vectors.
+    pub orientation: Option<Orientation>,
+    /// Pixel Spacing, `[y, x]`.
+    pub pixel_spacing_mm: Option<[f64; 2]>,
+    /// Slice Thickness.
+    pub slice_thickness_mm: Option<f64>,
+    /// Rescale Slope (0028,1053).
+    pub rescale_slope: Option<f64>,
+    /// Rescale Intercept (0028,1052).
+    pub rescale_intercept: Option<f64>,
+    /// Image Type (0008,0008), or Frame Type (0008,9007) of an Enhanced CT frame.
+    pub image_type: Vec<String>,
+}
+
+/// The header of one instance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Instance {
+    /// Study Instance UID; `None` where absent or empty.
+    pub study_uid: Option<StudyUid>,
+    /// Series Instance UID; `None` where absent or empty.
+    pub series_uid: Option<SeriesUid>,
+    /// SOP Instance UID, of the data set or else of the file meta group.
+    pub sop_instance_uid: Option<SopInstanceUid>,
+    /// SOP Class UID, of the data set or else of the file meta group.
+    pub sop_class_uid: Option<String>,
+    /// Transfer Syntax UID; implicit little endian or what the bytes show, where there is no file meta group.
+    pub transfer_syntax_uid: String,
+    /// Modality (0008,0060).
+    pub modality: Option<String>,
+    /// Frame of Reference UID (0020,0052).
+    pub frame_of_reference_uid: Option<String>,
+    /// Series Number (0020,0011): a hint for grouping where the series UID is missing, nothing else.
+    pub series_number: Option<String>,
+    /// Series Description (0008,103E).
+    pub series_description: Option<String>,
+    /// Manufacturer (0008,0070).
+    pub manufacturer: Option<String>,
+    /// Convolution Kernel (0018,1210).
+    pub kernel: Option<String>,
+    /// Gantry/Detector Tilt (0018,1120) in degrees, as stated; the geometry decides, this is for the report.
+    pub stated_tilt_deg: Option<f64>,
+    /// Patient ID (0010,0020), kept in memory for the keyed digest alone. Never logged, never serialised.
+    #[serde(skip)]
+    pub patient_id: Option<String>,
+    /// The body parts that Body Part Examined (0018,0015) names.
+    pub body_parts_by_tag: Vec<BodyPart>,
+    /// The body parts that the words of the descriptions name.
+    pub body_parts_by_words: Vec<BodyPart>,
+    /// What the header says about contrast.
+    pub evidence: Vec<Evidence>,
+    /// Layout of the stored values; `None` where the instance has no image.
+    pub format: Option<PixelFormat>,
+    /// One entry a frame, at least one where `format` is given.
+    pub frames: Vec<FrameInfo>,
+    /// Where the pixel data lies; `None` where there is none.
+    pub pixels: Option<PixelLocation>,
+}

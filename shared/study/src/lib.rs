@@ -1,0 +1,20 @@
+//! The domain's types: identifiers, evidence, body parts, geometry, reasons and the row that one series ends as.
+//!
+//! Invariant: no input or output, no async, no knowledge of DICOM encoding, ONNX, Delta or Kafka.
+//! Every other crate may depend on this one; it depends on none of them.
+
+mod body;
+mod contrast;
+mod geometry;
+mod reason;
+mod row;
+mod uid;
+
+pub use body::{BodyPart, BodyPartFinding, BodyPartSource};
+pub use contrast::{Audit, Declared, DeclaredContrast, Evidence, PredictedClass, Says};
+pub use geometry::{Orientation, PixelWindow, SeriesGeometry, Vector3};
+pub use reason::{Reason, ReasonCode};
+pub use row::{
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Prediction, RowKey, SeriesFacts, SliceScore, Status,
+};
+pub use uid::{SeriesUid, SopInstanceUid, StudyUid, UidError};

@@ -1,0 +1,106 @@
+//! Why a file, a slice or a series was not labelled.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident => $text:literal),+ $(,)?) => {
+        /// A closed list of reasons, so that they can be counted and queried.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ReasonCode {
+            $($(#[$doc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl ReasonCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name used in the lake, in JSON and in tables.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file has no bytes.
+    EmptyFile => "empty_file",
+    /// The bytes are not DICOM.
+    NotDicom => "not_dicom",
+    /// A DICOMDIR or another media index (PS3.10 section 8.6): it names images and holds none.
+    Dicomdir => "dicomdir",
+    /// DICOM whose data set cannot be parsed.
+    BadDicom => "bad_dicom",
+    /// The file ends before its data set or its pixel data do.
+    Truncated => "truncated",
+    /// The modality is not CT.
+    Modality => "modality",
+    /// The SOP class holds no CT image.
+    SopClass => "sop_class",
+    /// A localizer (scout) image.
+    Localizer => "localizer",
+    /// A secondary capture or a screen: not reconstructed from the scanner's data.
+    SecondaryCapture => "secondary_capture",
+    /// Derived images (reformats, projections, maps) where originals are wanted.
+    Derived => "derived",
+    /// The slices are not axial.
+    NotAxial => "not_axial",
+    /// A required attribute is missing or cannot be read.
+    MissingAttribute => "missing_attribute",
+    /// Attributes contradict each other or the data.
+    InconsistentAttribute => "inconsistent_attribute",
+    /// No maintained decoder exists for the transfer syntax.
+    TransferSyntax => "transfer_syntax",
+    /// The pixel data is absent.
+    NoPixelData => "no_pixel_data",
+    /// The pixel data cannot be decoded.
+    PixelData => "pixel_data",
+    /// The image is larger than the limits allow.
+    TooLarge => "too_large",
+    /// The same SOP instance was seen before in this series.
+    DuplicateInstance => "duplicate_instance",
+    /// Another slice lies at the same position.
+    DuplicatePosition => "duplicate_position",
+    /// The series has fewer slices than the bundle needs.
+    TooFewSlices => "too_few_slices",
+    /// Slices are further apart than the bundle allows.
+    Spacing => "spacing",
+    /// The stack is sheared by gantry tilt and the bundle refuses that.
+    GantryTilt => "gantry_tilt",
+    /// No bundle covers the body part.
+    BodyPart => "body_part",
+    /// Too many slices of the series were refused.
+    TooManyRefusedSlices => "too_many_refused_slices",
+    /// An archive breaks a limit or a rule (nesting, path traversal, expansion ratio).
+    Archive => "archive",
+    /// The object could not be read from where it lies.
+    Unreadable => "unreadable",
+    /// The network or the runtime failed.
+    Inference => "inference",
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A reason with its particulars: what was expected and what was found. Never patient identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Reason {
+    /// The countable part.
+    pub code: ReasonCode,
+    /// The particulars, lower case, without a final period.
+    pub detail: String,
+}
+
+impl Reason {
+    /// Joins a code with its particulars.
+    pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

@@ -1,0 +1,228 @@
+//! The row that one series (or one unreadable file) ends as, and the key that makes it land once.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, SeriesUid, SopInstanceUid, StudyUid};
+
+/// How a series or file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A bundle labelled it.
+    Labelled,
+    /// It is not for this bundle; the reason says why. Reading it again gives the same.
+    Refused,
+    /// It should have been labelled and could not be; the reason says why.
+    Failed,
+}
+
+impl Status {
+    /// The name used in the lake and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Labelled => "labelled",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What identifies the bytes of one instance without reading them all: its SOP Instance UID and the store's entity tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstanceFingerprint {
+    /// The instance, or the object's own name where it has no UID.
+    pub instance: String,
+    /// The store's entity tag, as the store gave it.
+    pub etag: String,
+}
+
+/// sha256, as lower-case hex, of the sorted (SOP Instance UID, etag) list of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ContentDigest(String);
+
+impl ContentDigest {
+    /// Digests `fingerprints` in any order: they are sorted first.
+    #[must_use]
+    pub fn of(mut fingerprints: Vec<InstanceFingerprint>) -> Self {
+        fingerprints.sort();
+        let mut hasher = Sha256::new();
+        for fingerprint in &fingerprints {
+            hasher.update(fingerprint.instance.as_bytes());
+            hasher.update([0]);
+            hasher.update(fingerprint.etag.as_bytes());
+            hasher.update([0]);
+        }
+        Self(hex::encode(hasher.finalize()))
+    }
+
+    /// The digest as 64 hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The identity of a row: series UID + content digest + bundle digest. A key lands in the lake once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RowKey(String);
+
+impl RowKey {
+    /// Builds the key of a series (or, for an unreadable file, of the file's name) under one bundle.
+    #[must_use]
+    pub fn of(series: &str, content: &ContentDigest, bundle_digest: &str) -> Self {
+        let mut hasher = Sha256::new();
+        for part in [series, content.as_str(), bundle_digest] {
+            hasher.update(part.as_bytes());
+            hasher.update([0]);
+        }
+        Self(hex::encode(hasher.finalize()))
+    }
+
+    /// Takes back a key that was stored as text.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The key as 64 hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which bundle made a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleRef {
+    /// The bundle's name.
+    pub name: String,
+    /// The bundle's version.
+    pub version: String,
+    /// sha256 over the manifest and the network, as hex.
+    pub digest: String,
+}
+
+/// The score of one slice of the network's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceScore {
+    /// Position of the scored slice along the slice normal, in millimetres.
+    pub z_mm: f64,
+    /// The source instance nearest to that position.
+    pub sop_instance_uid: SopInstanceUid,
+    /// Probability of intravenous contrast, as the network gave it.
+    pub probability: f32,
+}
+
+/// What is known of a series without a model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SeriesFacts {
+    /// Modality (0008,0060).
+    pub modality: Option<String>,
+    /// Transfer syntax UIDs of the instances, sorted, each once.
+    pub transfer_syntaxes: Vec<String>,
+    /// Manufacturer (0008,0070).
+    pub manufacturer: Option<String>,
+    /// Convolution kernel (0018,1210).
+    pub kernel: Option<String>,
+    /// Number of slices in the series after duplicates are dropped.
+    pub slices: usize,
+    /// Rows of a slice.
+    pub rows: Option<usize>,
+    /// Columns of a slice.
+    pub columns: Option<usize>,
+    /// Pixel spacing in millimetres, `[y, x]`.
+    pub pixel_spacing_mm: Option<[f64; 2]>,
+    /// Median distance between slices in millimetres.
+    pub slice_spacing_mm: Option<f64>,
+    /// Nominal slice thickness in millimetres.
+    pub slice_thickness_mm: Option<f64>,
+    /// Number of gaps between slices.
+    pub gaps: usize,
+    /// Shear by gantry tilt, in degrees.
+    pub shear_deg: Option<f64>,
+}
+
+/// What a bundle says of a series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The class at the bundle's thresholds.
+    pub class: PredictedClass,
+    /// The calibrated probability of intravenous contrast.
+    pub probability: f64,
+    /// The aggregate of the slice probabilities before calibration.
+    pub raw_probability: f64,
+    /// How the class compares with the header.
+    pub audit: Audit,
+    /// The scored slices, from caudal to cranial.
+    pub slices: Vec<SliceScore>,
+    /// The execution provider that ran the network: `cpu` or `cuda`.
+    pub device: String,
+    /// Version of ONNX Runtime.
+    pub runtime: String,
+}
+
+/// One outcome: a row of the lake's table `labels`. `schemas/labels.json` describes it column by column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelRow {
+    /// The identity of the row.
+    pub key: RowKey,
+    /// How it ended.
+    pub status: Status,
+    /// Why it was refused or failed; none for a labelled series.
+    pub reason: Option<Reason>,
+    /// Study Instance UID, where known.
+    pub study_uid: Option<StudyUid>,
+    /// Series Instance UID, where known.
+    pub series_uid: Option<SeriesUid>,
+    /// Whether the series UID was missing and has been derived from the instances.
+    pub series_uid_derived: bool,
+    /// Keyed HMAC-SHA-256 of PatientID as hex; none unless the user gave a key.
+    pub patient_key: Option<String>,
+    /// URI of what was read: the longest common prefix of the instances, or the file.
+    pub source_uri: String,
+    /// Digest of the instances.
+    pub content: ContentDigest,
+    /// The bundle.
+    pub bundle: BundleRef,
+    /// Facts of the series.
+    pub facts: SeriesFacts,
+    /// Body parts and their source.
+    pub body_part: Option<BodyPartFinding>,
+    /// Declared contrast; none for a file that could not be read.
+    pub declared: Option<DeclaredContrast>,
+    /// The label; none unless `status` is labelled.
+    pub prediction: Option<Prediction>,
+    /// Number of input files the row stands for.
+    pub files: usize,
+    /// Slices of the series that could not be used, by reason code, sorted, with counts.
+    pub refused_slices: Vec<(String, usize)>,
+    /// Time from the first read of pixel data to the label, in seconds.
+    pub seconds: f64,
+    /// When the row was made, microseconds since the Unix epoch, UTC.
+    pub created_at_us: i64,
+    /// Version of Bolus.
+    pub program_version: String,
+    /// The event that led here, as received; none for `bolus label`.
+    pub event: Option<String>,
+    /// Attempts made, at least 1.
+    pub attempts: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(instance: &str, etag: &str) -> InstanceFingerprint {
+        InstanceFingerprint { instance: instance.into(), etag: etag.into() }
+    }
+
+    #[test]
+    fn content_digest_ignores_order_and_sees_every_part() {
+        let one = ContentDigest::of(vec![fingerprint("1.2", "a"), fingerprint("1.3", "b")]);
+        assert_eq!(one, ContentDigest::of(vec![fingerprint("1.3", "b"), fingerprint("1.2", "a")]));
+        assert_ne!(one, ContentDigest::of(vec![fingerprint("1.2", "b"), fingerprint("1.3", "a")]));
+        assert_ne!(RowKey::of("1.9", &one, "d"), RowKey::of("1.9", &one, "e"));
+    }
+}
