@@ -5,6 +5,8 @@ BOLUS_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bolus
 # Used by the scripts that source this file.
 # shellcheck disable=SC2034
 TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv
+# Outside the checkout, so that a fresh clone compiles no dependency again.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BOLUS_CACHE/target}
 
 have() { command -v "$1" >/dev/null 2>&1; }
 

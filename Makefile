@@ -1,0 +1,32 @@
+# Every target works from a bare Debian machine with Rust, Java, Python and Node: see infra/bootstrap.
+# Compiled output goes to the user's cache, so that a fresh clone compiles no dependency again; CARGO_TARGET_DIR
+# overrides that. There is one profile, release, so that the program and its tests share every dependency.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build fmt lint clean
+
+help: ## Show this list
+	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: ## Build, label the CT series under tests/data into demo/lake, and query the result
+	@infra/demo
+
+test: ## Everything that is checked before a change lands; what .ci/run calls
+	@infra/test
+
+bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
+	@infra/bench
+
+build: ## Build the program and say where it is
+	@infra/bootstrap
+	@. infra/common.sh; cargo build --release --locked --package bolus; echo "$$CARGO_TARGET_DIR/release/bolus"
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+lint: ## The checks of `make test` that compile no test: format, rules, clippy, docs, dependencies
+	@infra/test --lint
+
+clean: ## Remove the demo's output; the cache under ~/.cache/bolus stays
+	@rm -rf demo
