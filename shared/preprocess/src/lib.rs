@@ -1,1 +1,19 @@
-//! Placeholder.
+//! From the decoded slices of one series to the tensor that a network takes, driven wholly by a bundle's [`Spec`].
+//!
+//! The order of operations is that of `schemas/bundle.md`: orient, resample to millimetres, crop, keep the slab, map the values.
+//! Trilinear interpolation is separable, so each source slice is resampled in its plane as soon as it is decoded ([`Plan::resample_plane`])
+//! and only planes of the output's size are kept until the slab is put together ([`Plan::assemble`]): memory does not grow with the
+//! series. A [`Plan`] is made from the geometry alone, so that only the slices and pixels it names are ever fetched and decoded.
+//!
+//! Invariant: no input or output, no async, no random numbers; the same input gives the same bits.
+
+mod axis;
+mod body;
+mod plan;
+mod slab;
+mod spec;
+
+pub use body::body_part_by_image;
+pub use plan::{Blend, OutputSlice, Plan};
+pub use slab::{Slab, Tensor};
+pub use spec::{Alignment, GantryTilt, Scale, ShortSeries, Spec, SpecError};

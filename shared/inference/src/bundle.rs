@@ -1,0 +1,83 @@
+//! A bundle on disk, found by name, read and checked.
+
+use std::path::{Path, PathBuf};
+
+use bolus_study::BundleRef;
+use sha2::{Digest, Sha256};
+
+use crate::error::InferenceError;
+use crate::manifest::Manifest;
+
+/// The manifest's file name.
+const MANIFEST: &str = "bundle.toml";
+
+/// A bundle whose files have been read and whose digests hold. The reference output is checked when an engine starts.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Name, version and digest, as stored in every row.
+    pub reference: BundleRef,
+    /// The ONNX file's bytes.
+    pub(crate) network: Vec<u8>,
+    /// The reference input, `[slice, row, column]`, one byte a pixel.
+    pub(crate) reference_input: Vec<u8>,
+}
+
+impl Bundle {
+    /// Finds a bundle: a folder that holds a manifest, or the name of one below one of `folders`.
+    ///
+    /// # Errors
+    /// [`InferenceError::NoSuchBundle`] lists where it looked.
+    pub fn locate(name: &str, folders: &[PathBuf]) -> Result<PathBuf, InferenceError> {
+        let direct = PathBuf::from(name);
+        if direct.join(MANIFEST).is_file() {
+            return Ok(direct);
+        }
+        folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join(MANIFEST).is_file()).ok_or_else(|| {
+            InferenceError::NoSuchBundle {
+                name: name.to_owned(),
+                looked_in: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),
+            }
+        })
+    }
+
+    /// Reads the bundle in `folder` and checks manifest and digests.
+    ///
+    /// # Errors
+    /// [`InferenceError`] names the file and what is wrong with it.
+    pub fn load(folder: &Path) -> Result<Self, InferenceError> {
+        let path = folder.join(MANIFEST);
+        let text = read(&path)?;
+        let manifest = std::str::from_utf8(&text)
+            .map_err(|error| error.to_string())
+            .and_then(Manifest::parse)
+            .map_err(|problem| InferenceError::Manifest { path: path.clone(), problem })?;
+        let network_path = folder.join(&manifest.network.file);
+        let network = read(&network_path)?;
+        let found = hex::encode(Sha256::digest(&network));
+        if found != manifest.network.sha256.to_ascii_lowercase() {
+            return Err(InferenceError::Digest { path: network_path, expected: manifest.network.sha256, found });
+        }
+        let reference_input = read(&folder.join(&manifest.reference.input))?;
+        let [_, rows, columns] = manifest.preprocessing.crop;
+        if reference_input.len() != manifest.reference.slices * rows * columns {
+            let problem = format!(
+                "reference.input: {} bytes, expected {} slices of {rows} by {columns}",
+                reference_input.len(),
+                manifest.reference.slices
+            );
+            return Err(InferenceError::Manifest { path, problem });
+        }
+        let reference = BundleRef {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: hex::encode(Sha256::digest(&text)),
+        };
+        Ok(Self { manifest, reference, network, reference_input })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, InferenceError> {
+    std::fs::read(path).map_err(|source| InferenceError::Read { path: path.to_owned(), source })
+}

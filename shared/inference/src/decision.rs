@@ -1,0 +1,53 @@
+//! From slice probabilities to a class.
+
+use bolus_study::PredictedClass;
+
+use crate::manifest::{Aggregation, Manifest};
+
+/// Keeps logits finite for probabilities of exactly 0 or 1: the smallest step that single precision can tell from 1.
+const EDGE: f64 = 1e-7;
+
+/// The decision on one series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decision {
+    /// The class.
+    pub class: PredictedClass,
+    /// The calibrated probability.
+    pub probability: f64,
+    /// The aggregate before calibration.
+    pub raw_probability: f64,
+}
+
+impl Decision {
+    /// Aggregates, calibrates and classifies; `None` without slices.
+    ///
+    /// The band is looked at first: what lies in it is indeterminate whatever the threshold says.
+    #[must_use]
+    pub fn of(manifest: &Manifest, slices: &[f32]) -> Option<Self> {
+        if slices.is_empty() {
+            return None;
+        }
+        let Aggregation::Mean = manifest.decision.aggregation;
+        let raw = slices.iter().map(|p| f64::from(*p)).sum::<f64>() / slices.len() as f64;
+        let probability = calibrate(manifest, raw);
+        let [low, high] = manifest.decision.indeterminate;
+        let class = if (low..=high).contains(&probability) {
+            PredictedClass::Indeterminate
+        } else if probability > manifest.decision.scan_threshold {
+            PredictedClass::Enhanced
+        } else {
+            PredictedClass::Native
+        };
+        Some(Self { class, probability, raw_probability: raw })
+    }
+}
+
+fn calibrate(manifest: &Manifest, raw: f64) -> f64 {
+    let calibration = &manifest.calibration;
+    if calibration.scale == 1.0 && calibration.shift == 0.0 {
+        return raw;
+    }
+    let edged = raw.clamp(EDGE, 1.0 - EDGE);
+    let logit = (edged / (1.0 - edged)).ln();
+    1.0 / (1.0 + (-(calibration.scale * logit + calibration.shift)).exp())
+}

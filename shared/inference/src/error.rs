@@ -1,0 +1,102 @@
+//! Errors of bundles and of the runtime.
+
+use std::path::PathBuf;
+
+/// What the caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The series cannot be labelled; others can.
+    Reject,
+    /// Nothing can be labelled: stop.
+    Fatal,
+}
+
+/// The reason a bundle, the runtime or a batch failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// No bundle of that name was found.
+    #[error("no bundle {name:?}: looked in {looked_in}; give --model a bundle's folder, or set BOLUS_MODELS")]
+    NoSuchBundle {
+        /// The name asked for.
+        name: String,
+        /// The folders that were searched.
+        looked_in: String,
+    },
+    /// A file of the bundle cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The manifest is not valid.
+    #[error("bundle manifest {path}: {problem}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong, naming the key.
+        problem: String,
+    },
+    /// A file differs from the digest in the manifest.
+    #[error("{path} has sha256 {found}, the manifest says {expected}: the bundle is damaged or was changed")]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// The digest in the manifest.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The network answers the reference input differently from the manifest.
+    #[error(
+        "bundle {bundle}: the network gives {found:?} for the reference input, the manifest expects {expected:?} \
+         within {tolerance}"
+    )]
+    Reference {
+        /// The bundle's name.
+        bundle: String,
+        /// The manifest's values.
+        expected: Vec<f32>,
+        /// The network's values.
+        found: Vec<f32>,
+        /// The allowed difference.
+        tolerance: f32,
+    },
+    /// ONNX Runtime cannot be loaded.
+    #[error(
+        "ONNX Runtime cannot be loaded: {0}; run `make demo` or infra/bootstrap once, or set ORT_DYLIB_PATH to libonnxruntime.so"
+    )]
+    Library(String),
+    /// The device asked for cannot be used.
+    #[error("device {device} cannot be used: {missing}")]
+    Device {
+        /// The device asked for.
+        device: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// ONNX Runtime refused the network or failed on a batch.
+    #[error("ONNX Runtime: {0}")]
+    Runtime(String),
+    /// The inference thread has ended.
+    #[error("the inference thread has ended")]
+    Stopped,
+}
+
+impl InferenceError {
+    /// What the caller should do.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Runtime(_) => Kind::Reject,
+            _ => Kind::Fatal,
+        }
+    }
+}
+
+impl<T> From<ort::Error<T>> for InferenceError {
+    fn from(error: ort::Error<T>) -> Self {
+        Self::Runtime(error.to_string())
+    }
+}

@@ -1,0 +1,18 @@
+//! Logs go to standard error, so that standard output carries results alone.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace`, or directives as in `RUST_LOG`, which wins).
+///
+/// Colours are used on a terminal only.
+pub fn init_logging(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    // A second call (in tests) leaves the first logger in place.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,284 @@
+//! What to fetch, decode and interpolate, decided from the geometry alone.
+
+use bolus_study::{PixelWindow, Reason, ReasonCode, SeriesGeometry};
+
+use crate::axis::{SourceAxis, Tap, source_range, window_taps};
+use crate::slab::Slab;
+use crate::spec::{GantryTilt, ShortSeries, Spec};
+
+/// Shear below this is position noise, not gantry tilt.
+const SHEAR_TOLERANCE_DEG: f64 = 0.5;
+
+/// The source slices between which an output slice lies, as indices into the geometry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Blend {
+    /// The caudal neighbour.
+    pub lower: usize,
+    /// The cranial neighbour; the same as `lower` where the output lies on a slice or at an end.
+    pub upper: usize,
+    /// Weight of `upper`, 0..1.
+    pub weight: f32,
+}
+
+/// One slice of the network's input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputSlice {
+    /// Position along the slice normal, in millimetres.
+    pub z_mm: f64,
+    /// Where its values come from; `None` for filling outside the series.
+    pub blend: Option<Blend>,
+    /// The source slice nearest to it, as an index into the geometry.
+    pub nearest: usize,
+}
+
+/// The in-plane taps of one source slice.
+#[derive(Debug, Clone, PartialEq)]
+struct PlaneTaps {
+    y: Vec<Option<Tap>>,
+    x: Vec<Option<Tap>>,
+}
+
+/// The plan for one series: which pixels of which slices, and how they become the tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The output slices, from caudal to cranial.
+    pub outputs: Vec<OutputSlice>,
+    /// The source slices that are needed, as increasing indices into the geometry.
+    pub sources: Vec<usize>,
+    /// The source pixels that are needed of each of them.
+    pub window: PixelWindow,
+    rows: usize,
+    columns: usize,
+    fill_hu: f32,
+    /// In-plane taps of each source, in the order of `sources`; one entry for all where the stack is rectangular.
+    taps: Vec<PlaneTaps>,
+}
+
+impl Plan {
+    /// Plans a series by `spec`.
+    ///
+    /// # Errors
+    /// A [`Reason`] when the series is not one that the spec takes: not axial, too few slices, spacing, gantry tilt.
+    pub fn new(spec: &Spec, geometry: &SeriesGeometry) -> Result<Self, Reason> {
+        admit(spec, geometry)?;
+        let outputs = output_slices(spec, geometry);
+        let mut sources: Vec<usize> =
+            outputs.iter().filter_map(|output| output.blend).flat_map(|blend| [blend.lower, blend.upper]).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let taps = plane_taps(spec, geometry, &sources);
+        let window = needed_window(&taps).ok_or_else(|| {
+            Reason::new(ReasonCode::InconsistentAttribute, "no pixel of the series lies inside the bundle's window")
+        })?;
+        Ok(Self { outputs, sources, window, rows: spec.crop[1], columns: spec.crop[2], fill_hu: spec.fill_hu, taps })
+    }
+
+    /// Rows and columns of an output slice.
+    #[must_use]
+    pub fn plane_shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Resamples the window of the source slice `sources[ordinal]` to the output plane.
+    ///
+    /// *Shape and units*: `window_hu` is `[y, x]` row-major of [`Plan::window`] in HU; the result is `[y, x]` of [`Plan::plane_shape`]
+    /// in HU, patient-oriented, with `fill_hu` outside the image.
+    ///
+    /// # Panics
+    /// Never on windows of the planned size; a shorter slice is a programming error and yields filling.
+    #[must_use]
+    pub fn resample_plane(&self, ordinal: usize, window_hu: &[f32]) -> Vec<f32> {
+        let mut plane = vec![self.fill_hu; self.rows * self.columns];
+        let Some(taps) = self.taps.get(ordinal).or_else(|| self.taps.first()) else { return plane };
+        let width = self.window.width();
+        debug_assert_eq!(window_hu.len(), width * self.window.height());
+        let row = |y: usize| window_hu.get((y - self.window.y0) * width..(y + 1 - self.window.y0) * width);
+        let mut between = vec![0.0_f32; width];
+        for (out, tap) in plane.chunks_exact_mut(self.columns).zip(&taps.y) {
+            let Some(tap) = tap else { continue };
+            let (Some(lower), Some(upper)) = (row(tap.lower), row(tap.upper)) else { continue };
+            for ((value, low), high) in between.iter_mut().zip(lower).zip(upper) {
+                *value = low + (high - low) * tap.weight;
+            }
+            for (value, tap) in out.iter_mut().zip(&taps.x) {
+                let Some(tap) = tap else { continue };
+                let low = between[tap.lower - self.window.x0];
+                let high = between[tap.upper - self.window.x0];
+                *value = low + (high - low) * tap.weight;
+            }
+        }
+        plane
+    }
+
+    /// Puts the resampled planes together, in the order of [`Plan::sources`], to the slab in HU.
+    ///
+    /// *Shape and units*: each plane is what [`Plan::resample_plane`] gave; the slab is `[z, y, x]` in HU, from caudal to cranial.
+    #[must_use]
+    pub fn assemble(&self, planes: &[Vec<f32>]) -> Slab {
+        let size = self.rows * self.columns;
+        let plane = |source: usize| {
+            self.sources.binary_search(&source).ok().and_then(|ordinal| planes.get(ordinal)).filter(|p| p.len() == size)
+        };
+        let mut hu = Vec::with_capacity(self.outputs.len() * size);
+        for output in &self.outputs {
+            let pair = output.blend.and_then(|blend| Some((plane(blend.lower)?, plane(blend.upper)?, blend.weight)));
+            match pair {
+                Some((lower, upper, weight)) => {
+                    hu.extend(lower.iter().zip(upper).map(|(low, high)| low + (high - low) * weight));
+                }
+                None => hu.resize(hu.len() + size, self.fill_hu),
+            }
+        }
+        Slab { hu, slices: self.outputs.len(), rows: self.rows, columns: self.columns }
+    }
+}
+
+/// Whether `spec` takes a series of this geometry.
+fn admit(spec: &Spec, geometry: &SeriesGeometry) -> Result<(), Reason> {
+    let depth = geometry.depth();
+    if !geometry.orientation.is_axial(spec.axial_tolerance_deg) {
+        let tilt = geometry.orientation.normal()[2].abs().min(1.0).acos().to_degrees();
+        let limit = spec.axial_tolerance_deg;
+        return Err(Reason::new(
+            ReasonCode::NotAxial,
+            format!("slice normal lies {tilt:.0} degrees from the body axis, at most {limit} are taken"),
+        ));
+    }
+    if depth < spec.min_slices {
+        return Err(Reason::new(
+            ReasonCode::TooFewSlices,
+            format!("{depth} slices, the bundle needs {}", spec.min_slices),
+        ));
+    }
+    let widest = geometry.along_normal_mm.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    if widest > spec.max_slice_spacing_mm {
+        let limit = spec.max_slice_spacing_mm;
+        return Err(Reason::new(
+            ReasonCode::Spacing,
+            format!("neighbouring slices are up to {widest:.1} mm apart, at most {limit} mm are taken"),
+        ));
+    }
+    if spec.gantry_tilt == GantryTilt::Refuse && geometry.shear_deg.abs() > SHEAR_TOLERANCE_DEG {
+        return Err(Reason::new(
+            ReasonCode::GantryTilt,
+            format!("stack is sheared by {:.1} degrees and the bundle refuses gantry tilt", geometry.shear_deg),
+        ));
+    }
+    Ok(())
+}
+
+/// The output slices of a series, from caudal to cranial.
+fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> Vec<OutputSlice> {
+    let cranial = geometry.increases_cranially();
+    let depth = geometry.depth();
+    let sign = if cranial { 1.0 } else { -1.0 };
+    let index = |ordinal: usize| if cranial { ordinal } else { depth - 1 - ordinal };
+    let positions: Vec<f64> = (0..depth).map(|ordinal| sign * geometry.along_normal_mm[index(ordinal)]).collect();
+    let spacing = geometry.slice_spacing_mm.or(geometry.slice_thickness_mm).unwrap_or(spec.spacing_mm[0]);
+    let (first, last) = (positions[0], positions[depth - 1]);
+    let resampled = ((last - first + spacing) / spec.spacing_mm[0]).round().max(1.0) as i64;
+    scored_range(spec, resampled)
+        .map(|step| {
+            let position = first + step as f64 * spec.spacing_mm[0];
+            let inside = (0..resampled).contains(&step);
+            let (blend, nearest) = blend_at(&positions, position, spacing);
+            let blend = blend.filter(|_| inside).map(|blend| Blend {
+                lower: index(blend.lower),
+                upper: index(blend.upper),
+                weight: blend.weight,
+            });
+            OutputSlice { z_mm: sign * position, blend, nearest: index(nearest) }
+        })
+        .collect()
+}
+
+/// The resampled slices that are scored, 0 being the caudal end of the series.
+fn scored_range(spec: &Spec, resampled: i64) -> std::ops::Range<i64> {
+    let [first, last] = spec.kept_slices.map(|slice| slice as i64);
+    let crop = spec.crop[0] as i64;
+    match spec.short_series {
+        ShortSeries::Pad => resampled - crop + first..resampled - crop + last + 1,
+        ShortSeries::Slide => {
+            let count = last - first + 1;
+            let skip = (crop - 1 - last).min(resampled - count).max(0);
+            (resampled - skip - count).max(0)..resampled - skip
+        }
+    }
+}
+
+/// The neighbours of `position` among increasing `positions`, and the nearest of them.
+fn blend_at(positions: &[f64], position: f64, spacing: f64) -> (Option<Blend>, usize) {
+    let last = positions.len() - 1;
+    let upper = positions.partition_point(|known| *known < position).min(last);
+    let lower = if positions[upper] <= position { upper } else { upper.saturating_sub(1) };
+    let gap = positions[upper] - positions[lower];
+    let weight = if gap > 0.0 { ((position - positions[lower]) / gap).clamp(0.0, 1.0) } else { 0.0 };
+    let beyond = (positions[0] - position).max(position - positions[last]);
+    let nearest = if weight > 0.5 { upper } else { lower };
+    // A blend on a slice reads that slice alone, so that its neighbour is not fetched for nothing.
+    let blend = match weight {
+        w if w < ON_SLICE => Blend { lower, upper: lower, weight: 0.0 },
+        w if w > 1.0 - ON_SLICE => Blend { lower: upper, upper, weight: 0.0 },
+        w => Blend { lower, upper, weight: w as f32 },
+    };
+    ((beyond <= spacing / 2.0).then_some(blend), nearest)
+}
+
+/// A position this close to a slice, as a part of the gap, lies on it: rounding of decimal strings, far below the tolerance of 1e-3.
+const ON_SLICE: f64 = 1e-5;
+
+/// The in-plane taps of each source, or one entry for all where the stack is rectangular.
+fn plane_taps(spec: &Spec, geometry: &SeriesGeometry, sources: &[usize]) -> Vec<PlaneTaps> {
+    let [right, back] = [geometry.orientation.along_row, geometry.orientation.along_column];
+    let (flip_x, flip_y) = (right[0] < 0.0, back[1] < 0.0);
+    let taps = |shift: [f64; 2]| PlaneTaps {
+        y: window_taps(
+            SourceAxis {
+                pixels: geometry.rows,
+                spacing_mm: geometry.pixel_spacing_mm[0],
+                flipped: flip_y,
+                shift_mm: shift[0],
+            },
+            spec.spacing_mm[1],
+            spec.crop[1],
+        ),
+        x: window_taps(
+            SourceAxis {
+                pixels: geometry.columns,
+                spacing_mm: geometry.pixel_spacing_mm[1],
+                flipped: flip_x,
+                shift_mm: shift[1],
+            },
+            spec.spacing_mm[2],
+            spec.crop[2],
+        ),
+    };
+    if geometry.shear_deg.abs() <= SHEAR_TOLERANCE_DEG {
+        return vec![taps([0.0, 0.0])];
+    }
+    let along = |source: usize, axis: [f64; 3], flipped: bool| {
+        let p = geometry.positions_mm[source];
+        let projected = p[0] * axis[0] + p[1] * axis[1] + p[2] * axis[2];
+        if flipped { -projected } else { projected }
+    };
+    let shift = |source: usize, axis: [f64; 3], flipped: bool| {
+        let ends = along(0, axis, flipped) + along(geometry.depth() - 1, axis, flipped);
+        along(source, axis, flipped) - ends / 2.0
+    };
+    sources.iter().map(|&source| taps([shift(source, back, flip_y), shift(source, right, flip_x)])).collect()
+}
+
+/// The union of the pixels that all taps read.
+fn needed_window(taps: &[PlaneTaps]) -> Option<PixelWindow> {
+    let mut window: Option<PixelWindow> = None;
+    for plane in taps {
+        let (Some((y0, y1)), Some((x0, x1))) = (source_range(&plane.y), source_range(&plane.x)) else { continue };
+        window = Some(window.map_or(PixelWindow { y0, y1, x0, x1 }, |w| PixelWindow {
+            y0: w.y0.min(y0),
+            y1: w.y1.max(y1),
+            x0: w.x0.min(x0),
+            x1: w.x1.max(x1),
+        }));
+    }
+    window
+}

@@ -1,0 +1,61 @@
+//! The resampled slab in HU and the tensor it becomes.
+
+use crate::spec::{Scale, Spec};
+
+/// The scored slices of a series, `[z, y, x]` row-major in HU, from caudal to cranial, before the value steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slab {
+    /// The values in HU.
+    pub hu: Vec<f32>,
+    /// Number of slices.
+    pub slices: usize,
+    /// Rows of a slice.
+    pub rows: usize,
+    /// Columns of a slice.
+    pub columns: usize,
+}
+
+/// The network's input before the channels are repeated: `[slice, row, column]` row-major, 0..1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// The values, 0..1.
+    pub data: Vec<f32>,
+    /// Number of slices.
+    pub slices: usize,
+    /// Rows of a slice.
+    pub rows: usize,
+    /// Columns of a slice.
+    pub columns: usize,
+}
+
+impl Slab {
+    /// Maps HU to 0..1: floor, ceiling, clip, then the scale, in that order. Drops everything outside the clip range.
+    #[must_use]
+    pub fn into_tensor(self, spec: &Spec) -> Tensor {
+        let Self { mut hu, slices, rows, columns } = self;
+        let [low, high] = spec.clip_hu;
+        let (mut smallest, mut largest) = (f32::INFINITY, f32::NEG_INFINITY);
+        for value in &mut hu {
+            let floored = value.max(spec.floor_hu);
+            let kept = if floored > spec.ceiling_hu { spec.above_ceiling_hu } else { floored };
+            *value = kept.clamp(low, high);
+            smallest = smallest.min(*value);
+            largest = largest.max(*value);
+        }
+        let Scale::MinMax = spec.scale;
+        let span = largest - smallest;
+        for value in &mut hu {
+            *value = if span > 0.0 { (*value - smallest) / span } else { 0.0 };
+        }
+        Tensor { data: hu, slices, rows, columns }
+    }
+}
+
+impl Tensor {
+    /// The values of one slice; `None` past the end.
+    #[must_use]
+    pub fn slice(&self, index: usize) -> Option<&[f32]> {
+        let size = self.rows * self.columns;
+        self.data.get(index * size..(index + 1) * size)
+    }
+}
