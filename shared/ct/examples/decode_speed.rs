@@ -1,0 +1,67 @@
+//! Prints the milliseconds that one slice takes, for each codec, on one core: the whole frame and a centred window of
+//! 55 % × 55 %, from bytes in memory to Hounsfield units. The least of the repetitions is shown.
+//!
+//! `cargo run --release -p bolus-ct --example decode_speed [FILE...]`; without files, the one image that
+//! `tests/data/transfer-syntaxes/ctimage` holds in every codec.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bolus_ct::pixel::{decode_window_hu, frame_byte_range};
+use bolus_ct::{HeaderRead, Instance, read_header};
+use bolus_study::{PixelWindow, Reason};
+
+const REPETITIONS: usize = 40;
+const AIR_HU: f32 = -1024.0;
+
+fn main() {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let files = if arguments.is_empty() { image_in_every_codec() } else { arguments };
+    println!("{:>9} {:>9}  {:<28} file", "whole", "window", "transfer syntax");
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match measure(&path) {
+            Ok((syntax, whole, window)) => println!("{whole:9.3} {window:9.3}  {syntax:<28} {name}"),
+            Err(why) => println!("{:>9} {:>9}  {why} {name}", "-", "-"),
+        }
+    }
+}
+
+fn image_in_every_codec() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/transfer-syntaxes/ctimage");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
+/// Transfer syntax, and milliseconds for the whole frame and for the window.
+fn measure(path: &Path) -> Result<(String, f64, f64), String> {
+    let file = fs::read(path).map_err(|error| error.to_string())?;
+    let reason = |reason: Reason| reason.code.to_string();
+    let HeaderRead::Instance(instance) = read_header(&file, file.len() as u64).map_err(reason)? else {
+        return Err("header beyond the file".to_owned());
+    };
+    let format = instance.format.as_ref().ok_or("no image")?;
+    let (rows, columns) = (format.rows, format.columns);
+    let margin = |size: usize| (size as f64 * 0.225).round() as usize;
+    let (y, x) = (margin(rows), margin(columns));
+    let window = PixelWindow { y0: y, y1: rows - y, x0: x, x1: columns - x };
+    let whole = least_ms(&file, &instance, PixelWindow::whole(rows, columns)).map_err(reason)?;
+    let part = least_ms(&file, &instance, window).map_err(reason)?;
+    Ok((instance.transfer_syntax_uid.clone(), whole, part))
+}
+
+fn least_ms(file: &[u8], instance: &Instance, window: PixelWindow) -> Result<f64, Reason> {
+    let range = frame_byte_range(instance, 0, window, file.len() as u64);
+    let bytes = &file[range.start as usize..range.end as usize];
+    let mut hu = Vec::new();
+    let mut least = f64::INFINITY;
+    for _ in 0..REPETITIONS {
+        let start = Instant::now();
+        decode_window_hu(instance, 0, window, bytes, range.start, AIR_HU, &mut hu)?;
+        least = least.min(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(least)
+}

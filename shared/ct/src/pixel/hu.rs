@@ -1,0 +1,135 @@
+//! Stored values to Hounsfield units.
+
+use bolus_study::{PixelWindow, Reason, ReasonCode};
+
+use super::codec::Codec;
+use super::decode::{checked_format, decode_frame};
+use super::frames::PixelValue;
+use super::samples::{Block, Normaliser, Samples};
+use crate::{Instance, PixelFormat};
+
+/// Decodes `window` of frame `frame` to Hounsfield units.
+///
+/// `bytes` are those of [`super::frame_byte_range`], the first of them at `range_start` of the file; more may be given.
+/// `out` is cleared and receives `window.height() × window.width()` values, `[y, x]`, row-major.
+///
+/// HU = stored value × Rescale Slope + Rescale Intercept of the frame, computed in double precision. Pixel Padding
+/// Value, or the range from it to Pixel Padding Range Limit, becomes `air_hu`. The photometric interpretation changes
+/// nothing: MONOCHROME1 concerns presentation, which comes after the Modality LUT (PS3.4 section N.2).
+///
+/// *Errors*: `MissingAttribute` without slope or intercept; `InconsistentAttribute` where the instance has several
+/// samples per pixel, or the frame or the window lies outside the image; `TransferSyntax` without a decoder;
+/// `NoPixelData`, `PixelData`, `Truncated` and `TooLarge` as the pixel data deserves. `out` is then unspecified.
+pub fn decode_window_hu(
+    instance: &Instance,
+    frame: usize,
+    window: PixelWindow,
+    bytes: &[u8],
+    range_start: u64,
+    air_hu: f32,
+    out: &mut Vec<f32>,
+) -> Result<(), Reason> {
+    let format = checked_format(instance)?;
+    check_request(format, frame, window)?;
+    let codec = Codec::of(&instance.transfer_syntax_uid)?;
+    let rescale = rescale_of(instance, frame)?;
+    let value = PixelValue::open(instance, bytes, range_start)?;
+    let block = decode_frame(codec, format, &value, frame, window)?;
+    let scale = Scale { rescale, padding: padding_range(format), air_hu };
+    out.clear();
+    out.reserve(window.height() * window.width());
+    write_hu(&block, window, Normaliser::of(format, block.coded), &scale, out);
+    Ok(())
+}
+
+fn check_request(format: &PixelFormat, frame: usize, window: PixelWindow) -> Result<(), Reason> {
+    let refused = |detail: String| Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    if format.samples_per_pixel != 1 {
+        return refused(format!("expected 1 sample per pixel, found {}", format.samples_per_pixel));
+    }
+    if frame >= format.frames {
+        return refused(format!("frame {frame} of {}", format.frames));
+    }
+    let inside = window.y0 <= window.y1 && window.y1 <= format.rows && window.x0 <= window.x1;
+    if !inside || window.x1 > format.columns || window.height() == 0 || window.width() == 0 {
+        return refused(format!("window {window:?} of an image of {} x {}", format.rows, format.columns));
+    }
+    Ok(())
+}
+
+/// Slope and intercept of a frame.
+fn rescale_of(instance: &Instance, frame: usize) -> Result<(f64, f64), Reason> {
+    let missing = |name: &str| Reason::new(ReasonCode::MissingAttribute, name.to_owned());
+    let info = instance.frames.get(frame).ok_or_else(|| missing("functional groups of the frame"))?;
+    let slope = info.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
+    let intercept = info.rescale_intercept.ok_or_else(|| missing("RescaleIntercept"))?;
+    Ok((slope, intercept))
+}
+
+/// The stored values that stand for no measurement, both ends included; an empty range where there are none.
+///
+/// Writers give the padding of unsigned images as a negative number at times; its bits are what is stored.
+fn padding_range(format: &PixelFormat) -> (i64, i64) {
+    let Some(padding) = format.padding else { return (1, 0) };
+    let as_stored = |value: i32| {
+        let bits = u32::from(format.bits_allocated).clamp(1, 32);
+        let mask = u32::MAX >> (32 - bits);
+        if format.signed { i64::from(value) } else { i64::from(value as u32 & mask) }
+    };
+    let (padding, limit) = (as_stored(padding), as_stored(format.padding_limit.unwrap_or(padding)));
+    (padding.min(limit), padding.max(limit))
+}
+
+struct Scale {
+    rescale: (f64, f64),
+    padding: (i64, i64),
+    air_hu: f32,
+}
+
+fn write_hu(block: &Block, window: PixelWindow, rule: Normaliser, scale: &Scale, out: &mut Vec<f32>) {
+    let (slope, intercept) = scale.rescale;
+    let (low, high) = scale.padding;
+    let narrow = |value: i64| i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX });
+    let (low_narrow, high_narrow) = (narrow(low), narrow(high));
+    let hu = |sample: u32| {
+        let value = rule.narrow(sample);
+        let rescaled = (f64::from(value) * slope + intercept) as f32;
+        if value >= low_narrow && value <= high_narrow { scale.air_hu } else { rescaled }
+    };
+    let hu_wide = |sample: u32| {
+        let value = rule.wide(sample);
+        if value >= low && value <= high { scale.air_hu } else { (value as f64 * slope + intercept) as f32 }
+    };
+    match &block.samples {
+        Samples::U8(values) => write_rows(block, values, window, out, |sample| hu(u32::from(sample))),
+        Samples::U16(values) => write_rows(block, values, window, out, |sample| hu(u32::from(sample))),
+        Samples::I32(values) if rule.fits_narrow() => write_rows(block, values, window, out, |s| hu(s as u32)),
+        Samples::I32(values) => write_rows(block, values, window, out, |sample| hu_wide(sample as u32)),
+    }
+}
+
+/// Maps the window's part of `values`, which holds at least the window.
+fn write_rows<T: Copy>(block: &Block, values: &[T], window: PixelWindow, out: &mut Vec<f32>, hu: impl Fn(T) -> f32) {
+    let columns = window.x0 - block.x0..window.x1 - block.x0;
+    let rows = values.chunks_exact(block.width).skip(window.y0 - block.y0).take(window.height());
+    for row in rows {
+        out.extend(row[columns.clone()].iter().map(|&sample| hu(sample)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pixel::test_files::format;
+
+    #[test]
+    fn padding_is_a_range_of_stored_values() {
+        let with = |signed, padding, padding_limit| {
+            padding_range(&PixelFormat { padding, padding_limit, ..format(16, 16, 15, signed) })
+        };
+        assert_eq!(with(true, Some(-2000), None), (-2000, -2000));
+        assert_eq!(with(true, Some(-1000), Some(-2000)), (-2000, -1000));
+        assert_eq!(with(false, Some(-2000), None), (63536, 63536));
+        assert!(with(true, None, Some(5)).0 > with(true, None, Some(5)).1);
+    }
+}
