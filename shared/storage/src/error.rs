@@ -1,0 +1,147 @@
+//! The crate's one error type.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use bolus_study::{Reason, ReasonCode};
+
+/// What the caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Try again later: the network, the store or the machine was busy or failed for the moment.
+    Retry,
+    /// Give up this one object with a reason and go on with the others.
+    Reject,
+    /// Stop: nothing else at this location can succeed either (no such bucket, no credentials, a full disk).
+    Fatal,
+}
+
+/// A failure to list, read, write or expand an object.
+#[derive(Debug)]
+pub struct StorageError {
+    /// What the caller should do.
+    pub kind: ErrorKind,
+    /// The code under which a rejected object is counted.
+    pub code: ReasonCode,
+    /// The object, folder or location that the error is about.
+    pub uri: String,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StorageError {
+    pub(crate) fn new(kind: ErrorKind, uri: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, code: ReasonCode::Unreadable, uri: uri.into(), message: message.into(), source: None }
+    }
+
+    pub(crate) fn reject(uri: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Reject, uri, message)
+    }
+
+    pub(crate) fn fatal(uri: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Fatal, uri, message)
+    }
+
+    pub(crate) fn with_code(mut self, code: ReasonCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The object or its bytes are no longer those that were listed.
+    pub(crate) fn changed(uri: impl Into<String>) -> Self {
+        Self::reject(uri, "changed while reading")
+    }
+
+    /// A failed call to the operating system on `uri`.
+    pub(crate) fn io(uri: impl Into<String>, message: &str, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidFilename => ErrorKind::Reject,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                ErrorKind::Fatal
+            }
+            _ => ErrorKind::Retry,
+        };
+        Self::new(kind, uri, message).with_source(source)
+    }
+
+    /// A failed request to a store about the object `uri`.
+    pub(crate) fn store(uri: impl Into<String>, message: &str, source: object_store::Error) -> Self {
+        use object_store::Error as Store;
+        let uri = uri.into();
+        if matches!(source, Store::Precondition { .. }) {
+            return Self::changed(uri).with_source(source);
+        }
+        let kind = match &source {
+            Store::NotFound { .. }
+            | Store::InvalidPath { .. }
+            | Store::AlreadyExists { .. }
+            | Store::NotModified { .. }
+            | Store::PermissionDenied { .. } => ErrorKind::Reject,
+            Store::Unauthenticated { .. }
+            | Store::NotSupported { .. }
+            | Store::NotImplemented { .. }
+            | Store::UnknownConfigurationKey { .. } => ErrorKind::Fatal,
+            other if lacks_credentials(other) => ErrorKind::Fatal,
+            _ => ErrorKind::Retry,
+        };
+        Self::new(kind, uri, message).with_source(source)
+    }
+
+    /// The error as the reason of a refused or failed file: its code, its message and its causes.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        let mut detail = self.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Several layers of the stores' errors repeat the text of the layer below.
+            if !detail.contains(&text) {
+                detail.push_str(": ");
+                detail.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Reason::new(self.code, detail)
+    }
+}
+
+/// Whether the chain of causes ends at credentials that are absent or wrongly configured.
+fn lacks_credentials(error: &object_store::Error) -> bool {
+    use aws_credential_types::provider::error::CredentialsError as Credentials;
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<Credentials>() {
+            return matches!(found, Credentials::CredentialsNotLoaded(_) | Credentials::InvalidConfiguration(_));
+        }
+        cause = error.source();
+    }
+    false
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.uri, self.message)
+    }
+}
+
+impl Error for StorageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

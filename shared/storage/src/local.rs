@@ -1,0 +1,106 @@
+//! The walk over a folder.
+//!
+//! The file system is read directly, not through object_store: its paths cannot hold every name that a file may have
+//! (bytes that are not UTF-8, control characters), and its listing leaves such files and unreadable folders out.
+
+use std::collections::HashSet;
+use std::fs::{DirEntry, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::location::file_uri;
+use crate::{ObjectRef, StorageError};
+
+/// What a walk yields: a file, or a name that cannot be read and why.
+type Found = Result<ObjectRef, StorageError>;
+
+/// Gives every file at or below `root` to `emit`, in no order, until `emit` returns false.
+///
+/// One folder is open at a time; memory grows with the number of folders, not of files. Each folder is read once, by
+/// whatever links it is reached, so a loop ends; real folders come before links to folders.
+pub(crate) fn walk(root: &Path, emit: &mut dyn FnMut(Found) -> bool) {
+    let metadata = match std::fs::metadata(root) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let message = match error.kind() {
+                io::ErrorKind::NotFound => "no such file or folder",
+                _ => "cannot read",
+            };
+            emit(Err(StorageError::fatal(file_uri(root), message).with_source(error)));
+            return;
+        }
+    };
+    if !metadata.is_dir() {
+        emit(file(root.to_path_buf(), &metadata));
+        return;
+    }
+    let mut walk = Walk { visited: HashSet::new(), folders: vec![root.to_path_buf()], links: Vec::new(), emit };
+    while let Some(folder) = walk.folders.pop().or_else(|| walk.links.pop()) {
+        if !walk.folder(&folder) {
+            return;
+        }
+    }
+}
+
+struct Walk<'a> {
+    /// Device and inode of every folder read.
+    visited: HashSet<(u64, u64)>,
+    folders: Vec<PathBuf>,
+    links: Vec<PathBuf>,
+    emit: &'a mut dyn FnMut(Found) -> bool,
+}
+
+impl Walk<'_> {
+    /// Reads one folder; false once the receiver has gone.
+    fn folder(&mut self, folder: &Path) -> bool {
+        let unreadable = |e| Err(StorageError::reject(file_uri(folder), "cannot read the folder").with_source(e));
+        match std::fs::metadata(folder) {
+            Ok(metadata) if !self.visited.insert((metadata.dev(), metadata.ino())) => return true,
+            Ok(_) => {}
+            Err(error) => return (self.emit)(unreadable(error)),
+        }
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return (self.emit)(unreadable(error)),
+        };
+        for entry in entries {
+            let goes_on = match entry {
+                Ok(entry) => self.entry(&entry),
+                Err(error) => (self.emit)(unreadable(error)),
+            };
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn entry(&mut self, entry: &DirEntry) -> bool {
+        let path = entry.path();
+        let described = entry.file_type().and_then(|kind| Ok((kind, std::fs::metadata(&path)?)));
+        match described {
+            Ok((kind, metadata)) if metadata.is_dir() => {
+                if kind.is_symlink() {
+                    self.links.push(path)
+                } else {
+                    self.folders.push(path)
+                }
+                true
+            }
+            Ok((_, metadata)) => (self.emit)(file(path, &metadata)),
+            Err(error) => {
+                let message = if path.is_symlink() { "a link that leads nowhere" } else { "cannot read" };
+                (self.emit)(Err(StorageError::reject(file_uri(&path), message).with_source(error)))
+            }
+        }
+    }
+}
+
+fn file(path: PathBuf, metadata: &Metadata) -> Found {
+    if metadata.is_file() {
+        return Ok(ObjectRef::from_file(path, metadata));
+    }
+    // A pipe or a device would be read for ever.
+    Err(StorageError::reject(file_uri(&path), "not a regular file"))
+}
