@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The lake: one Delta table `labels`, written exactly once a row, read with SQL.
+//!
+//! Invariant: a row key lands once, whoever writes at the same time and wherever a writer dies, unless the caller asks to
+//! relabel. Invariant: queries only read, and only the lake. No other crate depends on deltalake, parquet, arrow or
+//! datafusion.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # async fn example(rows: &[bolus_study::LabelRow]) -> Result<(), Box<dyn std::error::Error>> {
+//! use bolus_lake::{AppendOptions, Lake};
+//! let store = Arc::new(object_store::local::LocalFileSystem::new_with_prefix("/data/lake")?);
+//! let lake = Lake::open_or_create(&"file:///data/lake".parse()?, store).await?;
+//! lake.append(rows, &AppendOptions::default()).await?;
+//! let result = lake.sql("SELECT predicted_class, count(*) FROM series_labels GROUP BY 1").await?;
+//! result.write_csv(&mut std::io::stdout()).await?;
+//! # Ok(()) }
+//! ```
+
+mod append;
+mod entry;
+mod error;
+mod keys;
+mod lake;
+mod mount;
+mod query;
+mod rows;
+mod schema;
+mod views;
+
+pub use append::{AppendOptions, Commit, TransactionStep};
+pub use error::{ErrorKind, LakeError};
+pub use lake::Lake;
+pub use query::QueryResult;
+pub use schema::SCHEMA_VERSION;

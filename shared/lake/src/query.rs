@@ -1,0 +1,199 @@
+//! Read-only SQL over the lake.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use deltalake::DeltaTable;
+use deltalake::arrow::array::RecordBatch;
+use deltalake::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use deltalake::arrow::error::ArrowError;
+use deltalake::arrow::json::writer::{LineDelimited, WriterBuilder};
+use deltalake::arrow::util::display::{ArrayFormatter, FormatOptions};
+use deltalake::datafusion::execution::SendableRecordBatchStream;
+use deltalake::datafusion::execution::context::SQLOptions;
+use deltalake::datafusion::execution::memory_pool::FairSpillPool;
+use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use futures::TryStreamExt;
+
+use crate::error::LakeError;
+use crate::lake::Lake;
+use crate::views::{VIEWS, count_positive_slices};
+
+/// Memory that one query may hold before it spills to disk or, where it cannot, fails.
+const QUERY_MEMORY_BYTES: usize = 256 << 20;
+
+/// Threads that one query uses at most.
+const QUERY_THREADS: usize = 4;
+
+/// How times are written: as in RFC 3339, in UTC.
+const INSTANT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+
+impl Lake {
+    /// Runs `query` on the newest snapshot of the lake.
+    ///
+    /// The table is `labels`; the views are `series_labels`, `slice_scores` and `failures`. Only queries are run: no
+    /// statement that would write, define, set or read a file.
+    ///
+    /// # Errors
+    /// [`LakeError::Query`] where the query is not valid, and the store's errors.
+    pub async fn sql(&self, query: &str) -> Result<QueryResult, LakeError> {
+        let context = self.session(&self.refreshed().await?).await?;
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let stream = context.sql_with_options(query, options).await?.execute_stream().await?;
+        Ok(QueryResult { stream })
+    }
+
+    async fn session(&self, table: &DeltaTable) -> Result<SessionContext, LakeError> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(QUERY_THREADS);
+        let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(true);
+        let pool = Arc::new(FairSpillPool::new(QUERY_MEMORY_BYTES));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        // Under the table's own URL, so that a file store of the runtime cannot stand in for the lake's store.
+        runtime.register_object_store(self.log().root_url(), self.log().root_object_store(None));
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        context.register_udf(count_positive_slices()?);
+        context.register_table("labels", table.table_provider().await?)?;
+        for (name, query) in VIEWS {
+            let view = context.sql(query).await?.into_view();
+            context.register_table(name, view)?;
+        }
+        Ok(context)
+    }
+}
+
+/// The answer to a query, read a part at a time.
+pub struct QueryResult {
+    stream: SendableRecordBatchStream,
+}
+
+impl std::fmt::Debug for QueryResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryResult").field("columns", &self.columns()).finish_non_exhaustive()
+    }
+}
+
+impl QueryResult {
+    /// The names of the columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        self.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// The names and types of the columns, types as SQL writes them.
+    #[must_use]
+    pub fn column_types(&self) -> Vec<(String, String)> {
+        self.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect()
+    }
+
+    /// Which columns hold numbers, for the alignment of a printed table.
+    #[must_use]
+    pub fn numeric_columns(&self) -> Vec<bool> {
+        self.schema().fields().iter().map(|field| field.data_type().is_numeric()).collect()
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+
+    /// The next rows as text, one `Vec` a row; none at the end. Null is the empty text.
+    ///
+    /// # Errors
+    /// The query's.
+    pub async fn next_rows(&mut self) -> Result<Option<Vec<Vec<String>>>, LakeError> {
+        match self.stream.try_next().await? {
+            Some(batch) => Ok(Some(rows_of(&batch)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// All rows as text, with the names of the columns. Holds the whole answer: for small ones.
+    ///
+    /// # Errors
+    /// The query's.
+    pub async fn to_table(mut self) -> Result<(Vec<String>, Vec<Vec<String>>), LakeError> {
+        let columns = self.columns();
+        let mut rows = Vec::new();
+        while let Some(more) = self.next_rows().await? {
+            rows.extend(more);
+        }
+        Ok((columns, rows))
+    }
+
+    /// Writes one JSON object a row and line; null is written as `null`. Returns the number of rows.
+    ///
+    /// # Errors
+    /// The query's, and [`LakeError::Output`] where `output` fails.
+    pub async fn write_json_lines(mut self, output: &mut (impl Write + Send)) -> Result<usize, LakeError> {
+        let mut rows = 0;
+        while let Some(batch) = self.stream.try_next().await? {
+            let mut text = Vec::new();
+            let builder = WriterBuilder::new().with_explicit_nulls(true).with_timestamp_tz_format(INSTANT.into());
+            let mut writer = builder.build::<_, LineDelimited>(&mut text);
+            writer.write(&batch)?;
+            writer.finish()?;
+            output.write_all(&text).map_err(LakeError::Output)?;
+            rows += batch.num_rows();
+        }
+        output.flush().map_err(LakeError::Output)?;
+        Ok(rows)
+    }
+
+    /// Writes a header and one line a row; nested columns are written as text. Returns the number of rows.
+    ///
+    /// # Errors
+    /// The query's, and [`LakeError::Output`] where `output` fails.
+    pub async fn write_csv(mut self, output: &mut (impl Write + Send)) -> Result<usize, LakeError> {
+        let mut rows = 0;
+        output.write_all(&csv_lines(&[self.columns()])).map_err(LakeError::Output)?;
+        while let Some(more) = self.next_rows().await? {
+            output.write_all(&csv_lines(&more)).map_err(LakeError::Output)?;
+            rows += more.len();
+        }
+        output.flush().map_err(LakeError::Output)?;
+        Ok(rows)
+    }
+}
+
+/// Rows of text as CSV (RFC 4180).
+fn csv_lines(rows: &[Vec<String>]) -> Vec<u8> {
+    let quoted = |field: &String| {
+        if field.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field.clone()
+        }
+    };
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&row.iter().map(quoted).collect::<Vec<_>>().join(","));
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
+    let options = FormatOptions::new().with_timestamp_tz_format(Some(INSTANT));
+    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    (0..batch.num_rows()).map(|row| columns.iter().map(|column| column.value(row).try_to_string()).collect()).collect()
+}
+
+/// A type as SQL writes it; nested ones as Arrow does.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".into(),
+        DataType::Int64 => "long".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Float32 => "float".into(),
+        DataType::Boolean => "boolean".into(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".into(),
+        DataType::List(element) | DataType::LargeList(element) => format!("list<{}>", type_name(element.data_type())),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type())));
+            format!("struct<{}>", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}

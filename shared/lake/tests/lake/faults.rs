@@ -1,0 +1,105 @@
+//! Stores that fail at the worst moment: no row is lost, none is doubled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bolus_lake::{ErrorKind, Lake, LakeError};
+use object_store::ObjectStore;
+
+use crate::store::{Fault, Faulty};
+use crate::support::{KEEP, assert_each_once, memory_store, memory_url, rows};
+
+/// A lake with one commit, on a store that then fails `times`, and the sound store below it.
+async fn faulty_lake(fault: Fault, times: usize) -> (Lake, Arc<Faulty>, Arc<dyn ObjectStore>) {
+    let sound = memory_store();
+    let lake = Lake::open_or_create(&memory_url(), sound.clone()).await.unwrap();
+    lake.append(&rows(0..2), &KEEP).await.unwrap();
+    let store = Faulty::new(sound.clone(), fault, times);
+    let lake = Lake::open(&memory_url(), store.clone()).await.unwrap();
+    (lake, store, sound)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_is_settled_by_the_log() {
+    for fault in [Fault::After, Fault::OwnExists] {
+        let (lake, store, sound) = faulty_lake(fault, 1).await;
+        let commit = lake.append(&rows(1..5), &KEEP).await.unwrap();
+        assert_eq!(store.left(), 0);
+        assert_eq!((commit.version, commit.appended, commit.already_there), (Some(2), 3, 1), "{fault:?}");
+        let sound = Lake::open(&memory_url(), sound).await.unwrap();
+        assert_each_once(&sound, 5).await;
+        assert_eq!(sound.version().await.unwrap(), 2, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_had_no_effect_is_tried_again() {
+    for fault in [Fault::Before, Fault::NothingExists] {
+        let (lake, store, sound) = faulty_lake(fault, 3).await;
+        let commit = lake.append(&rows(1..5), &KEEP).await.unwrap();
+        assert_eq!(store.left(), 0);
+        assert_eq!((commit.version, commit.appended), (Some(2), 3), "{fault:?}");
+        assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 5).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_put_ends_at_once() {
+    let (lake, store, sound) = faulty_lake(Fault::Denied, 100).await;
+    let error = lake.append(&rows(1..5), &KEEP).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fatal, "{error}");
+    assert_eq!(store.left(), 99);
+    assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stays_down_ends_as_unsettled_and_can_be_tried_again() {
+    tokio::time::timeout(Duration::from_secs(300), async {
+        let (lake, _, sound) = faulty_lake(Fault::Before, 40).await;
+        let error = lake.append(&rows(1..5), &KEEP).await.unwrap_err();
+        assert!(matches!(error, LakeError::Unsettled { version: 2, .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Retry);
+        let commit = lake.append(&rows(1..5), &KEEP).await.unwrap();
+        assert_eq!((commit.appended, commit.already_there), (3, 1));
+        assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 5).await;
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_killed_before_its_commit_leaves_only_an_unseen_file() {
+    let (lake, store, sound) = faulty_lake(Fault::Hang, 1).await;
+    let killed = tokio::spawn(async move { lake.append(&rows(1..5), &KEEP).await });
+    while store.left() > 0 {
+        tokio::task::yield_now().await;
+    }
+    killed.abort();
+    assert!(killed.await.unwrap_err().is_cancelled());
+    let lake = Lake::open(&memory_url(), sound).await.unwrap();
+    assert_each_once(&lake, 2).await;
+    let commit = lake.append(&rows(1..5), &KEEP).await.unwrap();
+    assert_eq!((commit.version, commit.appended), (Some(2), 3));
+    assert_each_once(&lake, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_writers_on_a_bad_store_still_land_each_key_once() {
+    for fault in [Fault::After, Fault::OwnExists, Fault::Before, Fault::NothingExists] {
+        let (_, store, sound) = faulty_lake(fault, 10).await;
+        let writer = |number: usize| {
+            let store: Arc<dyn ObjectStore> = store.clone();
+            tokio::spawn(async move {
+                let lake = Lake::open(&memory_url(), store).await.unwrap();
+                lake.append(&rows(number..number + 4), &KEEP).await.unwrap().appended
+            })
+        };
+        let writers: Vec<_> = (0..8).map(writer).collect();
+        let mut appended = 0;
+        for task in writers {
+            appended += task.await.unwrap();
+        }
+        assert_eq!(appended, 9, "{fault:?}");
+        assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 11).await;
+    }
+}
