@@ -1,0 +1,1 @@
+"""Synthetic CT-like torso slices and the training of the `torso-b4` bundle on them."""
