@@ -1,2 +1,35 @@
-//! The `bolus` command line.
-fn main() {}
+//! The `bolus` command line: parses the arguments, calls the command, turns its outcome into an exit status.
+
+mod cli;
+mod commands;
+mod commit;
+mod picture;
+mod report;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    bolus_ops::init_logging(&cli.log);
+    let outcome = match cli.command {
+        Command::Label(args) => commands::label::run(args).await,
+        Command::Inspect(args) => commands::inspect::run(args).await,
+        Command::Sql(args) => commands::lake::sql(args).await,
+        Command::Lake(command) => commands::lake::run(command).await,
+        Command::Completions { shell } => commands::completions(shell),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) if show::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&error);
+            ExitCode::from(1)
+        }
+    }
+}

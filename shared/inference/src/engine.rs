@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::bundle::Bundle;
 use crate::error::InferenceError;
-use crate::runtime::{CudaOptions, Device, DeviceChoice};
+use crate::runtime::{CudaOptions, Device, DeviceChoice, runtime};
 use crate::session::BatchSession;
 
 /// Series that may wait for the inference thread; each holds one tensor (10 MB for 70 slices of 192 × 192).
@@ -47,6 +47,7 @@ struct Open {
 pub struct Engine {
     requests: mpsc::Sender<Request>,
     device: Device,
+    runtime_version: String,
 }
 
 impl Engine {
@@ -58,13 +59,20 @@ impl Engine {
         let mut session = BatchSession::open(bundle, options)?;
         check_reference(&mut session, bundle)?;
         let device = session.device.clone();
+        let runtime_version = runtime(options.device)?.version.clone();
         let batch = options.batch.max(1);
         let (requests, queue) = mpsc::channel(QUEUED_SERIES);
         std::thread::Builder::new()
             .name("bolus-inference".into())
             .spawn(move || serve(session, queue, batch))
             .map_err(|error| InferenceError::Runtime(error.to_string()))?;
-        Ok(Self { requests, device })
+        Ok(Self { requests, device, runtime_version })
+    }
+
+    /// Version of ONNX Runtime, as stored in rows.
+    #[must_use]
+    pub fn runtime_version(&self) -> &str {
+        &self.runtime_version
     }
 
     /// The device that was taken.

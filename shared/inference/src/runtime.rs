@@ -97,6 +97,8 @@ impl CudaOptions {
 pub(crate) struct Runtime {
     pub environment: Environment,
     pub library: PathBuf,
+    /// `1.<minor>`, as the library states it.
+    pub version: String,
 }
 
 /// Loads the library once. The first call decides between the CPU and the CUDA build; later calls get the same.
@@ -113,7 +115,8 @@ fn load(choice: DeviceChoice) -> Result<Runtime, String> {
         .with_telemetry(false)
         .build()
         .map_err(|error| error.to_string())?;
-    Ok(Runtime { environment, library })
+    let version = ort::util::probe(&library).map_or_else(|| "unknown".to_owned(), |minor| format!("1.{minor}"));
+    Ok(Runtime { environment, library, version })
 }
 
 /// `ORT_DYLIB_PATH`, else the bootstrap's cache folder.

@@ -1,1 +1,23 @@
-//! Placeholder.
+//! One series → one row: the stages that tie storage, ct, preprocess and inference together.
+//!
+//! [`discover`] lists inputs, [`scan`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
+//! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
+//! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
+//!
+//! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
+
+mod error;
+mod labeler;
+mod patient;
+mod prepare;
+mod progress;
+mod row;
+mod scan;
+
+pub use error::LabelingError;
+pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
+pub use patient::PatientKey;
+pub use prepare::Preview;
+pub use progress::{Counter, Progress};
+pub use row::row_key;
+pub use scan::{FileRefusal, Found, Scan, Unit, discover, read_instance, scan};

@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Helpers for tests: where the real files lie, and synthetic CT series on disk.
+//!
+//! Invariant: a dev-dependency only.
+
+mod data;
+mod synthetic;
+
+pub use data::{extra_data, real_data};
+pub use synthetic::SyntheticSeries;

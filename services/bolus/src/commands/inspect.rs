@@ -1,0 +1,324 @@
+//! `bolus inspect`: what is there, without a model.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
+use bolus_inference::Bundle;
+use bolus_labeling::{Labeler, Progress, Scan, Unit, discover, scan};
+use bolus_ops::CpuPool;
+use bolus_storage::{ObjectRef, Spool};
+use bolus_study::{Evidence, Reason, ReasonCode, SeriesGeometry};
+use futures::stream::{self, StreamExt};
+use serde::Serialize;
+
+use super::{SOME_REFUSED, load_bundle, locations, threads};
+use crate::cli::InspectArgs;
+use crate::report::json_line;
+use crate::show;
+
+/// The largest file whose pixels are digested; each thread may hold one.
+const LARGEST_FILE_BYTES: u64 = 1 << 30;
+
+/// Runs the command.
+pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
+    let inputs = locations(&args.inputs)?;
+    let bundle = load_bundle(&args.model)?;
+    let cpu = CpuPool::new(threads(args.threads))?;
+    let cancel = bolus_ops::cancel_on_signal();
+    let progress = Progress::default();
+    let spool = Spool::new(None)?;
+    let mut account = Account::default();
+    for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
+        // Digests are told file by file before the series, which need all headers of the unit.
+        let scan = scan(unit, &spool, &cpu, &progress, &cancel).await?;
+        if args.json {
+            file_lines(&scan, &cpu).await?;
+        }
+        account.unit(&scan, &bundle, args.json)?;
+    }
+    account.finish(args.json)?;
+    Ok(if account.series > 0 && account.files_refused.is_empty() && account.would_label == account.series {
+        ExitCode::SUCCESS
+    } else if account.series == 0 {
+        ExitCode::from(1)
+    } else {
+        ExitCode::from(SOME_REFUSED)
+    })
+}
+
+/// One file as a JSON line.
+#[derive(Serialize)]
+struct FileLine {
+    r#type: &'static str,
+    path: String,
+    transfer_syntax: Option<String>,
+    /// sha256 of the decoded stored values, little endian; null where `refusal` says why.
+    pixel_sha256: Option<String>,
+    refusal: Option<RefusalLine>,
+    modality: Option<String>,
+    sop_class_uid: Option<String>,
+    rows: Option<usize>,
+    columns: Option<usize>,
+    frames: Option<usize>,
+    series_instance_uid: Option<String>,
+}
+
+/// A reason in JSON.
+#[derive(Serialize)]
+struct RefusalLine {
+    code: &'static str,
+    detail: String,
+}
+
+impl From<Reason> for RefusalLine {
+    fn from(reason: Reason) -> Self {
+        Self { code: reason.code.as_str(), detail: reason.detail }
+    }
+}
+
+/// Prints a line for every file of the unit, in the order of their names.
+async fn file_lines(scan: &Scan, cpu: &CpuPool) -> anyhow::Result<()> {
+    let mut objects: Vec<&ObjectRef> = scan.objects.iter().collect();
+    objects.sort_by(|a, b| a.uri.cmp(&b.uri));
+    let listed: std::collections::HashSet<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
+    let mut lines = stream::iter(objects).map(|object| file_line(object, cpu)).buffered(cpu.threads());
+    while let Some(line) = lines.next().await {
+        json_line(&line)?;
+    }
+    for file in scan.refused.iter().filter(|file| !listed.contains(file.uri.as_str())) {
+        json_line(&refused_line(file.uri.clone(), file.reason.clone()))?;
+    }
+    Ok(())
+}
+
+async fn file_line(object: &ObjectRef, cpu: &CpuPool) -> FileLine {
+    let path = object.local_path().map_or_else(|| object.uri.clone(), |path| path.display().to_string());
+    let bytes = match object.read_all(LARGEST_FILE_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(error) => return refused_line(path, error.reason()),
+    };
+    let digested = cpu.run(move || {
+        let instance = whole_header(&bytes)?;
+        let digest = pixel::stored_digest(&bytes, &instance);
+        Ok((instance, digest))
+    });
+    match digested.await {
+        Ok(Ok((instance, digest))) => instance_line(path, &instance, digest),
+        Ok(Err(reason)) => refused_line(path, reason),
+        Err(error) => refused_line(path, Reason::new(ReasonCode::PixelData, error.to_string())),
+    }
+}
+
+/// The header of a file that is in memory as a whole.
+fn whole_header(bytes: &[u8]) -> Result<Instance, Reason> {
+    match read_header(bytes, bytes.len() as u64)? {
+        HeaderRead::Instance(instance) => Ok(*instance),
+        HeaderRead::NeedMore { .. } => Err(Reason::new(ReasonCode::Truncated, "the file ends inside its header")),
+    }
+}
+
+fn instance_line(path: String, instance: &Instance, digest: Result<String, Reason>) -> FileLine {
+    let (pixel_sha256, refusal) = match digest {
+        Ok(digest) => (Some(digest), None),
+        Err(reason) => (None, Some(reason.into())),
+    };
+    let format = instance.format.as_ref();
+    FileLine {
+        r#type: "file",
+        path,
+        transfer_syntax: Some(instance.transfer_syntax_uid.clone()),
+        pixel_sha256,
+        refusal,
+        modality: instance.modality.clone(),
+        sop_class_uid: instance.sop_class_uid.clone(),
+        rows: format.map(|format| format.rows),
+        columns: format.map(|format| format.columns),
+        frames: format.map(|format| format.frames),
+        series_instance_uid: instance.series_uid.as_ref().map(ToString::to_string),
+    }
+}
+
+fn refused_line(path: String, reason: Reason) -> FileLine {
+    FileLine {
+        r#type: "file",
+        path,
+        transfer_syntax: None,
+        pixel_sha256: None,
+        refusal: Some(reason.into()),
+        modality: None,
+        sop_class_uid: None,
+        rows: None,
+        columns: None,
+        frames: None,
+        series_instance_uid: None,
+    }
+}
+
+/// One series as a JSON line.
+#[derive(Serialize)]
+struct SeriesLine<'a> {
+    r#type: &'static str,
+    series_instance_uid: &'a str,
+    series_uid_derived: bool,
+    modality: Option<&'a str>,
+    transfer_syntaxes: &'a [String],
+    slices: usize,
+    files: usize,
+    geometry: Option<GeometryLine>,
+    body_part: Option<String>,
+    body_part_source: Option<&'static str>,
+    declared_contrast: &'static str,
+    declared_evidence: &'a [Evidence],
+    would_label: bool,
+    refusal: Option<RefusalLine>,
+    refused_slices: BTreeMap<&'static str, usize>,
+}
+
+/// The geometry of a series in JSON.
+#[derive(Serialize)]
+struct GeometryLine {
+    rows: usize,
+    columns: usize,
+    pixel_spacing_mm: [f64; 2],
+    slice_spacing_mm: Option<f64>,
+    slice_thickness_mm: Option<f64>,
+    spacing_deviation_mm: f64,
+    gaps: usize,
+    shear_deg: f64,
+    axial: bool,
+}
+
+impl GeometryLine {
+    fn of(geometry: &SeriesGeometry, tolerance_deg: f64) -> Self {
+        Self {
+            rows: geometry.rows,
+            columns: geometry.columns,
+            pixel_spacing_mm: geometry.pixel_spacing_mm,
+            slice_spacing_mm: geometry.slice_spacing_mm,
+            slice_thickness_mm: geometry.slice_thickness_mm,
+            spacing_deviation_mm: geometry.spacing_deviation_mm,
+            gaps: geometry.gaps,
+            shear_deg: geometry.shear_deg,
+            axial: geometry.orientation.is_axial(tolerance_deg),
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Default, Serialize)]
+struct Account {
+    files_seen: usize,
+    files_refused: BTreeMap<&'static str, usize>,
+    series: usize,
+    would_label: usize,
+    #[serde(skip)]
+    rows: Vec<Vec<String>>,
+    #[serde(skip)]
+    notes: Vec<String>,
+}
+
+impl Account {
+    fn unit(&mut self, scan: &Scan, bundle: &Bundle, json: bool) -> anyhow::Result<()> {
+        self.files_seen += scan.files_seen();
+        for file in &scan.refused {
+            *self.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
+            if !json && !matches!(file.reason.code, ReasonCode::NotDicom | ReasonCode::Dicomdir) {
+                self.notes.push(format!("{}: {}", file.uri, file.reason));
+            }
+        }
+        for series in &scan.series {
+            let refusal = Labeler::refusal(bundle, series);
+            self.series += 1;
+            self.would_label += usize::from(refusal.is_none());
+            for (_, reason) in &series.refused {
+                *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
+            }
+            if json {
+                json_line(&series_line(series, refusal, bundle))?;
+            } else {
+                self.rows.push(table_row(series, scan, refusal.as_ref()));
+                self.notes.extend(series.declared.evidence.iter().map(|evidence| evidence_note(series, evidence)));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, json: bool) -> anyhow::Result<()> {
+        if json {
+            #[derive(Serialize)]
+            struct SummaryLine<'a> {
+                r#type: &'static str,
+                #[serde(flatten)]
+                account: &'a Account,
+            }
+            return json_line(&SummaryLine { r#type: "summary", account: self });
+        }
+        let headers = ["series", "modality", "slices", "size", "spacing mm", "gaps", "tilt", "codec", "body part", "declared", "would label"];
+        let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
+        self.rows.sort();
+        let mut output = std::io::stdout().lock();
+        let numeric = [false, false, true, true, true, true, true, false, false, false, false];
+        writeln!(output, "{}", show::table(&headers, std::mem::take(&mut self.rows), &numeric))?;
+        self.notes.iter().try_for_each(|note| writeln!(output, "{note}"))?;
+        let refused: usize = self.files_refused.values().sum();
+        let files = show::counted(self.files_seen, "file", "files");
+        let (series, would) = (show::counted(self.series, "series", "series"), self.would_label);
+        writeln!(output, "{files}, {refused} refused; {series}, {would} would be labelled.")?;
+        Ok(())
+    }
+}
+
+fn series_line<'a>(series: &'a Series, refusal: Option<Reason>, bundle: &Bundle) -> SeriesLine<'a> {
+    let mut refused_slices = BTreeMap::new();
+    for (_, reason) in &series.refused {
+        *refused_slices.entry(reason.code.as_str()).or_insert(0) += 1;
+    }
+    let tolerance = bundle.manifest.preprocessing.axial_tolerance_deg;
+    SeriesLine {
+        r#type: "series",
+        series_instance_uid: series.uid.as_str(),
+        series_uid_derived: series.uid_derived,
+        modality: series.facts.modality.as_deref(),
+        transfer_syntaxes: &series.facts.transfer_syntaxes,
+        slices: series.slices.len(),
+        files: series.files().count(),
+        geometry: series.geometry.as_ref().map(|geometry| GeometryLine::of(geometry, tolerance)),
+        body_part: series.body_part.as_ref().map(|finding| finding.joined()),
+        body_part_source: series.body_part.as_ref().map(|finding| finding.source.as_str()),
+        declared_contrast: series.declared.verdict.as_str(),
+        declared_evidence: &series.declared.evidence,
+        would_label: refusal.is_none(),
+        refusal: refusal.map(Into::into),
+        refused_slices,
+    }
+}
+
+fn table_row(series: &Series, scan: &Scan, refusal: Option<&Reason>) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let geometry = series.geometry.as_ref();
+    let of = |value: &dyn Fn(&SeriesGeometry) -> String| geometry.map_or_else(dash, value);
+    let uris = series.files().filter_map(|object| scan.objects.get(object)).map(|object| object.uri.as_str());
+    vec![
+        show::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str()),
+        series.facts.modality.clone().unwrap_or_else(dash),
+        series.slices.len().to_string(),
+        of(&|g| format!("{}x{}", g.rows, g.columns)),
+        of(&|g| match g.slice_spacing_mm {
+            Some(z) => format!("{z:.2} x {:.2} x {:.2}", g.pixel_spacing_mm[0], g.pixel_spacing_mm[1]),
+            None => format!("{:.2} x {:.2}", g.pixel_spacing_mm[0], g.pixel_spacing_mm[1]),
+        }),
+        of(&|g| g.gaps.to_string()),
+        of(&|g| format!("{:.1}°", g.shear_deg)),
+        series.facts.transfer_syntaxes.iter().map(|uid| show::codec_name(uid)).collect::<Vec<_>>().join(", "),
+        series.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
+        series.declared.verdict.as_str().to_owned(),
+        refusal.map_or_else(|| "yes".to_owned(), |reason| format!("no: {}", reason.code)),
+    ]
+}
+
+fn evidence_note(series: &Series, evidence: &Evidence) -> String {
+    let uid = series.uid.as_str();
+    format!("{uid}: {} {:?} ({}: {:?})", evidence.attribute, evidence.value, evidence.rule, evidence.says)
+}

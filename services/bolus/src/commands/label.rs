@@ -1,0 +1,229 @@
+//! `bolus label`: scan, skip what the lake has, label, commit, report.
+
+use std::collections::{BTreeSet, HashSet};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use bolus_ct::Series;
+use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
+use bolus_labeling::{
+    Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover, scan,
+};
+use bolus_lake::Lake;
+use bolus_ops::CpuPool;
+use bolus_storage::{Location, Spool};
+use bolus_study::RowKey;
+use futures::stream::{self, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::{lake, load_bundle, locations, threads};
+use crate::cli::LabelArgs;
+use crate::commit::{Committer, Entry};
+use crate::report::{Report, ReportOptions, Summary};
+use crate::show::Display;
+
+/// Slices on a contact sheet: four lines of five.
+const SHEET_SLICES: usize = 20;
+
+/// Runs the command.
+pub async fn run(args: LabelArgs) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let inputs = locations(&args.inputs)?;
+    let patient_key = read_patient_key(&args)?;
+    let bundle = Arc::new(load_bundle(&args.model)?);
+    let progress = Arc::new(Progress::default());
+    let display = Display::follow(Arc::clone(&progress));
+    let outcome = label_all(&args, inputs, patient_key, &bundle, &progress, start).await;
+    display.finish().await;
+    let (report, mut summary) = outcome?;
+    summary.elapsed_seconds = start.elapsed().as_secs_f64();
+    report.finish(&summary)?;
+    if summary.files_seen == 0 && !summary.stopped {
+        anyhow::bail!("no files found in {}", args.inputs.join(", "));
+    }
+    Ok(ExitCode::from(summary.exit_code()))
+}
+
+/// Everything between the arguments and the report.
+async fn label_all(
+    args: &LabelArgs,
+    inputs: Vec<Location>,
+    patient_key: Option<PatientKey>,
+    bundle: &Arc<Bundle>,
+    progress: &Arc<Progress>,
+    start: Instant,
+) -> anyhow::Result<(Report, Summary)> {
+    let cancel = bolus_ops::cancel_on_signal();
+    let cpu = CpuPool::new(threads(args.threads))?;
+    // The network loads while inputs are listed and the lake is opened.
+    let engine = tokio::task::spawn_blocking({
+        let (bundle, options) = (Arc::clone(bundle), engine_options(args));
+        move || options.map(|options| Engine::start(&bundle, &options)).transpose()
+    });
+    let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
+    let found = discover(&inputs, progress, &cancel).await;
+    let engine = engine.await.context("the network's loading ended unexpectedly")??;
+    let mut summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
+    let device = engine.as_ref().map_or_else(|| "no device".to_owned(), |engine| engine.device().to_string());
+    tracing::info!(device, "network is ready");
+    let report = Report::new(ReportOptions {
+        json: args.json,
+        sheets: args.sheets.clone(),
+        lake: args.lake.clone(),
+        slice_threshold: bundle.manifest.decision.slice_threshold,
+        device,
+    })?;
+    let options = LabelerOptions { patient_key, previews: if args.sheets.is_some() { SHEET_SLICES } else { 0 } };
+    let scorer = engine.map_or(Scorer::Skipped, Scorer::Network);
+    let labeler = Labeler::new(Arc::clone(bundle), scorer, cpu.clone(), options, Arc::clone(progress));
+    let lake = Arc::new(lake);
+    let run = Run {
+        args,
+        bundle,
+        labeler,
+        lake: Arc::clone(&lake),
+        committer: Committer::start(lake, args.relabel, report),
+        spool: Spool::new(None)?,
+        cpu,
+        progress,
+        cancel,
+    };
+    let outcome = match found {
+        Ok(found) => run.units(found.into_units(), &mut summary).await,
+        Err(error) => Err(error.into()),
+    };
+    summary.stopped = run.cancel.is_cancelled();
+    // What is finished is committed whatever ended the run; an error of the run itself is told first.
+    let report = run.committer.finish().await;
+    match outcome {
+        Err(error) if !is_cancelled(&error) => Err(error),
+        _ => Ok((report?, summary)),
+    }
+}
+
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<LabelingError>(), Some(LabelingError::Cancelled))
+}
+
+/// One run over its units.
+struct Run<'a> {
+    args: &'a LabelArgs,
+    bundle: &'a Bundle,
+    labeler: Labeler,
+    lake: Arc<Lake>,
+    committer: Committer,
+    spool: Spool,
+    cpu: CpuPool,
+    progress: &'a Progress,
+    cancel: CancellationToken,
+}
+
+impl Run<'_> {
+    async fn units(&self, units: Vec<Unit>, summary: &mut Summary) -> anyhow::Result<()> {
+        for unit in units {
+            let scan = scan(unit, &self.spool, &self.cpu, self.progress, &self.cancel).await?;
+            self.unit(&scan, summary).await?;
+        }
+        Ok(())
+    }
+
+    async fn unit(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
+        summary.files_seen += scan.files_seen();
+        self.refused_files(scan, summary).await?;
+        let known = self.known(scan).await?;
+        let mut todo: Vec<&Series> = Vec::new();
+        for series in &scan.series {
+            if known.contains(&self.labeler.key(series, &scan.objects)) {
+                self.count_known(series, summary);
+            } else {
+                todo.push(series);
+            }
+        }
+        self.progress.series_planned.add(todo.len() as u64);
+        let labelled = stream::iter(todo)
+            .map(|series| self.labeler.label(scan, series))
+            .buffer_unordered(Labeler::concurrency())
+            .take_until(self.cancel.cancelled());
+        let mut labelled = std::pin::pin!(labelled);
+        while let Some(labeled) = labelled.next().await {
+            let labeled = labeled?;
+            count(&labeled, summary);
+            if !self.committer.push(Entry::Series(Box::new(labeled))).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files outside every series: counted, told, and kept as rows where they may hold an image.
+    async fn refused_files(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
+        let mut rows = Vec::new();
+        for file in &scan.refused {
+            summary.refuse(&file.reason);
+            Report::refused_file(self.args.json, &file.uri, &file.reason)?;
+            rows.extend(self.labeler.file_row(file));
+        }
+        let keys: Vec<RowKey> = rows.iter().map(|row| row.key.clone()).collect();
+        let known = self.known_keys(&keys).await?;
+        for row in rows.into_iter().filter(|row| !known.contains(&row.key)) {
+            if !self.committer.push(Entry::File(Box::new(row))).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn known(&self, scan: &Scan) -> anyhow::Result<HashSet<RowKey>> {
+        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
+        self.known_keys(&keys).await
+    }
+
+    /// The keys that the lake has; none when everything is to be labelled again.
+    async fn known_keys(&self, keys: &[RowKey]) -> anyhow::Result<HashSet<RowKey>> {
+        if self.args.relabel || keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        Ok(self.lake.known_keys(keys).await?)
+    }
+
+    /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
+    fn count_known(&self, series: &Series, summary: &mut Summary) {
+        let refusal = Labeler::refusal(self.bundle, series);
+        let refused: BTreeSet<usize> = series.refused.iter().map(|(object, _)| *object).collect();
+        series.refused.iter().for_each(|(_, reason)| summary.refuse(reason));
+        for _ in series.files().filter(|object| !refused.contains(object)) {
+            match &refusal {
+                Some(reason) => summary.refuse(reason),
+                None => summary.files_used += 1,
+            }
+        }
+        match refusal {
+            Some(_) => summary.series_refused += 1,
+            None => summary.series_skipped += 1,
+        }
+    }
+}
+
+/// Accounts for a series that has ended now.
+fn count(labeled: &Labeled, summary: &mut Summary) {
+    summary.series(labeled.row.status);
+    labeled.refused_files.iter().for_each(|(_, reason)| summary.refuse(reason));
+    summary.files_used += labeled.row.files.saturating_sub(labeled.refused_files.len());
+}
+
+fn engine_options(args: &LabelArgs) -> Option<EngineOptions> {
+    (!args.bench_skip_inference).then(|| EngineOptions {
+        device: args.device,
+        cuda: CudaOptions { memory_limit_bytes: args.cuda_memory_mib.map(|mib| mib << 20) },
+        threads: threads(args.threads),
+        batch: args.batch.max(1),
+    })
+}
+
+fn read_patient_key(args: &LabelArgs) -> anyhow::Result<Option<PatientKey>> {
+    let Some(path) = &args.patient_key_file else { return Ok(None) };
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the patient key {}", path.display()))?;
+    PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
+}

@@ -1,0 +1,71 @@
+//! The report picture of a run: one line a labelled series.
+
+use std::path::Path;
+
+use bolus_labeling::Preview;
+use bolus_study::{LabelRow, Prediction};
+use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_10X20};
+
+use super::canvas::{Canvas, FAINT, INK};
+use super::sheet::{SheetText, class_colour};
+
+const TILE: u32 = 128;
+const TILES: usize = 6;
+const MARGIN: u32 = 12;
+const LINE: u32 = TILE + 44;
+/// Series shown; a run of thousands is looked at through its sheets and SQL.
+const MOST_SERIES: usize = 40;
+
+struct Line {
+    text: SheetText,
+    colour: embedded_graphics::pixelcolor::Rgb888,
+    tiles: Vec<Preview>,
+}
+
+/// Collects labelled series for one picture.
+#[derive(Default)]
+pub struct Overview {
+    lines: Vec<Line>,
+    labelled: usize,
+}
+
+impl Overview {
+    /// Adds a labelled series with some of its slices.
+    pub fn add(&mut self, row: &LabelRow, prediction: &Prediction, previews: &[Preview]) {
+        self.labelled += 1;
+        if self.lines.len() >= MOST_SERIES {
+            return;
+        }
+        let step = previews.len().div_ceil(TILES).max(1);
+        let tiles = previews.iter().step_by(step).take(TILES).cloned().collect();
+        self.lines.push(Line { text: SheetText::of(row, prediction), colour: class_colour(prediction.class), tiles });
+    }
+
+    /// Whether nothing was labelled.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Writes the picture.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&mut self, path: &Path) -> anyhow::Result<()> {
+        self.lines.sort_by(|a, b| a.text.title.cmp(&b.text.title));
+        let width = (TILES as u32 * (TILE + MARGIN) + MARGIN).max(1000);
+        let mut canvas = Canvas::new(width, 60 + self.lines.len() as u32 * LINE);
+        let shown = self.lines.len();
+        let title = format!("Bolus: {} series labelled, {shown} shown. Research use only.", self.labelled);
+        canvas.text(MARGIN as i32, 18, &FONT_10X20, INK, &title);
+        for (place, line) in self.lines.iter().enumerate() {
+            let top = 56 + place as u32 * LINE;
+            canvas.text(MARGIN as i32, top as i32, &FONT_7X13, FAINT, &line.text.title);
+            canvas.text(MARGIN as i32, top as i32 + 15, &FONT_7X13, line.colour, &line.text.finding);
+            for (index, tile) in line.tiles.iter().enumerate() {
+                let x = MARGIN + index as u32 * (TILE + MARGIN);
+                canvas.grey(x, top + 34, TILE, TILE, &tile.pixels, tile.columns);
+            }
+        }
+        canvas.save(path)
+    }
+}

@@ -1,0 +1,273 @@
+//! What a run of `bolus label` tells: JSON lines or a table, the pictures, and the final account of every file.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bolus_labeling::Labeled;
+use bolus_study::{LabelRow, Prediction, Reason, Status};
+use serde::Serialize;
+
+use crate::picture::{Overview, write_sheet};
+use crate::show;
+
+/// Rows of the table; beyond, only counts are kept: the lake has the rows.
+const MOST_TABLE_ROWS: usize = 1000;
+
+/// How a report is given.
+pub struct ReportOptions {
+    /// JSON lines instead of a table.
+    pub json: bool,
+    /// Folder of the pictures.
+    pub sheets: Option<PathBuf>,
+    /// The lake, as the user named it.
+    pub lake: String,
+    /// Slices at or above this are drawn as positive.
+    pub slice_threshold: f32,
+    /// The device that ran the network and why, for people.
+    pub device: String,
+}
+
+/// Collects what has landed in the lake.
+pub struct Report {
+    options: ReportOptions,
+    rows: Vec<Vec<String>>,
+    overview: Overview,
+}
+
+/// The account of a run: `files_seen = files_used + Σ files_refused`.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// Files found, members of archives one by one.
+    pub files_seen: usize,
+    /// Files that went into a label, now or in an earlier run.
+    pub files_used: usize,
+    /// Files that did not, by reason.
+    pub files_refused: BTreeMap<&'static str, usize>,
+    /// Series labelled now.
+    pub series_labelled: usize,
+    /// Series that the lake had already.
+    pub series_skipped: usize,
+    /// Series that are not for the bundle.
+    pub series_refused: usize,
+    /// Series that should have been labelled and could not be.
+    pub series_failed: usize,
+    /// Whether the run was stopped before it was done.
+    pub stopped: bool,
+    /// Seconds until the network was loaded and checked.
+    pub startup_seconds: f64,
+    /// Seconds of the whole run.
+    pub elapsed_seconds: f64,
+}
+
+impl Summary {
+    /// Counts a file that did not go into a label.
+    pub fn refuse(&mut self, reason: &Reason) {
+        *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
+    }
+
+    /// Counts a series by how it ended.
+    pub fn series(&mut self, status: Status) {
+        match status {
+            Status::Labelled => self.series_labelled += 1,
+            Status::Refused => self.series_refused += 1,
+            Status::Failed => self.series_failed += 1,
+        }
+    }
+
+    /// 0 all labelled, 3 some refused or failed, 1 nothing could be done.
+    pub fn exit_code(&self) -> u8 {
+        if self.series_labelled + self.series_skipped == 0 {
+            1
+        } else if self.files_refused.is_empty() && self.series_refused + self.series_failed == 0 && !self.stopped {
+            0
+        } else {
+            crate::commands::SOME_REFUSED
+        }
+    }
+}
+
+/// One series as a JSON line.
+#[derive(Serialize)]
+struct SeriesLine<'a> {
+    r#type: &'static str,
+    series_instance_uid: Option<&'a str>,
+    study_instance_uid: Option<&'a str>,
+    source_uri: &'a str,
+    status: &'static str,
+    reason_code: Option<&'static str>,
+    reason: Option<&'a str>,
+    body_part: Option<String>,
+    declared_contrast: Option<&'static str>,
+    predicted_class: Option<&'static str>,
+    probability: Option<f64>,
+    audit: Option<&'static str>,
+    slices: usize,
+    slices_scored: usize,
+    device: Option<&'a str>,
+    seconds: f64,
+    row_key: &'a str,
+}
+
+impl<'a> SeriesLine<'a> {
+    fn of(row: &'a LabelRow) -> Self {
+        let prediction = row.prediction.as_ref();
+        Self {
+            r#type: "series",
+            series_instance_uid: row.series_uid.as_ref().map(|uid| uid.as_str()),
+            study_instance_uid: row.study_uid.as_ref().map(|uid| uid.as_str()),
+            source_uri: &row.source_uri,
+            status: row.status.as_str(),
+            reason_code: row.reason.as_ref().map(|reason| reason.code.as_str()),
+            reason: row.reason.as_ref().map(|reason| reason.detail.as_str()),
+            body_part: row.body_part.as_ref().map(|finding| finding.joined()),
+            declared_contrast: row.declared.as_ref().map(|declared| declared.verdict.as_str()),
+            predicted_class: prediction.map(|p| p.class.as_str()),
+            probability: prediction.map(|p| p.probability),
+            audit: prediction.map(|p| p.audit.as_str()),
+            slices: row.facts.slices,
+            slices_scored: prediction.map_or(0, |p| p.slices.len()),
+            device: prediction.map(|p| p.device.as_str()),
+            seconds: row.seconds,
+            row_key: row.key.as_str(),
+        }
+    }
+}
+
+/// Writes one JSON line to standard output.
+pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    serde_json::to_writer(&mut output, value)?;
+    output.write_all(b"\n")?;
+    Ok(())
+}
+
+impl Report {
+    /// Starts a report; makes the folder of the pictures.
+    pub fn new(options: ReportOptions) -> anyhow::Result<Self> {
+        if let Some(folder) = &options.sheets {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        Ok(Self { options, rows: Vec::new(), overview: Overview::default() })
+    }
+
+    /// Reports a series that is in the lake.
+    pub fn series(&mut self, labeled: &Labeled) -> anyhow::Result<()> {
+        let row = &labeled.row;
+        if self.options.json {
+            json_line(&SeriesLine::of(row))?;
+        } else if self.rows.len() < MOST_TABLE_ROWS {
+            self.rows.push(table_row(row));
+        }
+        if let (Some(folder), Some(prediction)) = (&self.options.sheets, &row.prediction) {
+            let name = format!("{}-{}.png", row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), short_key(row));
+            write_sheet(&folder.join(name), row, prediction, &labeled.previews, self.options.slice_threshold)?;
+            self.overview.add(row, prediction, &labeled.previews);
+        }
+        Ok(())
+    }
+
+    /// Reports a file outside every series that was refused.
+    pub fn refused_file(json: bool, uri: &str, reason: &Reason) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct FileLine<'a> {
+            r#type: &'static str,
+            path: &'a str,
+            reason_code: &'static str,
+            reason: &'a str,
+        }
+        if json {
+            json_line(&FileLine {
+                r#type: "refused_file",
+                path: uri,
+                reason_code: reason.code.as_str(),
+                reason: &reason.detail,
+            })?;
+        } else {
+            tracing::info!(file = uri, reason = %reason, "refused");
+        }
+        Ok(())
+    }
+
+    /// Ends the report with the account.
+    pub fn finish(mut self, summary: &Summary) -> anyhow::Result<()> {
+        let picture = self.options.sheets.as_ref().filter(|_| !self.overview.is_empty()).map(|dir| dir.join("report.png"));
+        if let Some(path) = &picture {
+            self.overview.save(path)?;
+        }
+        if self.options.json {
+            #[derive(Serialize)]
+            struct SummaryLine<'a> {
+                r#type: &'static str,
+                #[serde(flatten)]
+                summary: &'a Summary,
+            }
+            return json_line(&SummaryLine { r#type: "summary", summary });
+        }
+        let mut output = std::io::stdout().lock();
+        if !self.rows.is_empty() {
+            let headers = ["series", "body part", "declared", "predicted", "probability", "verdict", "slices", "seconds"];
+            let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
+            self.rows.sort();
+            let numeric = [false, false, false, false, true, false, true, true];
+            writeln!(output, "{}", show::table(&headers, self.rows, &numeric))?;
+        }
+        write_account(&mut output, summary, &self.options)?;
+        if let Some(path) = picture {
+            writeln!(output, "Pictures: {}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOptions) -> anyhow::Result<()> {
+    writeln!(
+        output,
+        "{} labelled, {} already in the lake, {} refused, {} failed, in {:.1} s on {}.",
+        show::counted(summary.series_labelled, "series", "series"),
+        summary.series_skipped,
+        summary.series_refused,
+        summary.series_failed,
+        summary.elapsed_seconds,
+        options.device,
+    )?;
+    if summary.series_labelled == 0 && summary.series_skipped > 0 {
+        writeln!(output, "Nothing new: every series that can be labelled is in the lake already (--relabel labels again).")?;
+    }
+    let refused: usize = summary.files_refused.values().sum();
+    let reasons: Vec<String> = summary.files_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let seen = show::counted(summary.files_seen, "file", "files");
+    writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
+    if summary.stopped {
+        writeln!(output, "Stopped on request: what was finished is in the lake; run the same command again for the rest.")?;
+    }
+    writeln!(output, "Lake: {}", options.lake)?;
+    Ok(())
+}
+
+fn table_row(row: &LabelRow) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let prediction = row.prediction.as_ref();
+    let verdict = match (&row.reason, prediction) {
+        (Some(reason), _) => format!("{}: {}", row.status.as_str(), reason.code),
+        (None, Some(Prediction { audit, .. })) => audit.as_str().replace('_', " "),
+        (None, None) => dash(),
+    };
+    vec![
+        show::series_name(&row.source_uri, row.series_uid.as_ref().map_or("", |uid| uid.as_str())),
+        row.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
+        row.declared.as_ref().map_or_else(dash, |declared| declared.verdict.as_str().to_owned()),
+        prediction.map_or_else(dash, |p| p.class.as_str().to_owned()),
+        prediction.map_or_else(dash, |p| format!("{:.3}", p.probability)),
+        verdict,
+        row.facts.slices.to_string(),
+        format!("{:.1}", row.seconds),
+    ]
+}
+
+/// Enough of the row's key to tell two stacks of one series UID apart in file names.
+fn short_key(row: &LabelRow) -> String {
+    row.key.as_str().chars().take(8).collect()
+}

@@ -1,0 +1,68 @@
+//! What people see: tables, errors, progress. Standard output carries results, standard error everything else.
+
+mod progress;
+
+use std::io::{ErrorKind, IsTerminal};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+pub use progress::Display;
+
+/// A table for people; `numeric` columns are aligned to the right.
+pub fn table(headers: &[String], rows: Vec<Vec<String>>, numeric: &[bool]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headers);
+    for row in rows {
+        table.add_row(row);
+    }
+    for (index, numeric) in numeric.iter().enumerate() {
+        if let (true, Some(column)) = (*numeric, table.column_mut(index)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A short name for a series: the folder or file that it came from, and the end of its UID.
+pub fn series_name(source_uri: &str, uid: &str) -> String {
+    let place = source_uri.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let tail = uid.char_indices().rev().nth(5).map_or(uid, |(start, _)| &uid[start..]);
+    format!("{place} …{tail}")
+}
+
+/// The usual name of a transfer syntax, or its UID.
+pub fn codec_name(uid: &str) -> &str {
+    bolus_ct::transfer_syntax_name(uid).unwrap_or(uid)
+}
+
+/// Whether the reader of standard output has gone, as with `| head`: not an error.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
+    })
+}
+
+/// Prints an error with its causes.
+pub fn error(error: &anyhow::Error) {
+    let head = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        "\u{1b}[31;1merror:\u{1b}[0m"
+    } else {
+        "error:"
+    };
+    eprintln!("{head} {error}");
+    let mut shown = error.to_string();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        // Errors of the stores repeat the text of the layer below.
+        if !shown.contains(&text) {
+            eprintln!("  because: {text}");
+            shown.push_str(&text);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Errors that end a run; everything smaller becomes a row.
+
+use bolus_inference::InferenceError;
+use bolus_storage::StorageError;
+
+/// The reason a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelingError {
+    /// An input cannot be listed or read at all.
+    #[error("cannot read the input")]
+    Storage(#[from] StorageError),
+    /// The network or the runtime cannot be used.
+    #[error("cannot run the network")]
+    Inference(#[from] InferenceError),
+    /// The user or the system asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
+}

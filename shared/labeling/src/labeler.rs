@@ -1,0 +1,228 @@
+//! The path of one series from storage to its row.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bolus_ct::Series;
+use bolus_inference::{Bundle, Decision, Engine, InferenceError, Kind};
+use bolus_ops::CpuPool;
+use bolus_preprocess::Tensor;
+use bolus_storage::ObjectRef;
+use bolus_study::{
+    Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status,
+};
+use tokio::sync::Semaphore;
+
+use crate::error::LabelingError;
+use crate::patient::PatientKey;
+use crate::prepare::{Prepared, Preview, Unprepared, Workshop, admit_body_part, previews};
+use crate::progress::Progress;
+use crate::row::{counted, file_row, row_key, series_row};
+use crate::scan::{FileRefusal, Scan};
+
+/// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
+/// with the published preprocessing, so memory does not depend on how many series a run has.
+const SERIES_IN_FLIGHT: usize = 3;
+
+/// What scores slices.
+#[derive(Clone)]
+pub enum Scorer {
+    /// The bundle's network.
+    Network(Engine),
+    /// Nothing: every slice gets 0.5 and every series is indeterminate. For measuring everything but inference.
+    Skipped,
+}
+
+impl Scorer {
+    async fn score(&self, tensor: Tensor) -> Result<Vec<f32>, InferenceError> {
+        match self {
+            Self::Network(engine) => engine.score(tensor).await,
+            Self::Skipped => Ok(vec![0.5; tensor.slices]),
+        }
+    }
+
+    fn device(&self) -> (String, String) {
+        match self {
+            Self::Network(engine) => (engine.device().name().to_owned(), engine.runtime_version().to_owned()),
+            Self::Skipped => ("none".to_owned(), "none".to_owned()),
+        }
+    }
+}
+
+/// How series are labelled.
+#[derive(Debug, Clone, Default)]
+pub struct LabelerOptions {
+    /// The key of Patient ID digests.
+    pub patient_key: Option<PatientKey>,
+    /// Slices of each series to keep as pictures.
+    pub previews: usize,
+}
+
+/// A series that has ended as a row.
+#[derive(Debug)]
+pub struct Labeled {
+    /// The row.
+    pub row: LabelRow,
+    /// Files of the series that did not go into a label, with reasons; the others did.
+    pub refused_files: Vec<(usize, Reason)>,
+    /// Pictures, as many as the options ask for.
+    pub previews: Vec<Preview>,
+}
+
+/// Labels series with one bundle. Clones of the handles inside are cheap; many series may be labelled at once.
+pub struct Labeler {
+    bundle: Arc<Bundle>,
+    scorer: Scorer,
+    cpu: CpuPool,
+    options: LabelerOptions,
+    progress: Arc<Progress>,
+    in_flight: Semaphore,
+}
+
+impl Labeler {
+    /// Ties a bundle, its engine and the CPU pool together.
+    #[must_use]
+    pub fn new(
+        bundle: Arc<Bundle>,
+        scorer: Scorer,
+        cpu: CpuPool,
+        options: LabelerOptions,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { bundle, scorer, cpu, options, progress, in_flight: Semaphore::new(SERIES_IN_FLIGHT) }
+    }
+
+    /// Number of series that are worth running at the same time.
+    #[must_use]
+    pub fn concurrency() -> usize {
+        // One more than may hold memory, so that a finished one is replaced at once.
+        SERIES_IN_FLIGHT + 1
+    }
+
+    /// The bundle that labels.
+    #[must_use]
+    pub fn bundle(&self) -> &BundleRef {
+        &self.bundle.reference
+    }
+
+    /// The identity of a series' row.
+    #[must_use]
+    pub fn key(&self, series: &Series, objects: &[ObjectRef]) -> RowKey {
+        row_key(series, objects, &self.bundle.reference)
+    }
+
+    /// The row of a refused file; `None` for a file that is simply no DICOM image.
+    #[must_use]
+    pub fn file_row(&self, file: &FileRefusal) -> Option<LabelRow> {
+        file_row(file, &self.bundle.reference)
+    }
+
+    /// Why the bundle would not take the series, as far as headers tell; `None` when it would.
+    #[must_use]
+    pub fn refusal(bundle: &Bundle, series: &Series) -> Option<Reason> {
+        if let Some(reason) = &series.refusal {
+            return Some(reason.clone());
+        }
+        let spec = &bundle.manifest.preprocessing;
+        if series.derived && !spec.allow_derived {
+            return Some(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
+        }
+        if series.body_part.is_some()
+            && let Err(reason) = admit_body_part(series.body_part.as_ref(), &bundle.manifest.body_parts)
+        {
+            return Some(reason);
+        }
+        match &series.geometry {
+            Some(geometry) => bolus_preprocess::Plan::new(spec, geometry).err(),
+            None => Some(Reason::new(ReasonCode::MissingAttribute, "the series has no geometry")),
+        }
+    }
+
+    /// Labels one series of `scan`. Whatever happens to the series ends in its row.
+    ///
+    /// # Errors
+    /// [`LabelingError::Inference`] when the network cannot be used at all.
+    pub async fn label(&self, scan: &Scan, series: &Series) -> Result<Labeled, LabelingError> {
+        let mut row = series_row(series, &scan.objects, &self.bundle.reference, self.options.patient_key.as_ref());
+        let mut refused_files = series.refused.clone();
+        if let Some(reason) = Self::refusal(&self.bundle, series) {
+            return Ok(self.unlabelled(row, Status::Refused, reason, series, refused_files));
+        }
+        // The semaphore is never closed; without a permit the series would only use more memory.
+        let _permit = self.in_flight.acquire().await.ok();
+        let start = Instant::now();
+        let workshop = Workshop {
+            spec: &self.bundle.manifest.preprocessing,
+            body_parts: &self.bundle.manifest.body_parts,
+            cpu: &self.cpu,
+            progress: &self.progress,
+        };
+        let prepared = match workshop.prepare(series, &scan.objects).await {
+            Ok(prepared) => prepared,
+            Err(Unprepared { reason, refused }) => {
+                row.seconds = start.elapsed().as_secs_f64();
+                refused_files.extend(refused);
+                let status = if reason.code == ReasonCode::TooManyRefusedSlices { Status::Failed } else { Status::Refused };
+                return Ok(self.unlabelled(row, status, reason, series, refused_files));
+            }
+        };
+        refused_files.extend(prepared.refused.iter().cloned());
+        let previews = previews(&prepared.tensor, self.options.previews);
+        row.body_part.clone_from(&prepared.body_part);
+        match self.predict(prepared, series.declared.verdict).await {
+            Ok(prediction) => {
+                row.status = Status::Labelled;
+                row.prediction = Some(prediction);
+                row.refused_slices = counted(&refused_files);
+                row.seconds = start.elapsed().as_secs_f64();
+                self.progress.series_done.add(1);
+                Ok(Labeled { row, refused_files, previews })
+            }
+            Err(error) if error.kind() == Kind::Fatal => Err(error.into()),
+            Err(error) => {
+                let reason = Reason::new(ReasonCode::Inference, error.to_string());
+                Ok(self.unlabelled(row, Status::Failed, reason, series, refused_files))
+            }
+        }
+    }
+
+    async fn predict(&self, prepared: Prepared, declared: Declared) -> Result<Prediction, InferenceError> {
+        let Prepared { tensor, scored, .. } = prepared;
+        let scores = self.scorer.score(tensor).await?;
+        self.progress.slices_scored.add(scores.len() as u64);
+        let decision = Decision::of(&self.bundle.manifest, &scores)
+            .ok_or_else(|| InferenceError::Runtime("the series has no slice to score".into()))?;
+        let slices = scored.into_iter().zip(scores);
+        let (device, runtime) = self.scorer.device();
+        Ok(Prediction {
+            class: decision.class,
+            probability: decision.probability,
+            raw_probability: decision.raw_probability,
+            audit: Audit::of(declared, decision.class),
+            slices: slices
+                .map(|((z_mm, sop_instance_uid), probability)| SliceScore { z_mm, sop_instance_uid, probability })
+                .collect(),
+            device,
+            runtime,
+        })
+    }
+
+    /// Ends a series without a label: files that have no reason of their own take the series'.
+    fn unlabelled(
+        &self,
+        mut row: LabelRow,
+        status: Status,
+        reason: Reason,
+        series: &Series,
+        mut refused_files: Vec<(usize, Reason)>,
+    ) -> Labeled {
+        row.refused_slices = counted(&refused_files);
+        let known: std::collections::BTreeSet<usize> = refused_files.iter().map(|(object, _)| *object).collect();
+        let others = series.files().filter(|object| !known.contains(object));
+        refused_files.extend(others.map(|object| (object, reason.clone())).collect::<Vec<_>>());
+        row.status = status;
+        row.reason = Some(reason);
+        self.progress.series_done.add(1);
+        Labeled { row, refused_files, previews: Vec::new() }
+    }
+}

@@ -1,0 +1,39 @@
+//! Counters that a run moves and a display reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far a run is. Counters only rise; a display may read them at any time.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Files found so far, members of archives counted one by one.
+    pub files_found: Counter,
+    /// Files whose header has been read or refused.
+    pub headers_read: Counter,
+    /// Series that will be labelled; known once all headers are read.
+    pub series_planned: Counter,
+    /// Series that have ended as a row.
+    pub series_done: Counter,
+    /// Source slices decoded.
+    pub slices_decoded: Counter,
+    /// Slices that the network has scored.
+    pub slices_scored: Counter,
+    /// Bytes read from files and objects.
+    pub bytes_read: Counter,
+}
+
+/// A counter that only rises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,96 @@
+//! The rows that series and files end as.
+
+use bolus_ct::Series;
+use bolus_storage::{ObjectRef, common_prefix};
+use bolus_study::{BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, Status};
+
+use crate::patient::PatientKey;
+use crate::scan::FileRefusal;
+
+/// The identity that `series` has in the lake under `bundle`, known before any pixel is read.
+#[must_use]
+pub fn row_key(series: &Series, objects: &[ObjectRef], bundle: &BundleRef) -> RowKey {
+    RowKey::of(series.uid.as_str(), &content(series, objects), &bundle.digest)
+}
+
+fn content(series: &Series, objects: &[ObjectRef]) -> ContentDigest {
+    let fingerprints = series.content().filter_map(|(object, instance)| {
+        let etag = objects.get(object)?.etag.clone();
+        Some(InstanceFingerprint { instance: instance.to_owned(), etag })
+    });
+    ContentDigest::of(fingerprints.collect())
+}
+
+/// A row for `series` that is not labelled yet: status and prediction are for the caller to settle.
+pub(crate) fn series_row(
+    series: &Series,
+    objects: &[ObjectRef],
+    bundle: &BundleRef,
+    patient: Option<&PatientKey>,
+) -> LabelRow {
+    let uris = series.files().filter_map(|object| objects.get(object)).map(|object| object.uri.as_str());
+    LabelRow {
+        key: row_key(series, objects, bundle),
+        status: Status::Failed,
+        reason: None,
+        study_uid: series.study_uid.clone(),
+        series_uid: Some(series.uid.clone()),
+        series_uid_derived: series.uid_derived,
+        patient_key: patient.and_then(|key| key.digest(series.patient_id.as_deref())),
+        source_uri: common_prefix(uris),
+        content: content(series, objects),
+        bundle: bundle.clone(),
+        facts: series.facts.clone(),
+        body_part: series.body_part.clone(),
+        declared: Some(series.declared.clone()),
+        prediction: None,
+        files: series.files().count(),
+        refused_slices: Vec::new(),
+        seconds: 0.0,
+        created_at_us: chrono::Utc::now().timestamp_micros(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        event: None,
+        attempts: 1,
+    }
+}
+
+/// A row for a file that could not be read although it may hold an image; `None` for files that are simply something else.
+pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRow> {
+    if matches!(file.reason.code, ReasonCode::NotDicom | ReasonCode::Dicomdir) {
+        return None;
+    }
+    let content =
+        ContentDigest::of(vec![InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() }]);
+    Some(LabelRow {
+        key: RowKey::of(&file.uri, &content, &bundle.digest),
+        status: Status::Failed,
+        reason: Some(file.reason.clone()),
+        study_uid: None,
+        series_uid: None,
+        series_uid_derived: false,
+        patient_key: None,
+        source_uri: file.uri.clone(),
+        content,
+        bundle: bundle.clone(),
+        facts: bolus_study::SeriesFacts::default(),
+        body_part: None,
+        declared: None,
+        prediction: None,
+        files: 1,
+        refused_slices: Vec::new(),
+        seconds: 0.0,
+        created_at_us: chrono::Utc::now().timestamp_micros(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        event: None,
+        attempts: 1,
+    })
+}
+
+/// Counts reasons, sorted by code.
+pub(crate) fn counted(refused: &[(usize, Reason)]) -> Vec<(String, usize)> {
+    let mut counts = std::collections::BTreeMap::new();
+    for (_, reason) in refused {
+        *counts.entry(reason.code.as_str().to_owned()).or_insert(0) += 1;
+    }
+    counts.into_iter().collect()
+}

@@ -1,0 +1,205 @@
+//! From inputs to series: list, expand archives, read headers, group.
+
+use bolus_ct::{FIRST_READ_BYTES, HeaderRead, Instance, Member, Series, group, read_header};
+use bolus_ops::CpuPool;
+use bolus_storage::{
+    ArchiveKind, ArchiveLimits, ErrorKind, Location, ObjectRef, Spool, StorageError, archive_kind, expand_archive, list,
+};
+use bolus_study::{Reason, ReasonCode};
+use futures::stream::{self, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::LabelingError;
+use crate::progress::Progress;
+
+/// Headers that are read at the same time: enough to hide a store's latency, each holding a few tens of kilobytes.
+const HEADERS_IN_FLIGHT: usize = 64;
+
+/// A file that is no part of any series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRefusal {
+    /// The file, or the member of an archive.
+    pub uri: String,
+    /// Its entity tag, where it could be listed.
+    pub etag: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What the inputs name, before any header is read.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Files and objects.
+    pub objects: Vec<ObjectRef>,
+    /// Archives, each a study by itself.
+    pub archives: Vec<(ObjectRef, ArchiveKind)>,
+    /// Names that cannot be read.
+    pub refused: Vec<FileRefusal>,
+}
+
+/// A part of the inputs that is scanned and labelled before the next: all loose files, or one archive.
+///
+/// Archives come one at a time, so that the spool's disk holds one of them, however many there are.
+#[derive(Debug)]
+pub enum Unit {
+    /// All files and objects that lie in no archive.
+    Loose(Vec<ObjectRef>, Vec<FileRefusal>),
+    /// One archive.
+    Archive(ObjectRef, ArchiveKind),
+}
+
+impl Found {
+    /// The units, loose files first.
+    #[must_use]
+    pub fn into_units(self) -> Vec<Unit> {
+        let loose = (!self.objects.is_empty() || !self.refused.is_empty())
+            .then_some(Unit::Loose(self.objects, self.refused));
+        loose.into_iter().chain(self.archives.into_iter().map(|(object, kind)| Unit::Archive(object, kind))).collect()
+    }
+}
+
+/// What a unit holds. Every file is an object of one series or is refused: [`Scan::files_seen`] counts both.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The files that were read; series name them by index.
+    pub objects: Vec<ObjectRef>,
+    /// The series.
+    pub series: Vec<Series>,
+    /// Files outside every series.
+    pub refused: Vec<FileRefusal>,
+}
+
+impl Scan {
+    /// Number of files found, members of archives counted one by one.
+    #[must_use]
+    pub fn files_seen(&self) -> usize {
+        self.refused.len() + self.series.iter().map(|series| series.files().count()).sum::<usize>()
+    }
+}
+
+/// Lists `inputs` and tells archives from other files.
+///
+/// # Errors
+/// [`LabelingError::Storage`] when an input cannot be listed, [`LabelingError::Cancelled`] on request.
+pub async fn discover(
+    inputs: &[Location],
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<Found, LabelingError> {
+    let mut found = Found::default();
+    for input in inputs {
+        let mut listing = list(input).take_until(cancel.cancelled());
+        while let Some(item) = listing.next().await {
+            match item {
+                // An archive that cannot be looked into is read as a file later and refused with the same reason.
+                Ok(object) => match archive_kind(&object).await {
+                    Ok(Some(kind)) => found.archives.push((object, kind)),
+                    Err(error) if error.kind == ErrorKind::Fatal => return Err(error.into()),
+                    Ok(None) | Err(_) => {
+                        progress.files_found.add(1);
+                        found.objects.push(object);
+                    }
+                },
+                Err(error) if error.kind == ErrorKind::Reject => {
+                    progress.files_found.add(1);
+                    found.refused.push(refusal(&error));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    if cancel.is_cancelled() { Err(LabelingError::Cancelled) } else { Ok(found) }
+}
+
+/// Reads every header of `unit` and groups the instances into series.
+///
+/// # Errors
+/// [`LabelingError::Storage`] when the spool cannot be written, [`LabelingError::Cancelled`] on request.
+pub async fn scan(
+    unit: Unit,
+    spool: &Spool,
+    cpu: &CpuPool,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<Scan, LabelingError> {
+    let (objects, refused) = match unit {
+        Unit::Loose(objects, refused) => (objects, refused),
+        Unit::Archive(archive, kind) => expand(&archive, kind, spool, progress, cancel).await?,
+    };
+    progress.headers_read.add(refused.len() as u64);
+    let mut scan = Scan { objects, series: Vec::new(), refused };
+    let headers = stream::iter(scan.objects.iter().cloned().enumerate())
+        .map(|(index, object)| async move { (index, read_instance(&object, cpu, progress).await) })
+        .buffer_unordered(HEADERS_IN_FLIGHT);
+    let mut headers = std::pin::pin!(headers.take_until(cancel.cancelled()));
+    let mut members = Vec::new();
+    while let Some((index, header)) = headers.next().await {
+        progress.headers_read.add(1);
+        let Some(object) = scan.objects.get(index) else { continue };
+        match header {
+            Ok(instance) => members.push(Member { object: index, folder: folder_of(&object.uri), instance }),
+            Err(reason) => {
+                scan.refused.push(FileRefusal { uri: object.uri.clone(), etag: object.etag.clone(), reason });
+            }
+        }
+    }
+    if cancel.is_cancelled() {
+        return Err(LabelingError::Cancelled);
+    }
+    scan.series = group(members);
+    scan.refused.sort_by(|a, b| a.uri.cmp(&b.uri));
+    Ok(scan)
+}
+
+/// The members of an archive, and what of it is refused.
+async fn expand(
+    archive: &ObjectRef,
+    kind: ArchiveKind,
+    spool: &Spool,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<(Vec<ObjectRef>, Vec<FileRefusal>), LabelingError> {
+    let expansion = match expand_archive(archive, kind, spool, &ArchiveLimits::STANDARD, cancel).await {
+        Ok(expansion) => expansion,
+        Err(_) if cancel.is_cancelled() => return Err(LabelingError::Cancelled),
+        Err(error) if error.kind == ErrorKind::Fatal => return Err(error.into()),
+        Err(error) => {
+            progress.files_found.add(1);
+            return Ok((Vec::new(), vec![FileRefusal { etag: archive.etag.clone(), ..refusal(&error) }]));
+        }
+    };
+    progress.files_found.add((expansion.members.len() + expansion.refused.len()) as u64);
+    let refused = expansion.refused.into_iter();
+    let refused = refused.map(|(uri, reason)| FileRefusal { uri, etag: archive.etag.clone(), reason }).collect();
+    Ok((expansion.members, refused))
+}
+
+fn refusal(error: &StorageError) -> FileRefusal {
+    FileRefusal { uri: error.uri.clone(), etag: String::new(), reason: error.reason() }
+}
+
+/// Reads the header of one object by ranged reads of its first bytes.
+///
+/// # Errors
+/// The [`Reason`] why the object is no instance.
+pub async fn read_instance(object: &ObjectRef, cpu: &CpuPool, progress: &Progress) -> Result<Instance, Reason> {
+    let mut wanted = FIRST_READ_BYTES.min(object.size);
+    loop {
+        let bytes = object.read_range(0..wanted).await.map_err(|error| error.reason())?;
+        progress.bytes_read.add(bytes.len() as u64);
+        let size = object.size;
+        let read = cpu.run(move || read_header(&bytes, size)).await;
+        match read.map_err(|error| Reason::new(ReasonCode::BadDicom, error.to_string()))?? {
+            HeaderRead::Instance(instance) => return Ok(*instance),
+            HeaderRead::NeedMore { bytes } if wanted < size => wanted = bytes.clamp(wanted + 1, size),
+            HeaderRead::NeedMore { .. } => {
+                return Err(Reason::new(ReasonCode::Truncated, "the file ends inside its header"));
+            }
+        }
+    }
+}
+
+/// Everything before the last slash: what keeps series without a UID of different folders apart.
+fn folder_of(uri: &str) -> String {
+    uri.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()
+}

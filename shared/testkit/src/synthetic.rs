@@ -1,0 +1,115 @@
+//! Synthetic axial CT series: a body-like disc with a bright vessel, written as uncompressed DICOM.
+
+use std::path::{Path, PathBuf};
+
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::meta::FileMetaTableBuilder;
+use dicom_object::mem::InMemDicomObject;
+
+/// A series to write. Every field may be changed before [`SyntheticSeries::write`].
+#[derive(Debug, Clone)]
+pub struct SyntheticSeries {
+    /// Series Instance UID; instances get `.1`, `.2`, … below it.
+    pub uid: String,
+    /// Number of slices.
+    pub slices: usize,
+    /// Rows and columns of a slice.
+    pub size: u16,
+    /// Pixel spacing in millimetres.
+    pub pixel_spacing_mm: f64,
+    /// Distance between slices in millimetres.
+    pub slice_spacing_mm: f64,
+    /// HU of the vessel in the middle.
+    pub vessel_hu: i16,
+    /// Body Part Examined.
+    pub body_part: &'static str,
+    /// Patient ID.
+    pub patient_id: String,
+}
+
+impl SyntheticSeries {
+    /// A chest series of `slices` slices of 128 × 128 pixels, 3 mm apart.
+    #[must_use]
+    pub fn chest(uid: &str, slices: usize) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            slices,
+            size: 128,
+            pixel_spacing_mm: 2.5,
+            slice_spacing_mm: 3.0,
+            vessel_hu: 40,
+            body_part: "CHEST",
+            patient_id: "SYNTHETIC^PATIENT".to_owned(),
+        }
+    }
+
+    /// Writes one file a slice into `folder` and gives their paths in slice order, from the feet to the head.
+    ///
+    /// # Panics
+    /// When a file cannot be written: tests have no better answer.
+    pub fn write(&self, folder: &Path) -> Vec<PathBuf> {
+        std::fs::create_dir_all(folder).expect("test folder can be made");
+        (0..self.slices)
+            .map(|index| {
+                let path = folder.join(format!("slice-{index:04}.dcm"));
+                let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+                let file = self.instance(index).with_meta(meta).expect("synthetic header is complete");
+                file.write_to_file(&path).expect("test file can be written");
+                path
+            })
+            .collect()
+    }
+
+    fn instance(&self, index: usize) -> InMemDicomObject {
+        let z = index as f64 * self.slice_spacing_mm;
+        let spacing = format!("{0}\\{0}", self.pixel_spacing_mm);
+        let text = |tag: Tag, vr: VR, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
+        let number = |tag: Tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
+        let pixels = DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(self.pixels(index).into()));
+        InMemDicomObject::from_element_iter([
+            text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL"),
+            text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
+            text(tags::SOP_INSTANCE_UID, VR::UI, &format!("{}.{}", self.uid, index + 1)),
+            text(tags::MODALITY, VR::CS, "CT"),
+            text(tags::PATIENT_ID, VR::LO, &self.patient_id),
+            text(tags::BODY_PART_EXAMINED, VR::CS, self.body_part),
+            text(tags::SLICE_THICKNESS, VR::DS, &self.slice_spacing_mm.to_string()),
+            text(tags::STUDY_INSTANCE_UID, VR::UI, &format!("{}.9", self.uid)),
+            text(tags::SERIES_INSTANCE_UID, VR::UI, &self.uid),
+            text(tags::FRAME_OF_REFERENCE_UID, VR::UI, &format!("{}.8", self.uid)),
+            text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("-160\\-160\\{z}")),
+            text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0"),
+            number(tags::SAMPLES_PER_PIXEL, 1),
+            text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
+            number(tags::ROWS, self.size),
+            number(tags::COLUMNS, self.size),
+            text(tags::PIXEL_SPACING, VR::DS, &spacing),
+            number(tags::BITS_ALLOCATED, 16),
+            number(tags::BITS_STORED, 12),
+            number(tags::HIGH_BIT, 11),
+            number(tags::PIXEL_REPRESENTATION, 0),
+            text(tags::RESCALE_INTERCEPT, VR::DS, "-1024"),
+            text(tags::RESCALE_SLOPE, VR::DS, "1"),
+            pixels,
+        ])
+    }
+
+    /// Stored values: air, a soft-tissue disc, a vessel in its middle, and a texture that differs by slice.
+    fn pixels(&self, index: usize) -> Vec<u16> {
+        let middle = f64::from(self.size) / 2.0;
+        (0..usize::from(self.size) * usize::from(self.size))
+            .map(|place| {
+                let (y, x) = (place / usize::from(self.size), place % usize::from(self.size));
+                let radius = (y as f64 - middle).hypot(x as f64 - middle) / middle;
+                let texture = ((x * 7 + y * 13 + index * 29) % 17) as i16 - 8;
+                let hu = match radius {
+                    r if r < 0.12 => self.vessel_hu,
+                    r if r < 0.9 => 45 + texture,
+                    _ => -1000,
+                };
+                (hu + 1024) as u16
+            })
+            .collect()
+    }
+}
