@@ -30,6 +30,8 @@ pub struct PixelFormat {
     pub samples_per_pixel: u16,
     /// Photometric Interpretation (0028,0004).
     pub photometric: String,
+    /// Planar Configuration (0028,0006) is 1: the samples of one kind lie together, plane after plane.
+    pub planar: bool,
     /// Bits Allocated (0028,0100).
     pub bits_allocated: u16,
     /// Bits Stored (0028,0101).
@@ -59,6 +61,8 @@ pub struct FrameInfo {
     pub rescale_slope: Option<f64>,
     /// Rescale Intercept (0028,1052).
     pub rescale_intercept: Option<f64>,
+    /// Rescale Type (0028,1054), `None` where not stated. CT is in Hounsfield units (`HU`) unless it says otherwise.
+    pub rescale_type: Option<String>,
     /// Image Type (0008,0008), or Frame Type (0008,9007) of an Enhanced CT frame.
     pub image_type: Vec<String>,
 }
@@ -84,6 +88,8 @@ pub struct Instance {
     pub series_number: Option<String>,
     /// Series Description (0008,103E).
     pub series_description: Option<String>,
+    /// Whether the series description speaks of a reformat or a projection (MPR, MIP and the like).
+    pub reformat_by_words: bool,
     /// Manufacturer (0008,0070).
     pub manufacturer: Option<String>,
     /// Convolution Kernel (0018,1210).
@@ -103,6 +109,9 @@ pub struct Instance {
     pub format: Option<PixelFormat>,
     /// One entry a frame, at least one where `format` is given.
     pub frames: Vec<FrameInfo>,
+    /// Keywords of attributes of the image that are required and missing or unreadable; `format` is `None` where
+    /// there are any.
+    pub missing_attributes: Vec<String>,
     /// Where the pixel data lies; `None` where there is none.
     pub pixels: Option<PixelLocation>,
 }

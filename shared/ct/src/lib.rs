@@ -1,1 +1,14 @@
-//! Placeholder.
+//! DICOM bytes to series, slice geometry, Hounsfield units and declared-contrast evidence.
+//!
+//! Invariant: no input or output, no async; bytes come in and values go out. Never panics on outside bytes,
+//! never trusts a length that the bytes state.
+
+mod evidence;
+mod header;
+mod instance;
+pub mod pixel;
+mod words;
+
+pub use evidence::declare;
+pub use header::{FIRST_READ_BYTES, HeaderRead, read_header};
+pub use instance::*;

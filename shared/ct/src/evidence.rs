@@ -1,0 +1,384 @@
+//! Declared contrast: what the attributes of the header say, attribute by attribute, and the verdict over them.
+//!
+//! Three tiers decide. What is said of the frames themselves (Enhanced CT usage, "virtual non-contrast") outranks the
+//! rest: an agent is named in every series of an exam, before the injection too. Then come the contrast attributes
+//! and the words of the series. The study's words (description, request, procedure) describe the order, which may
+//! hold series of both kinds: they count only where the rest is silent.
+
+use bolus_study::{Declared, DeclaredContrast, Evidence, Says};
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use crate::header::Fields;
+use crate::words::{Level, read_contrast};
+
+/// Longest value kept, in characters.
+const MAX_VALUE_CHARS: usize = 64;
+
+/// The attributes read, in the order of their tags, with the tier of what they say.
+const ATTRIBUTES: &[(&str, Tier)] = &[
+    ("ImageType", Tier::Frames),
+    ("StudyDescription", Tier::Study),
+    ("ProcedureCodeSequence", Tier::Study),
+    ("SeriesDescription", Tier::Series),
+    ("ContrastBolusAgent", Tier::Series),
+    ("ContrastBolusAgentSequence", Tier::Series),
+    ("ContrastBolusAdministrationRouteSequence", Tier::Series),
+    ("ProtocolName", Tier::Series),
+    ("ContrastBolusRoute", Tier::Series),
+    ("ContrastBolusVolume", Tier::Series),
+    ("ContrastBolusStartTime", Tier::Series),
+    ("ContrastBolusStopTime", Tier::Series),
+    ("ContrastBolusTotalDose", Tier::Series),
+    ("ContrastFlowRate", Tier::Series),
+    ("ContrastFlowDuration", Tier::Series),
+    ("ContrastBolusIngredient", Tier::Series),
+    ("ContrastBolusIngredientCodeSequence", Tier::Series),
+    ("ContrastBolusAgentAdministered", Tier::Frames),
+    ("ContrastBolusAgentDetected", Tier::Frames),
+    ("ContrastBolusAgentPhase", Tier::Frames),
+    ("RequestedProcedureDescription", Tier::Study),
+    ("RequestedProcedureCodeSequence", Tier::Study),
+    ("PerformedProcedureStepDescription", Tier::Study),
+    ("RequestAttributesSequence", Tier::Study),
+];
+
+/// How much a statement weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tier {
+    Frames,
+    Series,
+    Study,
+}
+
+fn rank(attribute: &str) -> usize {
+    ATTRIBUTES.iter().position(|(keyword, _)| *keyword == attribute).unwrap_or(ATTRIBUTES.len())
+}
+
+fn tier_of(evidence: &Evidence) -> Tier {
+    let of_attribute = ATTRIBUTES.get(rank(&evidence.attribute)).map_or(Tier::Study, |(_, tier)| *tier);
+    let virtual_native = evidence.rule == "words-virtual-native" && of_attribute != Tier::Study;
+    if virtual_native { Tier::Frames } else { of_attribute }
+}
+
+/// The verdict over `evidence`, which is put into the order of the attributes' tags, each statement once.
+///
+/// The first tier with a statement that decides gives the verdict; statements that disagree within it contradict.
+#[must_use]
+pub fn declare(evidence: impl IntoIterator<Item = Evidence>) -> DeclaredContrast {
+    let mut evidence: Vec<Evidence> = evidence.into_iter().collect();
+    evidence.sort_by_cached_key(|one| (rank(&one.attribute), one.value.clone(), one.rule.clone(), one.says as u8));
+    evidence.dedup();
+    let verdict_of = |tier| {
+        let says = |says| evidence.iter().any(|one| one.says == says && tier_of(one) == tier);
+        match (says(Says::Enhanced), says(Says::Native)) {
+            (true, true) => Some(Declared::Contradictory),
+            (true, false) => Some(Declared::Yes),
+            (false, true) => Some(Declared::No),
+            (false, false) => None,
+        }
+    };
+    let verdict = [Tier::Frames, Tier::Series, Tier::Study].into_iter().find_map(verdict_of);
+    DeclaredContrast { verdict: verdict.unwrap_or(Declared::Absent), evidence }
+}
+
+/// All statements of one instance's header.
+pub(crate) fn find_evidence(fields: Fields<'_, '_>) -> Vec<Evidence> {
+    let mut found = Found::default();
+    let route = find_route(fields);
+    found.words(fields);
+    found.agents(fields, route);
+    found.routes(fields, route);
+    found.doses(fields, route);
+    found.ingredients(fields, route);
+    found.usage(fields);
+    found.evidence
+}
+
+/// How the agent was given, as far as the header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Unstated,
+    Vascular,
+    Other,
+}
+
+/// The route over all that is stated: one vascular route is enough.
+fn find_route(fields: Fields<'_, '_>) -> Route {
+    let stated: Vec<Route> = fields
+        .text(tags::CONTRAST_BOLUS_ROUTE)
+        .map(|text| read_route(&text))
+        .into_iter()
+        .chain(route_items(fields).iter().map(|item| coded_route(*item)))
+        .collect();
+    if stated.contains(&Route::Vascular) {
+        Route::Vascular
+    } else if stated.contains(&Route::Other) {
+        Route::Other
+    } else {
+        Route::Unstated
+    }
+}
+
+/// Items of the route sequence, of the data set or inside the items of the agent sequence.
+fn route_items<'s, 'a>(fields: Fields<'s, 'a>) -> Vec<Fields<'s, 'a>> {
+    let route = tags::CONTRAST_BOLUS_ADMINISTRATION_ROUTE_SEQUENCE;
+    let nested = fields.items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE).flat_map(|agent| agent.items(route));
+    fields.items(route).chain(nested).collect()
+}
+
+/// A coded route (PS3.16 CID 11), by code where it is known, else by meaning.
+fn coded_route(item: Fields<'_, '_>) -> Route {
+    match item.text(tags::CODE_VALUE).as_deref() {
+        // Intravenous and intra-arterial, in SNOMED CT and in the older SNOMED RT.
+        Some("47625008" | "58100008" | "G-D101" | "G-D102") => Route::Vascular,
+        // Oral and rectal.
+        Some("26643006" | "37161004" | "G-D140" | "G-D160") => Route::Other,
+        _ => item.text(tags::CODE_MEANING).map_or(Route::Unstated, |meaning| read_route(&meaning)),
+    }
+}
+
+/// A route in words.
+fn read_route(text: &str) -> Route {
+    let lower = text.to_lowercase();
+    let plain: String = lower.chars().filter(|character| *character != '.').collect();
+    let words: Vec<&str> = plain.split(|character: char| !character.is_alphanumeric()).collect();
+    #[rustfmt::skip]
+    let vascular = ["intraven", "intra-ven", "intra ven", "intravasc", "intraarter", "intra-arter", "intra arter", "venous", "intravein"];
+    #[rustfmt::skip]
+    let other = ["oral", "rectal", "rectum", "enema", "enteral", "thecal", "articular", "mouth", "peritone", "vesical", "inhal"];
+    if vascular.iter().any(|start| plain.contains(start)) || words.iter().any(|word| matches!(*word, "iv" | "ia")) {
+        Route::Vascular
+    } else if other.iter().any(|part| plain.contains(part)) || words.iter().any(|word| matches!(*word, "po" | "pr")) {
+        Route::Other
+    } else {
+        Route::Unstated
+    }
+}
+
+/// What the text of Contrast/Bolus Agent says.
+fn read_agent(text: &str, route: Route) -> (Says, &'static str) {
+    let lower = text.trim().to_lowercase();
+    #[rustfmt::skip]
+    let negated = [
+        "n", "no", "none", "nil", "0", "00", "0.0", "0 ml", "0ml", "false", "non", "nein", "kein", "keine", "keines", "ohne", "sans", "nee",
+        "without", "w/o", "wo", "nativ", "native", "negative", "neg", "aucun", "ninguno", "nessuno", "geen", "no agent",
+        "not used", "not given", "not administered", "nothing", "no cm", "no iv", "nul", "zero", "plain",
+    ];
+    let unknown =
+        ["unknown", "?", "-", "--", "n/a", "na", "not applicable", "other", "unspecified", "*", ".", "none/unknown"];
+    #[rustfmt::skip]
+    let not_vascular = [
+        "oral", "barium", "gastrografin", "gastroview", "gastromiro", "telebrix gastro", "e-z-cat", "readi-cat", "readi cat", "water", "saline",
+        "nacl", "carbon dioxide", "co2", "xenon", "krypton", "rectal", "enema", "volumen", "mannitol", "milk", "per os",
+    ];
+    if negated.contains(&lower.trim_end_matches('.')) {
+        return (Says::Native, "agent-negated");
+    }
+    if unknown.contains(&lower.as_str()) {
+        return (Says::Undecided, "agent-unknown");
+    }
+    match read_contrast(text, Level::Series) {
+        Some((Says::Native, _)) => return (Says::Native, "agent-negated"),
+        Some((Says::Undecided, "words-with-and-without")) => return (Says::Undecided, "agent-with-and-without"),
+        _ => {}
+    }
+    let own_route = read_route(text);
+    let elsewhere = own_route == Route::Unstated && route == Route::Other;
+    let by_name = own_route != Route::Vascular && not_vascular.iter().any(|name| lower.contains(name));
+    if elsewhere || by_name || own_route == Route::Other {
+        return (Says::Undecided, "agent-not-intravenous");
+    }
+    (Says::Enhanced, "agent-named")
+}
+
+/// Statements found so far.
+#[derive(Default)]
+struct Found {
+    evidence: Vec<Evidence>,
+}
+
+impl Found {
+    fn add(&mut self, attribute: &str, value: &str, (says, rule): (Says, &str)) {
+        let value = value.chars().take(MAX_VALUE_CHARS).collect();
+        let rule = rule.to_owned();
+        let one = Evidence { attribute: attribute.to_owned(), value, says, rule };
+        if !self.evidence.contains(&one) {
+            self.evidence.push(one);
+        }
+    }
+
+    fn text(&mut self, attribute: &str, text: Option<String>, level: Level) {
+        let Some(text) = text else { return };
+        if let Some(read) = read_contrast(&text, level) {
+            self.add(attribute, &text, read);
+        }
+    }
+
+    /// Words of the descriptions and the meanings of procedure codes.
+    fn words(&mut self, fields: Fields<'_, '_>) {
+        let image_type = fields.texts(tags::IMAGE_TYPE).join(" ");
+        if let Some(read @ (_, "words-virtual-native")) = read_contrast(&image_type, Level::Series) {
+            self.add("ImageType", &image_type, read);
+        }
+        self.text("SeriesDescription", fields.text(tags::SERIES_DESCRIPTION), Level::Series);
+        self.text("ProtocolName", fields.text(tags::PROTOCOL_NAME), Level::Series);
+        self.text("StudyDescription", fields.text(tags::STUDY_DESCRIPTION), Level::Study);
+        let requested = fields.text(tags::REQUESTED_PROCEDURE_DESCRIPTION);
+        self.text("RequestedProcedureDescription", requested, Level::Study);
+        let performed = fields.text(tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION);
+        self.text("PerformedProcedureStepDescription", performed, Level::Study);
+        for item in fields.items(tags::PROCEDURE_CODE_SEQUENCE) {
+            self.text("ProcedureCodeSequence", item.text(tags::CODE_MEANING), Level::Study);
+        }
+        for item in fields.items(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE) {
+            self.text("RequestedProcedureCodeSequence", item.text(tags::CODE_MEANING), Level::Study);
+        }
+        for item in fields.items(tags::REQUEST_ATTRIBUTES_SEQUENCE) {
+            let descriptions = [tags::REQUESTED_PROCEDURE_DESCRIPTION, tags::SCHEDULED_PROCEDURE_STEP_DESCRIPTION];
+            for tag in descriptions {
+                self.text("RequestAttributesSequence", item.text(tag), Level::Study);
+            }
+            for code in item.items(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE) {
+                self.text("RequestAttributesSequence", code.text(tags::CODE_MEANING), Level::Study);
+            }
+        }
+    }
+
+    fn agents(&mut self, fields: Fields<'_, '_>, route: Route) {
+        if let Some(text) = fields.text(tags::CONTRAST_BOLUS_AGENT) {
+            self.add("ContrastBolusAgent", &text, read_agent(&text, route));
+        }
+        for item in fields.items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE) {
+            let own = find_route(item);
+            let route = if own == Route::Unstated { route } else { own };
+            let text = item.text(tags::CODE_MEANING).or_else(|| item.text(tags::CODE_VALUE));
+            if let Some(text) = text {
+                self.add("ContrastBolusAgentSequence", &text, read_agent(&text, route));
+            }
+        }
+    }
+
+    /// A route alone says only where the agent went: a vascular one implies that there was one.
+    fn routes(&mut self, fields: Fields<'_, '_>, overall: Route) {
+        let says = |route| match route {
+            Route::Vascular => Some((Says::Enhanced, "route-intravenous")),
+            Route::Other => Some((Says::Undecided, "route-not-intravenous")),
+            Route::Unstated => None,
+        };
+        if let Some(text) = fields.text(tags::CONTRAST_BOLUS_ROUTE)
+            && let Some(read) = says(read_route(&text))
+            && !self.agent_is_negated()
+        {
+            self.add("ContrastBolusRoute", &text, read);
+        }
+        if overall == Route::Unstated || self.agent_is_negated() {
+            return;
+        }
+        for item in route_items(fields) {
+            let text = item.text(tags::CODE_MEANING).or_else(|| item.text(tags::CODE_VALUE));
+            if let (Some(text), Some(read)) = (text, says(coded_route(item))) {
+                self.add("ContrastBolusAdministrationRouteSequence", &text, read);
+            }
+        }
+    }
+
+    /// Scanners fill the route in from the protocol, so it says nothing beside an agent that is denied.
+    fn agent_is_negated(&self) -> bool {
+        self.evidence.iter().any(|one| one.rule == "agent-negated")
+    }
+
+    /// A dose, a flow or a time above zero means that something was given.
+    fn doses(&mut self, fields: Fields<'_, '_>, route: Route) {
+        let not_vascular = route == Route::Other || self.evidence.iter().any(|one| one.rule == "agent-not-intravenous");
+        let read =
+            if not_vascular { (Says::Undecided, "dose-not-intravenous") } else { (Says::Enhanced, "dose-stated") };
+        for (tag, keyword) in DOSES {
+            if let (Some(text), Some(true)) =
+                (fields.text(tag), fields.numbers(tag).map(|n| n.iter().any(|n| *n > 0.0)))
+            {
+                self.add(keyword, &text, read);
+            }
+        }
+        for profile in fields
+            .items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE)
+            .flat_map(|agent| agent.items(tags::CONTRAST_ADMINISTRATION_PROFILE_SEQUENCE))
+        {
+            let volume = tags::CONTRAST_BOLUS_VOLUME;
+            if let (Some(text), Some(true)) = (profile.text(volume), profile.number(volume).map(|ml| ml > 0.0)) {
+                self.add("ContrastBolusVolume", &text, read);
+            }
+        }
+        for (tag, keyword) in TIMES {
+            // A time of zeros only is a writer's blank.
+            if let Some(text) = fields.text(tag).filter(|text| text.contains(|digit| ('1'..='9').contains(&digit))) {
+                self.add(keyword, &text, read);
+            }
+        }
+    }
+
+    fn ingredients(&mut self, fields: Fields<'_, '_>, route: Route) {
+        let read = |text: &str| {
+            let upper = text.to_ascii_uppercase();
+            let vascular = upper.contains("IODI") || upper.contains("GADO") || upper.contains("IOD");
+            match (vascular, route) {
+                (true, Route::Other) => (Says::Undecided, "ingredient-not-intravenous"),
+                (true, _) => (Says::Enhanced, "ingredient-named"),
+                (false, _) => (Says::Undecided, "ingredient-not-intravenous"),
+            }
+        };
+        if let Some(text) = fields.text(tags::CONTRAST_BOLUS_INGREDIENT) {
+            self.add("ContrastBolusIngredient", &text, read(&text));
+        }
+        for code in fields
+            .items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE)
+            .flat_map(|agent| agent.items(tags::CONTRAST_BOLUS_INGREDIENT_CODE_SEQUENCE))
+        {
+            if let Some(text) = code.text(tags::CODE_MEANING) {
+                self.add("ContrastBolusIngredientCodeSequence", &text, read(&text));
+            }
+        }
+    }
+
+    /// Enhanced CT usage (PS3.3 section C.7.6.16.2.12), shared or frame by frame.
+    fn usage(&mut self, fields: Fields<'_, '_>) {
+        let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
+        let groups = shared.chain(fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)).chain([fields]);
+        for usage in groups.flat_map(|group| group.items(tags::CONTRAST_BOLUS_USAGE_SEQUENCE)) {
+            let yes_no = [
+                (tags::CONTRAST_BOLUS_AGENT_ADMINISTERED, "ContrastBolusAgentAdministered", "usage-administered"),
+                (tags::CONTRAST_BOLUS_AGENT_DETECTED, "ContrastBolusAgentDetected", "usage-detected"),
+            ];
+            for (tag, keyword, rule) in yes_no {
+                match usage.text(tag).as_deref() {
+                    Some("YES") => self.add(keyword, "YES", (Says::Enhanced, rule)),
+                    Some("NO") => self.add(keyword, "NO", (Says::Native, rule)),
+                    _ => {}
+                }
+            }
+            match usage.text(tags::CONTRAST_BOLUS_AGENT_PHASE).as_deref() {
+                Some("PRE_CONTRAST") => {
+                    self.add("ContrastBolusAgentPhase", "PRE_CONTRAST", (Says::Native, "usage-phase"));
+                }
+                Some(phase) => self.add("ContrastBolusAgentPhase", phase, (Says::Enhanced, "usage-phase")),
+                None => {}
+            }
+        }
+    }
+}
+
+const DOSES: [(Tag, &str); 4] = [
+    (tags::CONTRAST_BOLUS_VOLUME, "ContrastBolusVolume"),
+    (tags::CONTRAST_BOLUS_TOTAL_DOSE, "ContrastBolusTotalDose"),
+    (tags::CONTRAST_FLOW_RATE, "ContrastFlowRate"),
+    (tags::CONTRAST_FLOW_DURATION, "ContrastFlowDuration"),
+];
+
+const TIMES: [(Tag, &str); 2] = [
+    (tags::CONTRAST_BOLUS_START_TIME, "ContrastBolusStartTime"),
+    (tags::CONTRAST_BOLUS_STOP_TIME, "ContrastBolusStopTime"),
+];
+
+#[cfg(test)]
+#[path = "evidence_tests.rs"]
+mod tests;
