@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 BATCHES = (1, 2, 7, 16, 32)
+COUNT = 40
 
 
 def _session(path: str, threads: int):
@@ -25,18 +26,17 @@ def _session(path: str, threads: int):
 
 
 def invariance(path: str, threads: int) -> bool:
-    """Whether 64 slices score the same bits in all batches and orders."""
+    """Whether 40 slices score the same bits in all batches and orders."""
     session, _ = _session(path, threads)
     rng = np.random.default_rng(5)
-    x = rng.random((64, 3, 192, 192), dtype=np.float32)
+    x = rng.random((COUNT, 3, 192, 192), dtype=np.float32)
     x[::2] = np.round(x[::2] * 255) / 255 * (x[::2, :1] > 0.5)
     run = lambda rows, size: np.concatenate([session.run(None, {"slices": x[rows[i : i + size]]})[0] for i in range(0, len(rows), size)])  # noqa: E731
-    base = run(np.arange(64), 1)
+    base = run(np.arange(COUNT), 1)
     same = True
     for size in BATCHES:
-        for _ in range(2):
-            rows = rng.permutation(64)
-            same &= bool(np.array_equal(run(rows, size).view(np.uint32), base[rows].view(np.uint32)))
+        rows = rng.permutation(COUNT)
+        same &= bool(np.array_equal(run(rows, size).view(np.uint32), base[rows].view(np.uint32)))
     return same
 
 

@@ -9,11 +9,17 @@ import numpy as np
 from .acquisition import Scan, to_bytes
 
 
-def make(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """`count` slices of the synthetic scan with this seed: bytes, levels, label (odd seeds are enhanced)."""
+PARTS = (0.55, 0.45, 0.0)
+
+
+def make(seed: int, count: int, parts: tuple[float, ...] = PARTS) -> tuple[np.ndarray, np.ndarray, int]:
+    """`count` slices of the synthetic scan with this seed: bytes, levels, label (odd seeds are enhanced).
+
+    `parts` are the shares of chest, abdomen and pelvis.
+    """
     rng = np.random.default_rng(seed)
     scan = Scan(seed, bool(seed % 2))
-    part = rng.choice(3, p=(0.5, 0.42, 0.08))
+    part = int(rng.choice(3, p=parts))
     levels = rng.uniform(part, part + 1, count).astype(np.float32)
     return np.stack([to_bytes(scan.slice(float(z), rng)) for z in levels]), levels, seed % 2
 
@@ -34,12 +40,13 @@ def main() -> None:
     args.add_argument("--scans", type=int, default=4000)
     args.add_argument("--first-seed", type=int, default=0)
     args.add_argument("--slices", type=int, default=3)
+    args.add_argument("--parts", type=float, nargs=3, default=PARTS, help="shares of chest, abdomen, pelvis")
     a = args.parse_args()
     images = np.lib.format.open_memmap(a.out.with_suffix(".tmp"), "w+", np.uint8, (a.scans * a.slices, 192, 192))
     labels = np.zeros(a.scans * a.slices, np.uint8)
     started = time.time()
     for i in range(a.scans):
-        block, _, label = make(a.first_seed + i, a.slices)
+        block, _, label = make(a.first_seed + i, a.slices, tuple(a.parts))
         images[i * a.slices : (i + 1) * a.slices] = block
         labels[i * a.slices : (i + 1) * a.slices] = label
         if i % 500 == 499:

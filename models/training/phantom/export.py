@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .network import TorsoB4
+from .network import SHALLOW, TorsoB4, grow
 
 
 class Exported(nn.Module):
@@ -75,14 +75,21 @@ def export(net: TorsoB4, path: Path) -> None:
     raw.unlink()
 
 
+def load(path: Path) -> TorsoB4:
+    """The whole network of a saved state, grown if the state is the narrow sibling's."""
+    state = torch.load(path)
+    whole = state["hidden.weight"].shape[1] == 1792
+    net = TorsoB4() if whole else TorsoB4(4, SHALLOW)
+    net.load_state_dict(state)
+    return net if whole else grow(net)
+
+
 def main() -> None:
     args = argparse.ArgumentParser()
     args.add_argument("network", type=Path)
     args.add_argument("model", type=Path)
     a = args.parse_args()
-    net = TorsoB4()
-    net.load_state_dict(torch.load(a.network))
-    export(net, a.model)
+    export(load(a.network), a.model)
 
 
 if __name__ == "__main__":
