@@ -108,7 +108,8 @@ fn lossy_values_are_close_to_the_manifest() {
         let format = instance.format.clone().unwrap();
         let slope: f64 = row["RescaleSlope"].parse().unwrap_or(1.0);
         let intercept: f64 = row["RescaleIntercept"].parse().unwrap_or(0.0);
-        let stored = signed_values(&stored_values(&file, &instance).unwrap().bytes, format.bits_allocated, format.signed);
+        let stored =
+            signed_values(&stored_values(&file, &instance).unwrap().bytes, format.bits_allocated, format.signed);
         let rescaled: Vec<f64> = stored.iter().map(|value| *value as f64 * slope + intercept).collect();
         let expected = |name: &str| row[name].parse::<f64>().unwrap();
         let least = rescaled.iter().copied().fold(f64::INFINITY, f64::min);
@@ -164,16 +165,16 @@ fn windows_in_hu_equal_rescaled_stored_values() {
             frame.rescale_slope.get_or_insert(1.0);
             frame.rescale_intercept.get_or_insert(0.0);
         }
-        let stored = signed_values(&stored_values(&file, &instance).unwrap().bytes, format.bits_allocated, format.signed);
+        let stored =
+            signed_values(&stored_values(&file, &instance).unwrap().bytes, format.bits_allocated, format.signed);
         for frame in [0, format.frames - 1] {
             let info = &instance.frames[frame];
             let (slope, intercept) = (info.rescale_slope.unwrap(), info.rescale_intercept.unwrap());
             let stored = &stored[frame * format.rows * format.columns..];
             for window in windows(format.rows, format.columns) {
                 let found = window_hu(&file, &instance, frame, window).unwrap();
-                let expected = (window.y0..window.y1).flat_map(|y| {
-                    (window.x0..window.x1).map(move |x| stored[y * format.columns + x])
-                });
+                let expected = (window.y0..window.y1)
+                    .flat_map(|y| (window.x0..window.x1).map(move |x| stored[y * format.columns + x]));
                 let expected: Vec<f32> = expected
                     .map(|value| {
                         let low = i64::from(format.padding.unwrap_or(i32::MAX));

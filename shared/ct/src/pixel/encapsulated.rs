@@ -48,9 +48,9 @@ impl<'a> Fragments<'a> {
     ///
     /// *Errors*: `PixelData` where the fragments cannot be shared out among the frames.
     pub(super) fn frame(&self, frame: usize, frames: usize) -> Result<Cow<'a, [u8]>, Reason> {
-        let (first, end) = self.share(frame, frames).ok_or_else(|| {
-            pixel_data(format!("{} fragments do not make up {frames} frames", self.fragments.len()))
-        })?;
+        let (first, end) = self
+            .share(frame, frames)
+            .ok_or_else(|| pixel_data(format!("{} fragments do not make up {frames} frames", self.fragments.len())))?;
         match self.fragments.get(first..end) {
             None | Some([]) => Err(pixel_data(format!("frame {frame} has no fragments"))),
             Some([(_, only)]) => Ok(Cow::Borrowed(only)),

@@ -6,9 +6,8 @@ use std::ops::Range;
 
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 use dicom_dictionary_std::tags;
-use dicom_encoding::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 
 use super::encapsulated::Fragments;
 use super::{MAX_DECODED_BYTES, pixel_data, too_large, truncated};
@@ -40,7 +39,7 @@ pub(super) fn rows_in_value(format: &PixelFormat, frame: usize, rows: Range<usiz
     let first_row = frame.saturating_mul(format.rows);
     let start = first_row.saturating_add(rows.start).saturating_mul(bits) / 8;
     let end = first_row.saturating_add(rows.end).saturating_mul(bits).div_ceil(8);
-    start..end
+    start..end.max(start)
 }
 
 /// Bits of one native row: rows follow each other without padding (PS3.5 section 8.1.1).
@@ -69,7 +68,7 @@ impl<'a> PixelValue<'a> {
         let location =
             instance.pixels.ok_or_else(|| Reason::new(ReasonCode::NoPixelData, "the instance has no pixel data"))?;
         if location.deflated {
-            let bytes = Cow::Owned(inflated_value(bytes, &instance.transfer_syntax_uid)?);
+            let bytes = Cow::Owned(inflated_value(bytes)?);
             return Ok(Self::Native { bytes, start: 0 });
         }
         let difference = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
@@ -116,15 +115,12 @@ impl<'a> PixelValue<'a> {
     }
 }
 
-/// Inflates the data set of a whole file and takes the value of PixelData out.
-fn inflated_value(file: &[u8], transfer_syntax_uid: &str) -> Result<Vec<u8>, Reason> {
+/// Inflates the data set of a whole file, explicit little endian within (PS3.5 section A.5), and takes the value of
+/// PixelData out.
+fn inflated_value(file: &[u8]) -> Result<Vec<u8>, Reason> {
     let data_set = inflate(data_set_of(file)?)?;
-    let bad = |detail: String| Reason::new(ReasonCode::BadDicom, detail);
-    let syntax = TransferSyntaxRegistry
-        .get(transfer_syntax_uid)
-        .ok_or_else(|| bad(format!("deflated data set of unknown transfer syntax {transfer_syntax_uid}")))?;
-    let object = InMemDicomObject::read_dataset_with_ts(data_set.as_slice(), syntax)
-        .map_err(|_| bad("the inflated data set cannot be parsed".to_owned()))?;
+    let object = InMemDicomObject::read_dataset_with_ts(data_set.as_slice(), &EXPLICIT_VR_LITTLE_ENDIAN.erased())
+        .map_err(|_| Reason::new(ReasonCode::BadDicom, "the inflated data set cannot be parsed"))?;
     let element = object
         .element(tags::PIXEL_DATA)
         .map_err(|_| Reason::new(ReasonCode::NoPixelData, "the inflated data set has no pixel data"))?;

@@ -86,25 +86,59 @@ struct Scale {
     air_hu: f32,
 }
 
+impl Scale {
+    /// The value in HU of a stored value that fits 32 bits; branch free, so that loops over it become vector code.
+    #[inline]
+    fn hu(&self, value: i32, (low, high): (i32, i32)) -> f32 {
+        let rescaled = (f64::from(value) * self.rescale.0 + self.rescale.1) as f32;
+        if (value >= low) & (value <= high) { self.air_hu } else { rescaled }
+    }
+
+    #[inline]
+    fn hu_wide(&self, value: i64) -> f32 {
+        let (low, high) = self.padding;
+        if value >= low && value <= high {
+            self.air_hu
+        } else {
+            (value as f64 * self.rescale.0 + self.rescale.1) as f32
+        }
+    }
+
+    /// The padding range cut to 32 bits.
+    fn narrow_padding(&self) -> (i32, i32) {
+        let narrow = |value: i64| i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX });
+        (narrow(self.padding.0), narrow(self.padding.1))
+    }
+}
+
 fn write_hu(block: &Block, window: PixelWindow, rule: Normaliser, scale: &Scale, out: &mut Vec<f32>) {
-    let (slope, intercept) = scale.rescale;
-    let (low, high) = scale.padding;
-    let narrow = |value: i64| i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX });
-    let (low_narrow, high_narrow) = (narrow(low), narrow(high));
-    let hu = |sample: u32| {
-        let value = rule.narrow(sample);
-        let rescaled = (f64::from(value) * slope + intercept) as f32;
-        if value >= low_narrow && value <= high_narrow { scale.air_hu } else { rescaled }
-    };
-    let hu_wide = |sample: u32| {
-        let value = rule.wide(sample);
-        if value >= low && value <= high { scale.air_hu } else { (value as f64 * slope + intercept) as f32 }
-    };
     match &block.samples {
-        Samples::U8(values) => write_rows(block, values, window, out, |sample| hu(u32::from(sample))),
-        Samples::U16(values) => write_rows(block, values, window, out, |sample| hu(u32::from(sample))),
-        Samples::I32(values) if rule.fits_narrow() => write_rows(block, values, window, out, |s| hu(s as u32)),
-        Samples::I32(values) => write_rows(block, values, window, out, |sample| hu_wide(sample as u32)),
+        Samples::U8(values) => write_narrow(block, values, window, u32::from, rule, scale, out),
+        Samples::U16(values) => write_narrow(block, values, window, u32::from, rule, scale, out),
+        Samples::I32(values) if rule.fits_narrow() => {
+            write_narrow(block, values, window, |sample| sample as u32, rule, scale, out);
+        }
+        Samples::I32(values) => {
+            write_rows(block, values, window, out, |sample| scale.hu_wide(rule.wide(sample as u32)));
+        }
+    }
+}
+
+/// Writes values that fit 32 bits; the sign is looked at once, outside the loop.
+fn write_narrow<T: Copy>(
+    block: &Block,
+    values: &[T],
+    window: PixelWindow,
+    bits: impl Fn(T) -> u32,
+    rule: Normaliser,
+    scale: &Scale,
+    out: &mut Vec<f32>,
+) {
+    let padding = scale.narrow_padding();
+    if rule.is_signed() {
+        write_rows(block, values, window, out, |sample| scale.hu(rule.narrow_signed(bits(sample)), padding));
+    } else {
+        write_rows(block, values, window, out, |sample| scale.hu(rule.narrow_unsigned(bits(sample)), padding));
     }
 }
 

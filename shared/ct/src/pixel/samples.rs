@@ -83,11 +83,27 @@ impl Normaliser {
         Self { drop_low, unused_high: 32 - bits, signed: format.signed }
     }
 
-    /// The stored value of a signed instance or of one whose values fit 31 bits.
+    /// The stored value of a signed instance, or of one whose values fit 31 bits.
     #[inline]
     pub(super) fn narrow(self, sample: u32) -> i32 {
-        let top = (sample >> self.drop_low) << self.unused_high;
-        if self.signed { top as i32 >> self.unused_high } else { (top >> self.unused_high) as i32 }
+        if self.signed { self.narrow_signed(sample) } else { self.narrow_unsigned(sample) }
+    }
+
+    /// [`Self::narrow`] of signed values, without a branch for each.
+    #[inline]
+    pub(super) fn narrow_signed(self, sample: u32) -> i32 {
+        (((sample >> self.drop_low) << self.unused_high) as i32) >> self.unused_high
+    }
+
+    /// [`Self::narrow`] of unsigned values, without a branch for each.
+    #[inline]
+    pub(super) fn narrow_unsigned(self, sample: u32) -> i32 {
+        (((sample >> self.drop_low) << self.unused_high) >> self.unused_high) as i32
+    }
+
+    /// Whether values are two's complement.
+    pub(super) fn is_signed(self) -> bool {
+        self.signed
     }
 
     /// The stored value of any instance.
