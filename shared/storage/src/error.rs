@@ -6,6 +6,9 @@ use std::io;
 
 use bolus_study::{Reason, ReasonCode};
 
+/// Characters of a reason's text: servers answer with whole pages.
+const REASON_CHARACTERS: usize = 500;
+
 /// What the caller should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -103,7 +106,7 @@ impl StorageError {
         Self::new(kind, uri, message).with_source(source)
     }
 
-    /// The error as the reason of a refused or failed file: its code, its message and its causes.
+    /// The error as the reason of a refused or failed file: its code, its message and its causes, in one line.
     #[must_use]
     pub fn reason(&self) -> Reason {
         let mut detail = self.message.clone();
@@ -117,7 +120,9 @@ impl StorageError {
             }
             cause = error.source();
         }
-        Reason::new(self.code, detail)
+        let one_line =
+            detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_CHARACTERS).collect::<String>();
+        Reason::new(self.code, one_line)
     }
 }
 

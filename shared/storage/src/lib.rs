@@ -1,6 +1,6 @@
 //! What a user names, as objects and bytes: folders, files, S3 and archives behind one way of listing and reading.
 //!
-//! 1. [`Location::parse`] reads a path or URL. 2. [`list`] names every object there, with its size and identity.
+//! 1. [`Location::parse`] reads a path or URL. 2. [`list()`] names every object there, with its size and identity.
 //! 3. [`ObjectRef::read_range`] reads bytes and notices where the object is no longer the one listed.
 //! 4. [`archive_kind`] and [`expand_archive`] turn a `.zip`, `.tar` or `.tar.gz` into objects like any other.
 //!

@@ -117,7 +117,17 @@ fn refuse_nothing(uri: String, listing: BoxStream<'static, Found>) -> BoxStream<
 /// A store that refuses a listing refuses all of it, so what rejects one object is fatal here.
 fn cannot_list(uri: &str, error: object_store::Error) -> StorageError {
     let error = StorageError::store(uri, "cannot list", error);
-    if error.kind == ErrorKind::Reject { error.with_kind(ErrorKind::Fatal) } else { error }
+    if error.kind == ErrorKind::Reject || is_refused_by_server(&error) {
+        return error.with_kind(ErrorKind::Fatal);
+    }
+    error
+}
+
+/// Whether the server answered that the request is wrong, not that it is busy. object_store gives a listing's status
+/// (404 for a bucket that does not exist) in text only; the test against a real server would notice a change of it.
+fn is_refused_by_server(error: &StorageError) -> bool {
+    let detail = error.reason().detail;
+    ["400", "401", "403", "404", "405", "501"].iter().any(|status| detail.contains(&format!("status code: {status}")))
 }
 
 /// The state of a paged listing.
@@ -220,5 +230,58 @@ async fn is_folder_marker(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> ob
         Ok(_) => Ok(false),
         Err(object_store::Error::NotFound { .. }) => Ok(true),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use object_store::list::PaginatedListResult;
+    use object_store::path::Path;
+    use object_store::{ListResult, memory::InMemory};
+    use proptest::prelude::*;
+
+    /// Pages through sorted keys as S3 does, and fails a page that holds a key it cannot express, as object_store does.
+    struct FakePager(Vec<String>);
+
+    #[async_trait::async_trait]
+    impl PaginatedListStore for FakePager {
+        async fn list_paginated(
+            &self,
+            _prefix: Option<&str>,
+            options: PaginatedListOptions,
+        ) -> object_store::Result<PaginatedListResult> {
+            let after = options.page_token.or(options.offset).unwrap_or_default();
+            let size = options.max_keys.unwrap_or(PAGE);
+            let rest: Vec<&String> = self.0.iter().filter(|key| **key > after).collect();
+            let page = rest.get(..size.min(rest.len())).unwrap_or_default();
+            let meta = |key: &&String| {
+                let location = Path::parse(key.as_str())?;
+                Ok(ObjectMeta { location, last_modified: Default::default(), size: 1, e_tag: None, version: None })
+            };
+            let objects = page.iter().map(meta).collect::<object_store::Result<_>>()?;
+            let page_token = if rest.len() > size { page.last().map(|key| (*key).clone()) } else { None };
+            Ok(PaginatedListResult { result: ListResult { common_prefixes: Vec::new(), objects }, page_token })
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_listed_or_refused_once(bad in prop::collection::btree_set(0..3000_usize, 0..6), total in 0..3000_usize) {
+            let keys: Vec<String> =
+                (0..total).map(|n| if bad.contains(&n) { format!("{n:05}//x") } else { format!("{n:05}") }).collect();
+            let opened = OpenedStore {
+                store: Arc::new(InMemory::new()), prefix: Path::ROOT, uri: "s3://b".to_owned(), pager: None,
+            };
+            let pager = Arc::new(FakePager(keys.clone()));
+            let found: Vec<Found> = block_on(list_pages(pager, opened, "s3://b".to_owned()).collect());
+            let names: Vec<String> = found.iter().map(|found| match found {
+                Ok(object) => object.uri.clone(),
+                Err(error) => { assert_eq!(error.kind, ErrorKind::Reject); error.uri.clone() }
+            }).collect();
+            let expected: Vec<String> = keys.iter().map(|key| format!("s3://b/{key}")).collect();
+            prop_assert_eq!(names, expected);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The archive's own bytes, as a file.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -40,7 +40,11 @@ async fn fetch(archive: &ObjectRef, folder: &Path, stop: &CancellationToken) -> 
             written.map_err(std::io::Error::other).flatten().map_err(|e| spool_failed(folder, e))
         });
     tokio::select! {
-        file = chunks => file,
+        file = chunks => {
+            let mut file = file?;
+            file.rewind().map_err(|e| spool_failed(folder, e))?;
+            Ok(file)
+        }
         () = stop.cancelled() => Err(super::member::cancelled(&archive.uri)),
     }
 }

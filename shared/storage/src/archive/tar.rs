@@ -64,10 +64,11 @@ fn expand_entry(expander: &mut Expander, entry: &mut Entry<'_, Guarded>, meter: 
     match entry.header().entry_type() {
         EntryType::Regular | EntryType::Continuous if name.ends_with('/') && entry.size() == 0 => Ok(()),
         EntryType::Regular | EntryType::Continuous => {
+            // The member's first bytes may lie in the buffer already, so it is granted a buffer more than is counted.
             let before = meter.compressed.get();
             let expected = entry.size();
             let mut exact = Exact { inner: entry, left: expected };
-            expander.member(&name, &mut exact, &|| meter.compressed.get() - before)
+            expander.member(&name, &mut exact, &|| meter.compressed.get() - before + BUFFER as u64)
         }
         EntryType::Directory | EntryType::XGlobalHeader => Ok(()),
         EntryType::Symlink | EntryType::Link => {
