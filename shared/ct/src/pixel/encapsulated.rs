@@ -81,8 +81,11 @@ impl<'a> Fragments<'a> {
     }
 }
 
+/// An item's value, and the bytes after it.
+type Item<'a> = (&'a [u8], &'a [u8]);
+
 /// Splits the first item's value off; `None` at the sequence delimiter or where the bytes end between items.
-fn next_item(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, Reason> {
+fn next_item(bytes: &[u8]) -> Result<Option<Item<'_>>, Reason> {
     let Some((header, rest)) = bytes.split_at_checked(ITEM_HEADER_BYTES) else { return Ok(None) };
     let (tag, length) = header.split_at(4);
     if tag == SEQUENCE_DELIMITER {

@@ -4,18 +4,21 @@
 //! 8.1.1), then rescale (the Modality LUT, PS3.3 section C.11.1). The Modality LUT comes before presentation, so
 //! MONOCHROME1 does not change Hounsfield units. Nothing here reads a colour table or a window.
 //!
-//! Codecs, chosen by measurement on one 512 × 512 slice (`examples/decode_speed.rs` repeats it; the figures are
-//! milliseconds on one busy core):
+//! Codecs, chosen by measurement on one 512 × 512 slice of 16 bits, milliseconds of processor time from bytes to HU on
+//! two hyper-threads that others kept busy (`examples/decode_speed.rs` repeats it; "window" is the centred 55 % × 55 %):
 //!
-//! | codec | chosen | others tried |
-//! |---|---|---|
-//! | JPEG lossless | libjpeg-turbo 1.5 | jpeg-decoder 3.5 |
-//! | JPEG 12 bit, extended and progressive | libjpeg-turbo 1 to 2.5 | jpeg-decoder: none |
-//! | JPEG-LS | CharLS 3.6 | |
-//! | JPEG 2000 | openjp2 34 | OpenJPEG in C 36, hayro-jpeg2000 33 without windows |
+//! | codec | by | whole | window | others tried |
+//! |---|---|---|---|---|
+//! | none | this module | 0.13 | 0.04 | |
+//! | RLE | this module | 0.44 | 0.28 | |
+//! | JPEG lossless | libjpeg-turbo | 1.6 | 1.5 | jpeg-decoder, twice the time |
+//! | JPEG baseline, extended, progressive | libjpeg-turbo | 1 to 2.8 | 0.9 to 2.5 | jpeg-decoder: no 12 bits |
+//! | JPEG-LS | CharLS | 3.8 | 3.7 | |
+//! | JPEG 2000 | openjp2 | 27 | 25 | OpenJPEG in C and hayro-jpeg2000, the same within a tenth |
 //!
-//! openjp2 is a port of OpenJPEG to Rust: where the C library aborts the process on an assertion it panics, which
-//! [`decode_frame`](decode) catches.
+//! JPEG 2000 is the slow one. Nine tenths of its time go into the bit-plane decoder of the code-blocks, and a centred
+//! window of a 512 × 512 frame still touches nearly all blocks of 64 × 64, so that it gains little. openjp2 is a port
+//! of OpenJPEG to Rust: where the C library aborts the process on an assertion it panics, which is caught here.
 
 mod codec;
 mod decode;

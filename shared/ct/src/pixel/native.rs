@@ -1,5 +1,7 @@
 //! Uncompressed samples.
 
+use std::ops::Range;
+
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 
 use super::frames::row_bits;
@@ -28,28 +30,31 @@ pub(super) fn decode(
     let samples = match (format.bits_allocated, big_endian) {
         (1, _) => Samples::U8(bits(format, frame, window, rows)),
         (8, true) => return refused("8-bit samples in a big endian transfer syntax".to_owned()),
-        (8, false) => Samples::U8(rows.chunks_exact(row_bytes).flat_map(|row| &row[cut(1)]).copied().collect()),
-        (16, _) => {
-            let read = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
-            let mut values = Vec::with_capacity(window.height() * columns.len());
-            for row in rows.chunks_exact(row_bytes) {
-                values.extend(row[cut(2)].as_chunks::<2>().0.iter().map(|&cell| read(cell)));
-            }
-            Samples::U16(values)
-        }
-        (32, _) => {
-            let read = if big_endian { i32::from_be_bytes } else { i32::from_le_bytes };
-            let mut values = Vec::with_capacity(window.height() * columns.len());
-            for row in rows.chunks_exact(row_bytes) {
-                values.extend(row[cut(4)].as_chunks::<4>().0.iter().map(|&cell| read(cell)));
-            }
-            Samples::I32(values)
-        }
+        (8, false) => Samples::U8(cells(rows, row_bytes, cut(1), u8::from_le_bytes)),
+        (16, false) => Samples::U16(cells(rows, row_bytes, cut(2), u16::from_le_bytes)),
+        (16, true) => Samples::U16(cells(rows, row_bytes, cut(2), u16::from_be_bytes)),
+        (32, false) => Samples::I32(cells(rows, row_bytes, cut(4), i32::from_le_bytes)),
+        (32, true) => Samples::I32(cells(rows, row_bytes, cut(4), i32::from_be_bytes)),
         (other, _) => return refused(format!("bits allocated is {other}, expected 1, 8, 16 or 32")),
     };
     let planes = format.planar && samples_per_pixel > 1;
     let samples = if planes { samples.interleaved(samples_per_pixel) } else { samples };
     Ok(Block { y0: window.y0, x0: window.x0, height: window.height(), width: window.width(), samples, coded: None })
+}
+
+/// The cells of `N` bytes in the part `columns` of each row. Generic over `read`, so that the loop is copied for each
+/// and becomes vector code.
+fn cells<T, const N: usize>(
+    rows: &[u8],
+    row_bytes: usize,
+    columns: Range<usize>,
+    read: impl Fn([u8; N]) -> T,
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(rows.len() / row_bytes * columns.len() / N);
+    for row in rows.chunks_exact(row_bytes) {
+        values.extend(row[columns.clone()].as_chunks::<N>().0.iter().map(|&cell| read(cell)));
+    }
+    values
 }
 
 /// 1-bit samples, the first pixel in the lowest bit; frames follow each other without padding (PS3.5 section 8.1.1).

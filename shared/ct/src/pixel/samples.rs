@@ -101,6 +101,11 @@ impl Normaliser {
         (((sample >> self.drop_low) << self.unused_high) >> self.unused_high) as i32
     }
 
+    /// Bits of a stored value.
+    pub(super) fn bits(self) -> u32 {
+        32 - self.unused_high
+    }
+
     /// Whether values are two's complement.
     pub(super) fn is_signed(self) -> bool {
         self.signed
