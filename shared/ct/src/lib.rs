@@ -4,11 +4,15 @@
 //! never trusts a length that the bytes state.
 
 mod evidence;
+mod geometry;
 mod header;
 mod instance;
 pub mod pixel;
+mod refusal;
+mod series;
 mod words;
 
 pub use evidence::declare;
-pub use header::{FIRST_READ_BYTES, HeaderRead, read_header};
+pub use header::{FIRST_READ_BYTES, HeaderRead, read_header, transfer_syntax_name};
 pub use instance::*;
+pub use series::{Member, RefusedFrame, Series, Slice, group};

@@ -11,6 +11,8 @@ use std::io::Read;
 use bolus_study::{Reason, ReasonCode};
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 pub(crate) use fields::Fields;
 use fields::charset_of;
@@ -18,8 +20,8 @@ use parser::{DataSet, Encoding, Parsed, Parser, Stop};
 
 use crate::Instance;
 
-/// How many bytes of a file to read first. 231 of the 249 files of the development corpus have their whole header
-/// in there; one more read settles the rest.
+/// How many bytes of a file to read first: 246 of the 249 files of the development corpus are settled by them, at
+/// some 25 microseconds a header.
 pub const FIRST_READ_BYTES: u64 = 16 * 1024;
 /// Each further read asks for at least this many times the bytes of the one before.
 const GROWTH: u64 = 4;
@@ -278,6 +280,12 @@ fn encoding_of(declared: Option<&str>, first: &[u8]) -> (Encoding, String) {
         _ => by_bytes,
     };
     (shown, uid.to_owned())
+}
+
+/// The name of a transfer syntax (PS3.6 table A-1); `None` for one that is not known.
+#[must_use]
+pub fn transfer_syntax_name(uid: &str) -> Option<&'static str> {
+    TransferSyntaxRegistry.get(uid).map(|syntax| syntax.name())
 }
 
 /// Explicit VR Big Endian, retired in 2006.

@@ -123,13 +123,15 @@ fn check_row(path: &str, row: &Row, instance: &Instance) {
         (frame.position_mm.map(|p| p[2]), "z_position"),
     ] {
         let expected = numbers(&row[column]);
-        if !expected.is_empty() && expected != [0.0] {
+        // Several frames without functional groups share no position.
+        let unplaced = column == "z_position" && instance.frames.len() > 1;
+        if !expected.is_empty() && !unplaced {
             assert_close(path, column, found.as_slice(), &expected);
         }
     }
     // The manifest does not look into functional groups.
     let spacing = numbers(&row["PixelSpacing"]);
-    if !spacing.is_empty() {
+    if spacing.len() == 2 {
         assert_close(path, "PixelSpacing", frame.pixel_spacing_mm.as_ref().map_or(&[], |found| found), &spacing);
     }
     let expected = numbers(&row["ImageOrientationPatient"]);
@@ -143,7 +145,7 @@ fn check_row(path: &str, row: &Row, instance: &Instance) {
 fn check_pixels(row: &Row, instance: &Instance, bytes: &[u8]) -> bool {
     let native = [uids::IMPLICIT_VR_LITTLE_ENDIAN, uids::EXPLICIT_VR_LITTLE_ENDIAN];
     let (Some(pixels), Some(format)) = (&instance.pixels, &instance.format) else { return false };
-    let plain = format.bits_allocated == 16 && format.bits_stored == 16 && format.samples_per_pixel == 1;
+    let plain = format.bits_allocated == 16 && format.samples_per_pixel == 1;
     if row["pixel_sha256"].is_empty() || !plain || !native.contains(&instance.transfer_syntax_uid.as_str()) {
         return false;
     }

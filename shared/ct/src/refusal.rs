@@ -1,0 +1,130 @@
+//! Why an instance or a frame is not a slice of a CT series.
+
+use bolus_study::{Reason, ReasonCode};
+use dicom_dictionary_std::uids;
+
+use crate::geometry::Plane;
+use crate::{FrameInfo, Instance, PixelFormat};
+
+/// Storage classes that hold CT images (PS3.4 annex B.5).
+const CT_CLASSES: [&str; 3] =
+    [uids::CT_IMAGE_STORAGE, uids::ENHANCED_CT_IMAGE_STORAGE, uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE];
+/// Secondary capture classes all start so.
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+
+/// Values of Image Type that mark images computed from other images, beside `DERIVED` itself.
+const REFORMAT_TYPES: [&str; 8] = ["MPR", "MIP", "MINIP", "REFORMATTED", "PROJECTION IMAGE", "VRT", "CPR", "CURVED"];
+
+/// What makes the whole instance none of ours: its modality, class or kind. `None` for CT images.
+pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
+    let class = instance.sop_class_uid.as_deref();
+    let is_ct_class = class.is_some_and(|class| CT_CLASSES.contains(&class));
+    match instance.modality.as_deref() {
+        Some("CT") => {}
+        Some(modality) => return Some(Reason::new(ReasonCode::Modality, format!("modality {modality}, CT expected"))),
+        None if is_ct_class => {}
+        None if class.is_some() => {}
+        None => return Some(Reason::new(ReasonCode::MissingAttribute, "neither Modality nor SOPClassUID")),
+    }
+    if class.is_some_and(|class| class == SECONDARY_CAPTURE || class.starts_with("1.2.840.10008.5.1.4.1.1.7.")) {
+        return Some(Reason::new(ReasonCode::SecondaryCapture, "a secondary capture image"));
+    }
+    match class {
+        Some(_) if is_ct_class => {}
+        Some(class) => return Some(Reason::new(ReasonCode::SopClass, format!("SOP class {class} is no CT image"))),
+        None => return Some(Reason::new(ReasonCode::MissingAttribute, "SOPClassUID")),
+    }
+    if instance.frames.first().is_some_and(|frame| has_type(frame, &["LOCALIZER"])) {
+        return Some(Reason::new(ReasonCode::Localizer, "image type LOCALIZER"));
+    }
+    if instance.pixels.is_none() {
+        return Some(Reason::new(ReasonCode::NoPixelData, "no PixelData"));
+    }
+    None
+}
+
+/// What keeps the instance's image from being read although it is CT: layout missing, or in contradiction.
+pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
+    let Some(format) = &instance.format else {
+        let keywords = instance.missing_attributes.join(", ");
+        return Some(Reason::new(ReasonCode::MissingAttribute, keywords));
+    };
+    if format.samples_per_pixel != 1 {
+        let detail = format!("{} samples per pixel, 1 expected", format.samples_per_pixel);
+        return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    if format.rows == 0 || format.columns == 0 {
+        let detail = format!("{} rows and {} columns", format.rows, format.columns);
+        return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    let length = instance.pixels.as_ref().and_then(|pixels| pixels.length);
+    let needed = native_bytes(format);
+    if let Some(found) = length.filter(|found| *found < needed) {
+        let detail = format!("pixel data of {found} bytes, {needed} needed for the stated rows, columns and frames");
+        return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    None
+}
+
+/// Bytes that the stated layout needs without compression.
+fn native_bytes(format: &PixelFormat) -> u64 {
+    let pixels = (format.rows as u64).saturating_mul(format.columns as u64).saturating_mul(format.frames as u64);
+    pixels.saturating_mul(u64::from(format.bits_allocated)).div_ceil(8)
+}
+
+/// What one frame needs to be a slice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub plane: Plane,
+    pub position_mm: [f64; 3],
+    pub rescale_slope: f64,
+    pub rescale_intercept: f64,
+}
+
+/// Places a frame in space and Hounsfield units.
+///
+/// # Errors
+/// The attribute that is missing; nothing is guessed.
+pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, Reason> {
+    let missing = |keyword: &str| Reason::new(ReasonCode::MissingAttribute, keyword);
+    if let Some(unit) = frame.rescale_type.as_deref().filter(|unit| !is_hounsfield(unit)) {
+        let detail = format!("rescale type {unit}, HU expected");
+        return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    let rescale_slope = frame.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
+    if rescale_slope == 0.0 {
+        return Err(Reason::new(ReasonCode::InconsistentAttribute, "rescale slope 0"));
+    }
+    Ok(Placed {
+        plane: Plane {
+            rows: format.rows,
+            columns: format.columns,
+            orientation: frame.orientation.ok_or_else(|| missing("ImageOrientationPatient"))?,
+            pixel_spacing_mm: frame.pixel_spacing_mm.ok_or_else(|| missing("PixelSpacing"))?,
+        },
+        position_mm: frame.position_mm.ok_or_else(|| missing("ImagePositionPatient"))?,
+        rescale_slope,
+        rescale_intercept: frame.rescale_intercept.ok_or_else(|| missing("RescaleIntercept"))?,
+    })
+}
+
+/// `HU` and what writers make of it: `HU_MOD`, `Hounsfield`, `Houndsfield Unit`.
+fn is_hounsfield(unit: &str) -> bool {
+    let upper = unit.to_ascii_uppercase();
+    upper.starts_with("HU") || upper.starts_with("HOUN")
+}
+
+fn has_type(frame: &FrameInfo, names: &[&str]) -> bool {
+    frame.image_type.iter().any(|value| names.iter().any(|name| value.split_whitespace().any(|word| word == *name)))
+}
+
+/// Whether the images were made from other images: reformats, projections, maps.
+///
+/// `DERIVED\PRIMARY\AXIAL` alone is not: it also marks originals that were compressed with loss.
+pub(crate) fn is_derived(instance: &Instance) -> bool {
+    let Some(frame) = instance.frames.first() else { return instance.reformat_by_words };
+    let value = |index: usize| frame.image_type.get(index).map_or("", String::as_str);
+    let compressed_original = value(1) == "PRIMARY" && value(2) == "AXIAL";
+    let by_type = value(0) == "DERIVED" && !compressed_original;
+    instance.reformat_by_words || by_type || has_type(frame, &REFORMAT_TYPES)
+}

@@ -1,0 +1,326 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use bolus_study::{Declared, Orientation};
+use dicom_dictionary_std::uids;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{FrameInfo, HeaderRead, PixelFormat, PixelLocation, read_header};
+
+/// Members of all files of folders under `tests/data`, and how many files were refused.
+fn members_of(folders: &[&str]) -> (Vec<Member>, usize) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
+    let mut paths: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(data.join(folder)).unwrap().map(|entry| entry.unwrap().path()))
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    let mut refused = 0;
+    let mut members = Vec::new();
+    for (object, path) in paths.iter().enumerate() {
+        let bytes = fs::read(path).unwrap();
+        match read_header(&bytes, bytes.len() as u64) {
+            Ok(HeaderRead::Instance(instance)) => members.push(Member {
+                object,
+                folder: path.parent().unwrap().display().to_string(),
+                instance: *instance,
+            }),
+            _ => refused += 1,
+        }
+    }
+    (members, refused)
+}
+
+/// Asserts that every object stands in the series exactly once.
+fn check_accounts(series: &[Series], objects: &BTreeSet<usize>) {
+    let mut seen = Vec::new();
+    for one in series {
+        let used: BTreeSet<usize> = one.slices.iter().map(|slice| slice.object).collect();
+        let refused: BTreeSet<usize> = one.refused.iter().map(|(object, _)| *object).collect();
+        assert_eq!(refused.len(), one.refused.len());
+        assert!(used.is_disjoint(&refused));
+        if one.refusal.is_none() {
+            assert_eq!(used.union(&refused).copied().collect::<Vec<_>>(), one.objects);
+        }
+        assert_eq!(one.content().count(), one.objects.len());
+        seen.extend(one.files());
+    }
+    assert_eq!(seen.len(), objects.len());
+    assert_eq!(&seen.into_iter().collect::<BTreeSet<_>>(), objects);
+}
+
+fn group_checked(members: Vec<Member>) -> Vec<Series> {
+    let objects = members.iter().map(|member| member.object).collect();
+    let series = group(members);
+    check_accounts(&series, &objects);
+    series
+}
+
+#[test]
+fn chest_series_is_ordered_by_position() {
+    let series = group_checked(members_of(&["series/chest-noncontrast-every10th"]).0);
+    let [one] = series.as_slice() else { panic!("{} series", series.len()) };
+    assert_eq!((one.slices.len(), one.uid_derived, &one.refusal), (28, false, &None));
+    let geometry = one.geometry.as_ref().unwrap();
+    assert!(geometry.along_normal_mm.is_sorted());
+    assert_eq!((geometry.gaps, geometry.shear_deg), (0, 0.0));
+    assert_eq!(one.body_part.as_ref().unwrap().joined(), "chest");
+    assert!(!one.derived);
+}
+
+#[test]
+fn abdomen_series_without_uids_is_one_series() {
+    let (members, _) = members_of(&["series/totalsegmentator-abdomen-contrast"]);
+    let mut reversed = members.clone();
+    reversed.reverse();
+    let series = group_checked(members);
+    let [one] = series.as_slice() else { panic!("{} series", series.len()) };
+    assert_eq!((one.slices.len(), one.uid_derived, one.declared.verdict), (20, true, Declared::Yes));
+    assert_eq!(group(reversed)[0].uid, one.uid);
+    assert_eq!(one.body_part, None);
+}
+
+#[test]
+fn mixed_folder_holds_three_series() {
+    let mut members = members_of(&["geometry/philips-mixed-study"]).0;
+    let mut capture = members[0].clone();
+    capture.object = 99;
+    capture.instance.sop_class_uid = Some(uids::SECONDARY_CAPTURE_IMAGE_STORAGE.into());
+    capture.instance.series_uid = SeriesUid::new("9.9").ok();
+    members.push(capture);
+    let series = group_checked(members);
+    let refusals: Vec<_> = series.iter().map(|one| one.refusal.as_ref().map(|reason| reason.code)).collect();
+    assert_eq!(refusals, [Some(ReasonCode::Localizer), None, Some(ReasonCode::SecondaryCapture)]);
+    let geometry = series[1].geometry.as_ref().unwrap();
+    assert_eq!(geometry.depth(), 6);
+    assert_eq!(series[1].slices[0].instance.stated_tilt_deg, Some(-18.5));
+    assert!((geometry.shear_deg - 18.5).abs() < 0.2, "{}", geometry.shear_deg);
+}
+
+#[test]
+fn frames_of_reference_split_where_they_are_shared() {
+    let with_reference = |object: usize, reference: &str| {
+        let mut one = member(object, &format!("1.2.{object}"), [0.0, 0.0, object as f64], AXIAL);
+        one.instance.frame_of_reference_uid = Some(reference.into());
+        one
+    };
+    let own = ["1", "2", "3"].iter().enumerate().map(|(object, reference)| with_reference(object, reference));
+    assert_eq!(group_checked(own.collect()).len(), 1);
+    let shared = ["1", "1", "2", "2"].iter().enumerate().map(|(object, reference)| with_reference(object, reference));
+    assert_eq!(group_checked(shared.collect()).len(), 2);
+}
+
+#[test]
+fn tilt_and_gaps_are_measured() {
+    let series = group_checked(members_of(&["geometry/gantrytilt-d2n"]).0);
+    let geometry = series[0].geometry.as_ref().unwrap();
+    println!("gantrytilt-d2n {} slices, shear {}", geometry.depth(), geometry.shear_deg);
+    assert_eq!((series.len(), geometry.depth()), (1, 4));
+    assert!(geometry.shear_deg > 1.0);
+    let series = group_checked(members_of(&["geometry/sliceincrement-d2n-001"]).0);
+    let geometry = series[0].geometry.as_ref().unwrap();
+    println!("{:?}", geometry.along_normal_mm);
+    assert_eq!((series.len(), geometry.gaps), (1, 1));
+    assert!((geometry.slice_spacing_mm.unwrap() - 5.0).abs() < 0.01);
+    assert!((geometry.spacing_deviation_mm - 5.0).abs() < 0.01);
+}
+
+#[test]
+fn odd_and_broken_files_are_all_accounted_for() {
+    let folders = ["derived-broken", "odd", "nonct", "enhanced", "nonaxial", "transfer-syntaxes/ctimage"];
+    for folder in folders {
+        let (members, refused) = members_of(&[folder]);
+        println!("{folder}: {refused} refused");
+        for one in group_checked(members) {
+            let reasons: Vec<_> = one.refused.iter().map(|(object, reason)| format!("{object} {reason}")).collect();
+            println!(
+                "  {} {} slices, {:?}, {reasons:?}, derived {}",
+                one.uid,
+                one.slices.len(),
+                one.refusal,
+                one.derived
+            );
+        }
+    }
+    let without_rescale = members_of(&["derived-broken"]).0;
+    let refused = |one: &Series| one.refused.iter().any(|(_, reason)| reason.detail == "RescaleSlope");
+    assert!(group(without_rescale).iter().any(refused));
+}
+
+/// A synthetic axial instance of 4 × 4 pixels at `position`.
+fn member(object: usize, sop: &str, position: [f64; 3], orientation: Orientation) -> Member {
+    let frame = FrameInfo {
+        position_mm: Some(position),
+        orientation: Some(orientation),
+        pixel_spacing_mm: Some([0.7, 0.7]),
+        slice_thickness_mm: Some(3.0),
+        rescale_slope: Some(1.0),
+        rescale_intercept: Some(-1024.0),
+        rescale_type: None,
+        image_type: vec!["ORIGINAL".into(), "PRIMARY".into(), "AXIAL".into()],
+    };
+    let format = PixelFormat {
+        rows: 4,
+        columns: 4,
+        frames: 1,
+        samples_per_pixel: 1,
+        photometric: "MONOCHROME2".into(),
+        bits_allocated: 16,
+        bits_stored: 16,
+        high_bit: 15,
+        signed: true,
+        padding: None,
+        padding_limit: None,
+        planar: false,
+    };
+    let instance = Instance {
+        study_uid: StudyUid::new("1.1").ok(),
+        series_uid: SeriesUid::new("1.2").ok(),
+        sop_instance_uid: SopInstanceUid::new(sop).ok(),
+        sop_class_uid: Some(uids::CT_IMAGE_STORAGE.into()),
+        transfer_syntax_uid: uids::EXPLICIT_VR_LITTLE_ENDIAN.into(),
+        modality: Some("CT".into()),
+        frame_of_reference_uid: Some("1.3".into()),
+        series_number: None,
+        series_description: None,
+        reformat_by_words: false,
+        manufacturer: None,
+        kernel: None,
+        stated_tilt_deg: None,
+        patient_id: None,
+        body_parts_by_tag: Vec::new(),
+        body_parts_by_words: Vec::new(),
+        evidence: Vec::new(),
+        format: Some(format),
+        frames: vec![frame],
+        missing_attributes: Vec::new(),
+        pixels: Some(PixelLocation { offset: 0, length: Some(32), encapsulated: false, deflated: false }),
+    };
+    Member { object, folder: String::new(), instance }
+}
+
+const AXIAL: Orientation = Orientation { along_row: [1.0, 0.0, 0.0], along_column: [0.0, 1.0, 0.0] };
+
+#[test]
+fn stacks_of_one_uid_are_split_and_what_cannot_be_placed_joins_the_largest() {
+    let coronal = Orientation { along_row: [1.0, 0.0, 0.0], along_column: [0.0, 0.0, -1.0] };
+    let mut members: Vec<Member> =
+        (0..3).map(|index| member(index, &format!("1.2.{index}"), [0.0, 0.0, index as f64], AXIAL)).collect();
+    members.push(member(3, "1.2.3", [0.0, 5.0, 0.0], coronal));
+    let mut lost = member(4, "1.2.4", [0.0; 3], AXIAL);
+    lost.instance.frames[0].position_mm = None;
+    members.push(lost);
+    let mut other_unit = member(5, "1.2.5", [0.0, 0.0, 9.0], AXIAL);
+    other_unit.instance.frames[0].rescale_type = Some("US".into());
+    members.push(other_unit);
+    let mut short = member(6, "1.2.6", [0.0, 0.0, 10.0], AXIAL);
+    short.instance.format.as_mut().unwrap().rows = 4000;
+    members.push(short);
+    let series = group_checked(members);
+    assert_eq!(series.iter().map(|one| one.slices.len()).collect::<Vec<_>>(), [3, 1]);
+    let codes: Vec<_> = series[0].refused.iter().map(|(object, reason)| (*object, reason.code)).collect();
+    let inconsistent = ReasonCode::InconsistentAttribute;
+    assert_eq!(codes, [(4, ReasonCode::MissingAttribute), (5, inconsistent), (6, inconsistent)]);
+}
+
+#[test]
+fn missing_modality_is_taken_with_a_ct_class_only() {
+    let mut with_class = member(0, "1.2.0", [0.0; 3], AXIAL);
+    with_class.instance.modality = None;
+    let mut without = with_class.clone();
+    without.instance.sop_class_uid = None;
+    without.object = 1;
+    let refusal = |member: Member| group_checked(vec![member])[0].refusal.as_ref().map(|reason| reason.code);
+    assert_eq!(refusal(with_class.clone()), None);
+    assert_eq!(refusal(without), Some(ReasonCode::MissingAttribute));
+    with_class.instance.sop_class_uid = Some(uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE.into());
+    assert_eq!(refusal(with_class), None);
+}
+
+#[test]
+fn frames_of_one_file_are_slices() {
+    let mut multi = member(0, "1.2.0", [0.0; 3], AXIAL);
+    let frame = multi.instance.frames[0].clone();
+    let at = |z: f64| FrameInfo { position_mm: Some([0.0, 0.0, z]), ..frame.clone() };
+    multi.instance.frames = vec![at(2.0), at(0.0), at(1.0), at(1.0)];
+    multi.instance.format.as_mut().unwrap().frames = 4;
+    multi.instance.pixels.as_mut().unwrap().length = Some(128);
+    let series = group_checked(vec![multi]);
+    assert_eq!(series[0].slices.iter().map(|slice| slice.frame).collect::<Vec<_>>(), [1, 2, 0]);
+    assert_eq!(series[0].refused_frames.iter().map(|one| one.frame).collect::<Vec<_>>(), [3]);
+    assert!(series[0].refused.is_empty());
+}
+
+#[test]
+fn geometry_of_what_is_left_shows_the_gap() {
+    let members = (0..5).map(|index| member(index, &format!("1.2.{index}"), [0.0, 0.0, index as f64], AXIAL)).collect();
+    let series = group(members);
+    assert_eq!(series[0].geometry_of(&[0, 1, 3, 4]).unwrap().gaps, 1);
+    assert_eq!(series[0].geometry_of(&[0, 1, 2, 3, 4]).as_ref().ok(), series[0].geometry.as_ref());
+    assert_eq!(series[0].geometry_of(&[]).unwrap_err().code, ReasonCode::TooFewSlices);
+}
+
+/// A plane rotated about x by `tilt` and about z by `turn`, in degrees.
+fn oblique(tilt: f64, turn: f64) -> Orientation {
+    let (tilt, turn) = (tilt.to_radians(), turn.to_radians());
+    Orientation {
+        along_row: [turn.cos(), turn.sin(), 0.0],
+        along_column: [-turn.sin() * tilt.cos(), turn.cos() * tilt.cos(), tilt.sin()],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn order_duplicates_gaps_and_tilt_agree_with_a_naive_oracle(
+        places in prop::collection::btree_set(0_usize..60, 2..30),
+        spacing in 0.5_f64..6.0,
+        tilt in -25.0_f64..25.0,
+        turn in -10.0_f64..10.0,
+        sheared in any::<bool>(),
+        repeats in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..10),
+        seed in any::<prop::sample::Index>(),
+    ) {
+        let orientation = oblique(tilt, turn);
+        let normal = orientation.normal();
+        let direction = if sheared { [0.0, 0.0, 1.0] } else { normal };
+        let places: Vec<usize> = places.into_iter().collect();
+        let position = |place: usize| direction.map(|cosine| cosine * spacing * place as f64);
+        // UIDs run against the positions, so that no order but the geometry's helps.
+        let mut members: Vec<Member> = places
+            .iter()
+            .map(|place| member(*place, &format!("1.2.{}", 1000 - place), position(*place), orientation))
+            .collect();
+        for (extra, (which, same_uid)) in repeats.iter().enumerate() {
+            let place = *which.get(&places);
+            // As text greater than every other UID, so that the first slice at a place stays.
+            let uid = if *same_uid { 1000 - place } else { 99_990_000 + extra };
+            members.push(member(100 + extra, &format!("1.2.{uid}"), position(place), orientation));
+        }
+        let forward = group_checked(members.clone());
+        members.reverse();
+        let middle = seed.index(members.len());
+        members.rotate_left(middle);
+        let shuffled = group_checked(members);
+        prop_assert_eq!(format!("{forward:?}"), format!("{shuffled:?}"));
+
+        prop_assert_eq!(forward.len(), 1);
+        let found: Vec<usize> = forward[0].slices.iter().map(|slice| slice.object).collect();
+        prop_assert_eq!(&found, &places);
+        prop_assert_eq!(forward[0].refused.len(), repeats.len());
+        let geometry = forward[0].geometry.as_ref().unwrap();
+        let mut steps: Vec<usize> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let gaps = |steps: &[usize], median: usize| steps.iter().filter(|step| **step as f64 > 1.5 * median as f64).count();
+        steps.sort_unstable();
+        let median = steps[(steps.len() - 1) / 2];
+        prop_assert_eq!(geometry.gaps, gaps(&steps, median));
+        let along = if sheared { normal[2] } else { 1.0 };
+        prop_assert!((geometry.slice_spacing_mm.unwrap() - median as f64 * spacing * along).abs() < 1e-6);
+        let shear = if sheared && tilt.abs() >= 0.05 { tilt.abs() } else { 0.0 };
+        prop_assert!((geometry.shear_deg - shear).abs() < 1e-3, "{} for {}", geometry.shear_deg, shear);
+    }
+}
