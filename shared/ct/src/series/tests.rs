@@ -324,3 +324,71 @@ proptest! {
         prop_assert!((geometry.shear_deg - shear).abs() < 1e-3, "{} for {}", geometry.shear_deg, shear);
     }
 }
+
+/// The development corpus as one mixed folder, with the path of each object; empty where it is not there.
+fn corpus() -> (Vec<Member>, Vec<String>) {
+    fn walk(folder: &Path, root: &Path, paths: &mut Vec<String>) {
+        for path in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                walk(&path, root, paths);
+            } else {
+                paths.push(path.strip_prefix(root).unwrap().display().to_string());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let mut paths = Vec::new();
+    walk(&root, &root, &mut paths);
+    paths.sort();
+    let read = |path: &String| match fs::read(root.join(path)).map(|bytes| read_header(&bytes, bytes.len() as u64)) {
+        Ok(Ok(HeaderRead::Instance(instance))) => Some(*instance),
+        _ => None,
+    };
+    let members = paths.iter().enumerate().filter_map(|(object, path)| {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        Some(Member { object, folder, instance: read(path)? })
+    });
+    (members.collect(), paths)
+}
+
+#[test]
+fn whole_corpus_as_one_folder() {
+    let (members, paths) = corpus();
+    if members.is_empty() {
+        println!("skipped: the development corpus is not there");
+        return;
+    }
+    let series = group_checked(members);
+    let at = |start: &str| -> Vec<&Series> {
+        series.iter().filter(|one| one.files().any(|object| paths[object].starts_with(start))).collect()
+    };
+    for one in &series {
+        let path = &paths[one.objects[0]];
+        let body = one.body_part.as_ref().map(BodyPartFinding::joined);
+        let (files, slices, declared) = (one.objects.len(), one.slices.len(), one.declared.verdict.as_str());
+        println!(
+            "{path}: {files} files, {slices} slices, {declared}, {body:?}, {:?}, derived {}",
+            one.refusal, one.derived
+        );
+    }
+    for (start, expected) in [
+        ("geometry/philips-mixed-study", 3),
+        ("geometry/gantrytilt-d2n", 1),
+        ("series/chest-noncontrast-every10th", 1),
+        ("series/totalsegmentator-abdomen-contrast", 1),
+        ("series/radiomics-phantom-pat1-contrast", 1),
+        ("series/radiomics-phantom-pat3-noncontrast", 1),
+    ] {
+        assert_eq!(at(start).len(), expected, "{start}");
+    }
+    let slices = |start: &str| at(start).iter().map(|one| one.slices.len()).max();
+    assert_eq!(slices("geometry/philips-mixed-study"), Some(12));
+    assert_eq!(slices("series/radiomics-phantom-pat1-contrast"), Some(60));
+    assert_eq!(slices("series/radiomics-phantom-pat3-noncontrast"), Some(46));
+    for one in at("slices-labelled/contrast") {
+        assert_ne!(one.declared.verdict, Declared::No, "{:?}", one.declared);
+    }
+    for one in at("slices-labelled/noncontrast") {
+        assert_ne!(one.declared.verdict, Declared::Yes, "{:?}", one.declared);
+    }
+}
