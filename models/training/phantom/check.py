@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -42,8 +43,6 @@ def invariance(path: str, threads: int) -> bool:
 
 def _measure(path: str, threads: int, batch: int) -> None:
     """One process for one batch size, so that its peak memory is its own."""
-    import resource
-
     session, load = _session(path, threads)
     x = np.random.default_rng(0).random((batch, 3, 192, 192), dtype=np.float32)
     session.run(None, {"slices": x})
@@ -51,7 +50,8 @@ def _measure(path: str, threads: int, batch: int) -> None:
     for _ in range(rounds):
         session.run(None, {"slices": x})
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     print(json.dumps({"batch": batch, "load_s": round(load, 3), "slices_per_s": round(rounds * batch / seconds, 1), "peak_rss_mib": round(peak)}))
 
 

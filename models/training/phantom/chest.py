@@ -78,7 +78,8 @@ def _lungs(c: Canvas, p: Patient, s: float, cavity) -> None:
         if rng.random() < 0.4:
             a = math.atan2(y, x - side * 30 * s) + rng.normal(0, 0.4)
             length = s * rng.uniform(4, 24)
-            c.capsule(x - length * math.cos(a) * (1 - 0.5 * depth), y - length * math.sin(a) * (1 - 0.5 * depth), x, y, r * 0.8, pool)
+            inward = length * (1 - 0.5 * depth)
+            c.capsule(x - inward * math.cos(a), y - inward * math.sin(a), x, y, r * 0.8, pool)
         else:
             c.disc(x, y, r, pool)
     for _ in range(int(rng.integers(0, 8))):
@@ -130,7 +131,8 @@ def _inlet(c: Canvas, p: Patient, s: float) -> None:
             c.capsule(side * 20 * s, -60 * s, side * 95 * s, -40 * s, 6 * s, hu["cortical"])
             c.capsule(side * 20 * s, -60 * s, side * 95 * s, -40 * s, 4 * s, hu["marrow"])
         if rng.random() < 0.5:
-            c.capsule(side * 40 * s, s * rng.uniform(-40, -20), side * 100 * s, s * rng.uniform(-30, 0), 5 * s, hu["left" if rng.random() < 0.5 else "neck-vein"])
+            near, far = s * rng.uniform(-40, -20), s * rng.uniform(-30, 0)
+            c.capsule(side * 40 * s, near, side * 100 * s, far, 5 * s, hu["left" if rng.random() < 0.5 else "neck-vein"])
 
 
 def _arch(c: Canvas, p: Patient, s: float, z: float) -> None:

@@ -3,7 +3,7 @@
 A whole B4 cannot be trained from nothing in minutes on two CPU cores. So a sibling of the same plan with
 `1 / narrow` of the channels and fewer blocks a stage is trained first, and then planted into the whole network in
 such a way that the whole computes the very same function: channels of the sibling do not look at the new ones, and
-new residual blocks start as the identity. Training then goes on with the whole network.
+new residual blocks start as the identity. Training can then go on with the whole network (a stage `whole:...`).
 """
 
 from functools import partial
@@ -13,7 +13,15 @@ from torch import nn
 from torchvision.models.efficientnet import EfficientNet, MBConvConfig
 
 # expand ratio, kernel, stride, input channels, output channels, blocks: EfficientNetB4
-PLAN = ((1, 3, 1, 48, 24, 2), (6, 3, 2, 24, 32, 4), (6, 5, 2, 32, 56, 4), (6, 3, 2, 56, 112, 6), (6, 5, 1, 112, 160, 6), (6, 5, 2, 160, 272, 8), (6, 3, 1, 272, 448, 2))
+PLAN = (
+    (1, 3, 1, 48, 24, 2),
+    (6, 3, 2, 24, 32, 4),
+    (6, 5, 2, 32, 56, 4),
+    (6, 3, 2, 56, 112, 6),
+    (6, 5, 1, 112, 160, 6),
+    (6, 5, 2, 160, 272, 8),
+    (6, 3, 1, 272, 448, 2),
+)
 SHALLOW = (1, 2, 2, 2, 2, 3, 1)
 
 

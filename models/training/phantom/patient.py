@@ -92,9 +92,11 @@ def _enhance(p: Patient, hu: dict[str, float]) -> None:
         right, vein = left * e("right", 0.92, 1.05), left * e("vein", 0.9, 1.05)
         portal, organ = left * e("portal", 0.92, 1.08), e("organ", 0.5, 0.85)
     neck = e("neck", 300, 1200) if p.chance("dense-vein", 0.35) and phase < 0.6 else right
-    for name, rise in (("right", right), ("left", left), ("vein", vein), ("portal", portal), ("hepatic", min(vein, portal)), ("neck-vein", neck)):
+    pools = {"right": right, "left": left, "vein": vein, "portal": portal, "hepatic": min(vein, portal), "neck-vein": neck}
+    for name, rise in pools.items():
         hu[name] += rise
-    rises = {"liver": 50, "spleen": 75, "pancreas": 60, "wall": 55, "tumour": 45, "consolidation": 55, "muscle": 12, "node": 40, "oesophagus": 35, "thyroid": 80}
+    rises = {"liver": 50, "spleen": 75, "pancreas": 60, "wall": 55, "tumour": 45, "consolidation": 55}
+    rises |= {"muscle": 12, "node": 40, "oesophagus": 35, "thyroid": 80}
     for name, rise in rises.items():
         hu[name] += rise * organ * p.u("r-" + name, 0.6, 1.25)
     hu["myocardium"] += min(left, 170) * e("myo", 0.3, 0.65)

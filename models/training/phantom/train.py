@@ -17,25 +17,19 @@ from torch.nn import functional as F
 
 from .network import SHALLOW, TorsoB4, grow
 
-STAGES = ("thin:96:2500:64:4e-3", "thin:192:700:32:1.5e-3", "whole:192:150:16:3e-4")
+STAGES = ("thin:96:480:32:3e-3", "thin:96:1000:32:2.5e-3", "thin:192:400:32:1e-3")
 
 
 class Banks:
-    """All training banks in a folder; picks up banks that are finished while training goes on."""
+    """All banks `train-*.npy` of a folder."""
 
     def __init__(self, folder: Path):
-        self.folder, self.parts = folder, {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        for path in sorted(self.folder.glob("*.npy")):
-            labels = path.with_name(path.stem + "-labels.npy")
-            if path.stem.startswith("train") and labels.exists() and path not in self.parts:
-                self.parts[path] = (np.load(path, mmap_mode="r"), np.load(labels))
+        paths = [p for p in sorted(folder.glob("train-*.npy")) if not p.stem.endswith("-labels")]
+        self.parts = [(np.load(p, mmap_mode="r"), np.load(p.with_name(p.stem + "-labels.npy"))) for p in paths]
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Random slices as [n, 1, 192, 192] in 0..1 with their labels."""
-        parts = list(self.parts.values())
+        parts = self.parts
         lengths = np.array([len(labels) for _, labels in parts])
         which = rng.choice(len(parts), size, p=lengths / lengths.sum())
         at = [(parts[w], int(rng.integers(lengths[w]))) for w in which]
@@ -148,13 +142,13 @@ def run_stage(stage: str, index: int, net, banks: Banks, a, log: list, resume: d
         if step % 50 == 49 or step == steps - 1:
             row = {"stage": stage, "step": step + 1, "loss": loss_sum / (step % 50 + 1), "seconds": round(time.time() - started, 1)}
             loss_sum = 0.0
+            log.append(row)
             if step % 250 == 249 or step == steps - 1:
                 row |= validate(average.net, a.banks, pixels, 400)
-                banks.refresh()
-                state = {"stage": index, "step": step + 1, "net": net.state_dict(), "average": average.net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "log": log}
+                state = {"stage": index, "step": step + 1, "log": log, "average": average.net.state_dict()}
+                state |= {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
                 torch.save(state, a.out / "checkpoint.tmp")
                 (a.out / "checkpoint.tmp").rename(a.out / "checkpoint.pt")
-            log.append(row)
             print(json.dumps(row), flush=True)
     return average.net
 
