@@ -28,8 +28,8 @@ use crate::error::{ErrorKind, LakeError};
 use crate::lake::{Lake, version_of};
 use crate::rows;
 
-/// Attempts before an append gives up: lost races and failures of the store together.
-const ATTEMPTS: u32 = 40;
+/// Attempts before an append gives up, unless the lake is told otherwise: some ten seconds of pauses.
+pub(crate) const ATTEMPTS: u32 = 20;
 
 /// The first pause after a failed attempt, and the longest. Each is shortened by chance, so that writers part.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -102,7 +102,7 @@ impl Lake {
         let _turn = self.writer.lock().await;
         let mut pending = Pending::new(rows, options);
         let mut failure = None;
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..self.attempts {
             if attempt > 0 {
                 tokio::time::sleep(pause(attempt)).await;
             }
@@ -116,7 +116,7 @@ impl Lake {
                 Err(error) => return Err(pending.ended(error)),
             }
         }
-        Err(pending.ended(failure.unwrap_or(LakeError::Contended { attempts: ATTEMPTS })))
+        Err(pending.ended(failure.unwrap_or(LakeError::Contended { attempts: self.attempts })))
     }
 
     /// One attempt; none where another writer won.

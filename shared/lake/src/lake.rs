@@ -19,6 +19,7 @@ use object_store::prefix::PrefixStore;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::append::ATTEMPTS;
 use crate::error::LakeError;
 use crate::keys::Absent;
 use crate::mount::Mounted;
@@ -42,6 +43,7 @@ pub struct Lake {
     current: RwLock<DeltaTable>,
     pub(crate) writer: tokio::sync::Mutex<()>,
     pub(crate) absent: Mutex<Absent>,
+    pub(crate) attempts: u32,
     upkeep: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -89,8 +91,16 @@ impl Lake {
             current: RwLock::new(table),
             writer: tokio::sync::Mutex::new(()),
             absent: Mutex::new(Absent::default()),
+            attempts: ATTEMPTS,
             upkeep: Mutex::new(None),
         }
+    }
+
+    /// Sets how often an append tries before it gives up: lost races and failures of the store together, 20 by default.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
     }
 
     /// Where the lake lies.

@@ -106,7 +106,6 @@ impl ObjectStore for Mounted {
         Ok(ListResult {
             common_prefixes: listed.common_prefixes.iter().map(|prefix| outside(&self.at, prefix)).collect(),
             objects: listed.objects.into_iter().map(|meta| meta_outside(&self.at, meta)).collect(),
-            ..listed
         })
     }
 

@@ -43,6 +43,11 @@ fn to_long(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// The elements of all rows' lists. They are gathered first: the array wants to know their number.
+fn elements(values: impl Iterator<Item = impl AsRef<str>>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values.collect::<Vec<_>>()))
+}
+
 /// One list a row; `elements` holds all rows' elements, one row after the other.
 fn list(lengths: impl IntoIterator<Item = usize>, elements: ArrayRef) -> Result<ArrayRef, ArrowError> {
     let field = Arc::new(Field::new("element", elements.data_type().clone(), false));
@@ -80,10 +85,7 @@ fn series_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
     let body_part = rows.iter().map(|row| row.body_part.as_ref().map(|found| found.joined()));
     Ok(vec![
         optional_text(rows, |row| row.facts.modality.as_deref()),
-        list(
-            rows.iter().map(|row| row.facts.transfer_syntaxes.len()),
-            Arc::new(StringArray::from_iter_values(syntaxes)),
-        )?,
+        list(rows.iter().map(|row| row.facts.transfer_syntaxes.len()), elements(syntaxes))?,
         optional_text(rows, |row| row.facts.manufacturer.as_deref()),
         optional_text(rows, |row| row.facts.kernel.as_deref()),
         count(rows, |row| Some(row.facts.slices)),
@@ -139,10 +141,10 @@ fn evidence_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
     let of = |row: &&LabelRow| row.declared.as_ref().map_or(0, |declared| declared.evidence.len());
     let all = || rows.iter().filter_map(|row| row.declared.as_ref()).flat_map(|declared| &declared.evidence);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(all().map(|evidence| &evidence.attribute))),
-        Arc::new(StringArray::from_iter_values(all().map(|evidence| &evidence.value))),
-        Arc::new(StringArray::from_iter_values(all().map(|evidence| says(evidence.says)))),
-        Arc::new(StringArray::from_iter_values(all().map(|evidence| &evidence.rule))),
+        elements(all().map(|evidence| &evidence.attribute)),
+        elements(all().map(|evidence| &evidence.value)),
+        elements(all().map(|evidence| says(evidence.says))),
+        elements(all().map(|evidence| &evidence.rule)),
     ];
     list(rows.iter().map(of), structs(schema::evidence_fields(), columns)?)
 }
@@ -155,7 +157,7 @@ fn slices_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
     let of = |row: &&LabelRow| prediction(row, |label| label.slices.len()).unwrap_or(0);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Float64Array::from_iter_values(scores(rows).map(|slice| slice.z_mm))),
-        Arc::new(StringArray::from_iter_values(scores(rows).map(|slice| slice.sop_instance_uid.as_str()))),
+        elements(scores(rows).map(|slice| slice.sop_instance_uid.as_str())),
         Arc::new(Float32Array::from_iter_values(scores(rows).map(|slice| slice.probability))),
     ];
     list(rows.iter().map(of), structs(schema::slice_fields(), columns)?)
@@ -164,7 +166,7 @@ fn slices_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
 fn refused_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
     let all = || rows.iter().flat_map(|row| &row.refused_slices);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(all().map(|(reason, _)| reason))),
+        elements(all().map(|(reason, _)| reason)),
         Arc::new(Int64Array::from_iter_values(all().map(|(_, slices)| to_long(*slices)))),
     ];
     list(rows.iter().map(|row| row.refused_slices.len()), structs(schema::refused_fields(), columns)?)

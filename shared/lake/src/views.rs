@@ -32,15 +32,27 @@ const SERIES_LABELS: &str = "
     )
     WHERE newest = 1";
 
-/// The slices of the rows of `series_labels`, one row each.
+/// The slices of the rows of `series_labels`, one row each. The join is against the rows that newer ones replace, which
+/// are few: the table itself streams through, however long it is.
 const SLICE_SCORES: &str = "
     SELECT row_key, study_instance_uid, series_instance_uid, bundle_name, bundle_version, slice['z_mm'] AS z_mm,
            slice['sop_instance_uid'] AS sop_instance_uid, slice['probability'] AS probability
     FROM (
         SELECT l.row_key, l.study_instance_uid, l.series_instance_uid, l.bundle_name, l.bundle_version,
                unnest(l.slices) AS slice
-        FROM labels l
-        JOIN series_labels n ON l.row_key = n.row_key AND l.created_at = n.created_at
+        FROM (
+            SELECT row_key AS old_key, created_at AS old_created_at
+            FROM (
+                SELECT row_key, created_at, row_number() OVER (
+                    PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key
+                ) AS newest
+                FROM labels
+                WHERE status = 'labelled'
+            )
+            WHERE newest > 1
+        )
+        RIGHT ANTI JOIN labels l ON old_key = l.row_key AND old_created_at = l.created_at
+        WHERE l.status = 'labelled'
     )";
 
 /// What was not labelled, and why.

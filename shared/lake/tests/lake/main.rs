@@ -1,5 +1,8 @@
 //! The lake on a local folder, in memory, and on stores that fail.
 
+// One `json!` object lists the forty-odd columns.
+#![recursion_limit = "256"]
+
 mod append;
 mod contract;
 mod duck;
