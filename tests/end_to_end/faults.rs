@@ -13,13 +13,19 @@ const SERIES: usize = 60;
 /// Writes many small series.
 fn many_series(folder: &Path) {
     for index in 0..SERIES {
-        SyntheticSeries::chest(&format!("1.2.826.0.1.{}", index + 1), 12).write(&folder.join(format!("series-{index}")));
+        SyntheticSeries::chest(&format!("1.2.826.0.1.{}", index + 1), 12)
+            .write(&folder.join(format!("series-{index}")));
     }
 }
 
 fn start(input: &Path, lake: &Path) -> Child {
     let mut command = bolus();
-    command.arg("label").arg(input).arg("--lake").arg(lake).args(["--json", "--bench-skip-inference", "--threads", "1"]);
+    command.arg("label").arg(input).arg("--lake").arg(lake).args([
+        "--json",
+        "--bench-skip-inference",
+        "--threads",
+        "1",
+    ]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

@@ -15,7 +15,12 @@ fn patient_ids_are_kept_as_keyed_digests_or_not_at_all() {
     for (lake, with_key) in [("without", false), ("with", true)] {
         let lake = folder.path().join(lake);
         let mut command = bolus();
-        command.arg("label").arg(&input).arg("--lake").arg(&lake).args(["--json", "--bench-skip-inference", "--log", "trace"]);
+        command.arg("label").arg(&input).arg("--lake").arg(&lake).args([
+            "--json",
+            "--bench-skip-inference",
+            "--log",
+            "trace",
+        ]);
         if with_key {
             command.arg("--patient-key-file").arg(&key);
         }

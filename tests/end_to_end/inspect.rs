@@ -52,7 +52,14 @@ fn a_person_sees_series_geometry_and_evidence() {
     let output = bolus().arg("inspect").arg(data().join("series")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in ["chest-noncontrast-every10th", "JPEG 2000", "10.00 x 0.78 x 0.78", "ContrastBolusAgent", "agent-named", "2 would be labelled"] {
+    for word in [
+        "chest-noncontrast-every10th",
+        "JPEG 2000",
+        "10.00 x 0.78 x 0.78",
+        "ContrastBolusAgent",
+        "agent-named",
+        "2 would be labelled",
+    ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
 }

@@ -30,7 +30,8 @@ fn real_series_get_the_right_class_once_and_sql_and_duckdb_agree() {
     let classes = sql(&lake, "SELECT predicted_class, count(*) AS n FROM series_labels GROUP BY 1 ORDER BY 1");
     assert_eq!(classes.len(), 2);
     assert!(classes.iter().all(|row| row["n"] == 1), "{classes:?}");
-    let scores = sql(&lake, "SELECT count(*) AS n, min(probability) AS low, max(probability) AS high FROM slice_scores");
+    let scores =
+        sql(&lake, "SELECT count(*) AS n, min(probability) AS low, max(probability) AS high FROM slice_scores");
     duckdb_agrees(&lake, scores[0]["n"].as_u64().unwrap());
 }
 
@@ -96,7 +97,10 @@ fn shuffled_names_and_duplicates_change_nothing_but_the_count() {
     run.assert_accounted();
     assert_eq!(run.code, 3);
     let refused = &run.summary()["files_refused"];
-    assert_eq!((&refused["duplicate_instance"], &refused["empty_file"], &refused["not_dicom"]), (&3.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&refused["duplicate_instance"], &refused["empty_file"], &refused["not_dicom"]),
+        (&3.into(), &1.into(), &1.into())
+    );
     let plain = label(&[&abdomen()], &folder.path().join("plain"), &[]);
     assert_eq!(run.of_type("series")[0]["probability"], plain.of_type("series")[0]["probability"]);
 }
@@ -105,7 +109,10 @@ fn shuffled_names_and_duplicates_change_nothing_but_the_count() {
 fn a_label_has_the_same_bits_alone_and_in_company() {
     let folder = temp();
     let scores = |lake: &str| {
-        sql(&folder.path().join(lake), "SELECT sop_instance_uid, z_mm, probability FROM slice_scores ORDER BY sop_instance_uid, z_mm")
+        sql(
+            &folder.path().join(lake),
+            "SELECT sop_instance_uid, z_mm, probability FROM slice_scores ORDER BY sop_instance_uid, z_mm",
+        )
     };
     for (lake, input, more) in [
         ("alone-abdomen", abdomen(), ["--batch", "16", "--threads", "2"]),
@@ -151,7 +158,15 @@ fn a_bundle_that_was_changed_is_refused() {
         std::fs::copy(&path, bundle.join(path.file_name().unwrap())).unwrap();
     }
     let refused = |what: &str| {
-        let run = bolus().arg("label").arg(chest()).arg("--model").arg(&bundle).arg("--lake").arg(folder.path().join("lake")).output().unwrap();
+        let run = bolus()
+            .arg("label")
+            .arg(chest())
+            .arg("--model")
+            .arg(&bundle)
+            .arg("--lake")
+            .arg(folder.path().join("lake"))
+            .output()
+            .unwrap();
         assert_eq!(run.status.code(), Some(1));
         let stderr = String::from_utf8(run.stderr).unwrap();
         assert!(stderr.contains(what), "{stderr}");

@@ -6,7 +6,8 @@ use crate::support::{Run, abdomen, bolus, files_below};
 
 #[tokio::test]
 async fn a_bucket_is_labelled_into_a_lake_in_a_bucket() {
-    let (Ok(endpoint), Ok(bucket)) = (std::env::var("BOLUS_TEST_S3_ENDPOINT"), std::env::var("BOLUS_TEST_S3_BUCKET")) else {
+    let (Ok(endpoint), Ok(bucket)) = (std::env::var("BOLUS_TEST_S3_ENDPOINT"), std::env::var("BOLUS_TEST_S3_BUCKET"))
+    else {
         println!("S3 test skipped: BOLUS_TEST_S3_ENDPOINT and BOLUS_TEST_S3_BUCKET are not set");
         return;
     };

@@ -49,14 +49,22 @@ impl Run {
 
     /// Asserts that files seen = files used + files refused.
     pub fn assert_accounted(&self) {
-        let refused: u64 = self.summary()["files_refused"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+        let refused: u64 =
+            self.summary()["files_refused"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
         assert_eq!(self.count("files_seen"), self.count("files_used") + refused, "{}", self.summary());
     }
 }
 
 /// Runs `bolus label INPUTS --lake LAKE --json MORE`.
 pub fn label(inputs: &[&Path], lake: &Path, more: &[&str]) -> Run {
-    let output = bolus().arg("label").args(inputs).arg("--lake").arg(lake).args(["--json", "--device", "cpu"]).args(more).output();
+    let output = bolus()
+        .arg("label")
+        .args(inputs)
+        .arg("--lake")
+        .arg(lake)
+        .args(["--json", "--device", "cpu"])
+        .args(more)
+        .output();
     Run::of(&output.unwrap())
 }
 

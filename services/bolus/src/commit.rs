@@ -80,7 +80,8 @@ async fn write_all(
             return Ok(report);
         }
         let rows: Vec<LabelRow> = batch.iter().map(|entry| entry.row().clone()).collect();
-        let commit = lake.append(&rows, &options).await.context("cannot commit to the lake; what landed before is safe")?;
+        let commit =
+            lake.append(&rows, &options).await.context("cannot commit to the lake; what landed before is safe")?;
         tracing::info!(version = ?commit.version, rows = commit.appended, already_there = commit.already_there, "committed");
         for entry in &batch {
             if let Entry::Series(labeled) = entry {

@@ -161,7 +161,8 @@ impl Report {
             self.rows.push(table_row(row));
         }
         if let (Some(folder), Some(prediction)) = (&self.options.sheets, &row.prediction) {
-            let name = format!("{}-{}.png", row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), short_key(row));
+            let name =
+                format!("{}-{}.png", row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), short_key(row));
             write_sheet(&folder.join(name), row, prediction, &labeled.previews, self.options.slice_threshold)?;
             self.overview.add(row, prediction, &labeled.previews);
         }
@@ -192,7 +193,8 @@ impl Report {
 
     /// Ends the report with the account.
     pub fn finish(mut self, summary: &Summary) -> anyhow::Result<()> {
-        let picture = self.options.sheets.as_ref().filter(|_| !self.overview.is_empty()).map(|dir| dir.join("report.png"));
+        let picture =
+            self.options.sheets.as_ref().filter(|_| !self.overview.is_empty()).map(|dir| dir.join("report.png"));
         if let Some(path) = &picture {
             self.overview.save(path)?;
         }
@@ -207,7 +209,8 @@ impl Report {
         }
         let mut output = std::io::stdout().lock();
         if !self.rows.is_empty() {
-            let headers = ["series", "body part", "declared", "predicted", "probability", "verdict", "slices", "seconds"];
+            let headers =
+                ["series", "body part", "declared", "predicted", "probability", "verdict", "slices", "seconds"];
             let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
             self.rows.sort();
             let numeric = [false, false, false, false, true, false, true, true];
@@ -233,7 +236,10 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         options.device,
     )?;
     if summary.series_labelled == 0 && summary.series_skipped > 0 {
-        writeln!(output, "Nothing new: every series that can be labelled is in the lake already (--relabel labels again).")?;
+        writeln!(
+            output,
+            "Nothing new: every series that can be labelled is in the lake already (--relabel labels again)."
+        )?;
     }
     let refused: usize = summary.files_refused.values().sum();
     let reasons: Vec<String> = summary.files_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
@@ -241,7 +247,10 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
     let seen = show::counted(summary.files_seen, "file", "files");
     writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
     if summary.stopped {
-        writeln!(output, "Stopped on request: what was finished is in the lake; run the same command again for the rest.")?;
+        writeln!(
+            output,
+            "Stopped on request: what was finished is in the lake; run the same command again for the rest."
+        )?;
     }
     writeln!(output, "Lake: {}", options.lake)?;
     Ok(())

@@ -182,3 +182,66 @@ fn check_reference(session: &mut BatchSession, bundle: &Bundle) -> Result<(), In
         tolerance: reference.tolerance,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn bundle() -> Bundle {
+        Bundle::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/torso-b4")).unwrap()
+    }
+
+    fn options(batch: usize, threads: usize) -> EngineOptions {
+        EngineOptions { device: DeviceChoice::Cpu, cuda: CudaOptions::default(), threads, batch }
+    }
+
+    /// Slices made of the reference slices by shifting them, so that all differ.
+    fn tensor(bundle: &Bundle, slices: usize) -> Tensor {
+        let [_, rows, columns] = bundle.manifest.preprocessing.crop;
+        let pixels = rows * columns;
+        let bytes = &bundle.reference_input;
+        let value = |place: usize| f32::from(bytes[place % bytes.len()]) / 255.0;
+        let data = (0..slices).flat_map(|slice| (0..pixels).map(move |pixel| value(slice * (pixels + 531) + pixel)));
+        Tensor { data: data.collect(), slices, rows, columns }
+    }
+
+    #[tokio::test]
+    async fn scores_have_the_same_bits_whatever_the_batch_the_threads_and_the_company() {
+        let bundle = bundle();
+        let whole = tensor(&bundle, 11);
+        let mut expected = Vec::new();
+        let one = Engine::start(&bundle, &options(1, 1)).unwrap();
+        for slice in 0..whole.slices {
+            let data = whole.slice(slice).unwrap().to_vec();
+            expected.extend(one.score(Tensor { data, slices: 1, ..whole }).await.unwrap());
+        }
+        for (batch, threads) in [(4, 2), (16, 1), (32, 2)] {
+            let engine = Engine::start(&bundle, &options(batch, threads)).unwrap();
+            let (first, second, other) = tokio::join!(
+                engine.score(whole.clone()),
+                engine.score(whole.clone()),
+                engine.score(tensor(&bundle, 3))
+            );
+            assert_eq!(first.unwrap(), expected, "batch {batch}, {threads} threads");
+            assert_eq!(second.unwrap(), expected, "batch {batch}, {threads} threads");
+            assert_eq!(other.unwrap(), expected[..3], "batch {batch}, {threads} threads");
+        }
+    }
+
+    #[test]
+    fn cuda_without_a_gpu_names_what_is_missing() {
+        if Path::new("/dev/nvidia0").exists() {
+            println!("skipped: this machine has a GPU");
+            return;
+        }
+        let bundle = bundle();
+        let asked = EngineOptions { device: DeviceChoice::Cuda(0), ..options(1, 1) };
+        let error = Engine::start(&bundle, &asked).err().unwrap().to_string();
+        assert!(error.contains("cuda:0") && error.contains("driver"), "{error}");
+        let auto = Engine::start(&bundle, &EngineOptions { device: DeviceChoice::Auto, ..asked }).unwrap();
+        assert_eq!(auto.device().name(), "cpu");
+        assert!(auto.device().why.contains("driver"), "{}", auto.device());
+    }
+}

@@ -8,9 +8,7 @@ use bolus_inference::{Bundle, Decision, Engine, InferenceError, Kind};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Tensor;
 use bolus_storage::ObjectRef;
-use bolus_study::{
-    Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status,
-};
+use bolus_study::{Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status};
 use tokio::sync::Semaphore;
 
 use crate::error::LabelingError;
@@ -162,7 +160,8 @@ impl Labeler {
             Err(Unprepared { reason, refused }) => {
                 row.seconds = start.elapsed().as_secs_f64();
                 refused_files.extend(refused);
-                let status = if reason.code == ReasonCode::TooManyRefusedSlices { Status::Failed } else { Status::Refused };
+                let status =
+                    if reason.code == ReasonCode::TooManyRefusedSlices { Status::Failed } else { Status::Refused };
                 return Ok(self.unlabelled(row, status, reason, series, refused_files));
             }
         };

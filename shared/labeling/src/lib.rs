@@ -7,6 +7,8 @@
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
 mod error;
+#[cfg(test)]
+mod golden_tests;
 mod labeler;
 mod patient;
 mod prepare;

@@ -58,7 +58,8 @@ impl Workshop<'_> {
         let mut lost: BTreeMap<usize, Reason> = BTreeMap::new();
         loop {
             let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.contains_key(index)).collect();
-            let refused = || lost.iter().map(|(index, reason)| (series.slices[*index].object, reason.clone())).collect();
+            let refused =
+                || lost.iter().map(|(index, reason)| (series.slices[*index].object, reason.clone())).collect();
             let give_up = |reason| Unprepared { reason, refused: refused() };
             let geometry = series.geometry_of(&kept).map_err(give_up)?;
             let plan = Arc::new(Plan::new(self.spec, &geometry).map_err(give_up)?);
@@ -115,7 +116,8 @@ impl Workshop<'_> {
         let start = range.start;
         let bytes = object.read_range(range).await.map_err(|error| error.reason())?;
         self.progress.bytes_read.add(bytes.len() as u64);
-        let (instance, frame, plan, air) = (Arc::clone(&slice.instance), slice.frame, Arc::clone(plan), self.spec.fill_hu);
+        let (instance, frame, plan, air) =
+            (Arc::clone(&slice.instance), slice.frame, Arc::clone(plan), self.spec.fill_hu);
         let work = move || {
             let mut hu = Vec::new();
             pixel::decode_window_hu(&instance, frame, plan.window, &bytes, start, air, &mut hu)?;

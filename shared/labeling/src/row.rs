@@ -59,8 +59,7 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
     if matches!(file.reason.code, ReasonCode::NotDicom | ReasonCode::Dicomdir) {
         return None;
     }
-    let content =
-        ContentDigest::of(vec![InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() }]);
+    let content = ContentDigest::of(vec![InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() }]);
     Some(LabelRow {
         key: RowKey::of(&file.uri, &content, &bundle.digest),
         status: Status::Failed,

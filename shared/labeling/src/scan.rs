@@ -52,8 +52,8 @@ impl Found {
     /// The units, loose files first.
     #[must_use]
     pub fn into_units(self) -> Vec<Unit> {
-        let loose = (!self.objects.is_empty() || !self.refused.is_empty())
-            .then_some(Unit::Loose(self.objects, self.refused));
+        let loose =
+            (!self.objects.is_empty() || !self.refused.is_empty()).then_some(Unit::Loose(self.objects, self.refused));
         loose.into_iter().chain(self.archives.into_iter().map(|(object, kind)| Unit::Archive(object, kind))).collect()
     }
 }
@@ -88,7 +88,7 @@ pub async fn discover(
 ) -> Result<Found, LabelingError> {
     let mut found = Found::default();
     for input in inputs {
-        let mut listing = list(input).take_until(cancel.cancelled());
+        let mut listing = std::pin::pin!(list(input).take_until(cancel.cancelled()));
         while let Some(item) = listing.next().await {
             match item {
                 // An archive that cannot be looked into is read as a file later and refused with the same reason.
@@ -122,33 +122,43 @@ pub async fn scan(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<Scan, LabelingError> {
-    let (objects, refused) = match unit {
+    let (objects, mut refused) = match unit {
         Unit::Loose(objects, refused) => (objects, refused),
         Unit::Archive(archive, kind) => expand(&archive, kind, spool, progress, cancel).await?,
     };
     progress.headers_read.add(refused.len() as u64);
-    let mut scan = Scan { objects, series: Vec::new(), refused };
-    let headers = stream::iter(scan.objects.iter().cloned().enumerate())
-        .map(|(index, object)| async move { (index, read_instance(&object, cpu, progress).await) })
-        .buffer_unordered(HEADERS_IN_FLIGHT);
-    let mut headers = std::pin::pin!(headers.take_until(cancel.cancelled()));
-    let mut members = Vec::new();
-    while let Some((index, header)) = headers.next().await {
-        progress.headers_read.add(1);
-        let Some(object) = scan.objects.get(index) else { continue };
-        match header {
-            Ok(instance) => members.push(Member { object: index, folder: folder_of(&object.uri), instance }),
-            Err(reason) => {
-                scan.refused.push(FileRefusal { uri: object.uri.clone(), etag: object.etag.clone(), reason });
-            }
-        }
-    }
+    let members = read_headers(&objects, &mut refused, cpu, progress, cancel).await;
     if cancel.is_cancelled() {
         return Err(LabelingError::Cancelled);
     }
-    scan.series = group(members);
-    scan.refused.sort_by(|a, b| a.uri.cmp(&b.uri));
-    Ok(scan)
+    refused.sort_by(|a, b| a.uri.cmp(&b.uri));
+    Ok(Scan { series: group(members), objects, refused })
+}
+
+/// The instances among `objects`; what is none goes to `refused`. Ends early when cancelled.
+async fn read_headers(
+    objects: &[ObjectRef],
+    refused: &mut Vec<FileRefusal>,
+    cpu: &CpuPool,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Vec<Member> {
+    let headers = stream::iter(objects.iter().enumerate())
+        .map(|(index, object)| async move { (index, object, read_instance(object, cpu, progress).await) })
+        .buffer_unordered(HEADERS_IN_FLIGHT)
+        .take_until(cancel.cancelled());
+    let mut headers = std::pin::pin!(headers);
+    let mut members = Vec::new();
+    while let Some((index, object, header)) = headers.next().await {
+        progress.headers_read.add(1);
+        match header {
+            Ok(instance) => members.push(Member { object: index, folder: folder_of(&object.uri), instance }),
+            Err(reason) => {
+                refused.push(FileRefusal { uri: object.uri.clone(), etag: object.etag.clone(), reason });
+            }
+        }
+    }
+    members
 }
 
 /// The members of an archive, and what of it is refused.

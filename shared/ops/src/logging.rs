@@ -2,11 +2,11 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace`, or directives as in `RUST_LOG`, which wins).
+/// Starts logging at `level` (`error`, `warn`, `info`, `debug` or `trace`); `RUST_LOG` wins.
 ///
-/// Colours are used on a terminal only.
+/// The level is that of our own crates; libraries tell warnings and errors only, unless `RUST_LOG` asks for more. Colours are used on a terminal only.
 pub fn init_logging(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,bolus={level}")));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     // A second call (in tests) leaves the first logger in place.
     let _ = tracing_subscriber::fmt()

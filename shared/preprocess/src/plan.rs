@@ -23,7 +23,7 @@ pub struct Blend {
 /// One slice of the network's input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OutputSlice {
-    /// Position along the slice normal, in millimetres.
+    /// Position along the slice normal, counted towards the head, in millimetres: the patient's z of axial slices.
     pub z_mm: f64,
     /// Where its values come from; `None` for filling outside the series.
     pub blend: Option<Blend>,
@@ -187,7 +187,7 @@ fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> Vec<OutputSlice> {
                 upper: index(blend.upper),
                 weight: blend.weight,
             });
-            OutputSlice { z_mm: sign * position, blend, nearest: index(nearest) }
+            OutputSlice { z_mm: position, blend, nearest: index(nearest) }
         })
         .collect()
 }

@@ -107,7 +107,7 @@ pub struct BundleRef {
 /// The score of one slice of the network's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceScore {
-    /// Position of the scored slice along the slice normal, in millimetres.
+    /// Position of the scored slice along the slice normal, counted towards the head, in millimetres.
     pub z_mm: f64,
     /// The source instance nearest to that position.
     pub sop_instance_uid: SopInstanceUid,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::meta::FileMetaTableBuilder;
 use dicom_object::mem::InMemDicomObject;
+use dicom_object::meta::FileMetaTableBuilder;
 
 /// A series to write. Every field may be changed before [`SyntheticSeries::write`].
 #[derive(Debug, Clone)]

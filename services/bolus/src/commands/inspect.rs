@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
 use bolus_inference::Bundle;
-use bolus_labeling::{Labeler, Progress, Scan, Unit, discover, scan};
+use bolus_labeling::{Labeler, Progress, Scan, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{ObjectRef, Spool};
 use bolus_study::{Evidence, Reason, ReasonCode, SeriesGeometry};
@@ -255,7 +255,19 @@ impl Account {
             }
             return json_line(&SummaryLine { r#type: "summary", account: self });
         }
-        let headers = ["series", "modality", "slices", "size", "spacing mm", "gaps", "tilt", "codec", "body part", "declared", "would label"];
+        let headers = [
+            "series",
+            "modality",
+            "slices",
+            "size",
+            "spacing mm",
+            "gaps",
+            "tilt",
+            "codec",
+            "body part",
+            "declared",
+            "would label",
+        ];
         let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
         self.rows.sort();
         let mut output = std::io::stdout().lock();

@@ -15,14 +15,14 @@ use crate::show;
 pub async fn open(text: &str) -> anyhow::Result<Lake> {
     let location = Location::parse(text)?;
     let opened = open_store(&location).await.with_context(|| format!("no lake at {text}"))?;
-    Ok(Lake::open(&lake_url(&location)?, opened.system()).await?)
+    Ok(Lake::open(&lake_url(&location)?, opened.rooted()).await?)
 }
 
 /// Opens the lake at `text`, making it where there is none.
 pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
     let location = Location::parse(text)?;
     let opened = open_store_for_writing(&location).await?;
-    Ok(Lake::open_or_create(&lake_url(&location)?, opened.system()).await?)
+    Ok(Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?)
 }
 
 fn lake_url(location: &Location) -> anyhow::Result<Url> {
@@ -34,7 +34,7 @@ fn lake_url(location: &Location) -> anyhow::Result<Url> {
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
     let lake = open(&args.lake).await?;
     let result = lake.sql(&args.query).await?;
-    let mut output = std::io::stdout().lock();
+    let mut output = std::io::BufWriter::new(std::io::stdout());
     match args.format {
         Format::Json => {
             result.write_json_lines(&mut output).await?;
@@ -50,6 +50,7 @@ pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
             writeln!(output, "{}", show::counted(count, "row", "rows"))?;
         }
     }
+    output.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,7 +30,9 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
 pub fn load_bundle(args: &ModelArgs) -> anyhow::Result<Bundle> {
     let mut folders = args.folders.clone();
     folders.push(PathBuf::from("models"));
-    if let Some(installed) = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/bolus/models"))) {
+    if let Some(installed) =
+        std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/bolus/models")))
+    {
         folders.push(installed);
     }
     folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));

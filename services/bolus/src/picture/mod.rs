@@ -5,4 +5,4 @@ mod overview;
 mod sheet;
 
 pub use overview::Overview;
-pub use sheet::{SheetText, write_sheet};
+pub use sheet::write_sheet;

@@ -96,7 +96,13 @@ fn chart(canvas: &mut Canvas, top: u32, width: u32, prediction: &Prediction, sli
     let (left, right) = (MARGIN as i32 + 30, (width - MARGIN) as i32);
     let (high, low) = (top as i32 + 18, (top + CHART) as i32);
     let level = |p: f32| low - (p * (low - high) as f32) as i32;
-    canvas.text(MARGIN as i32, top as i32, &FONT_7X13, FAINT, "probability of IV contrast, slice by slice, feet to head");
+    canvas.text(
+        MARGIN as i32,
+        top as i32,
+        &FONT_7X13,
+        FAINT,
+        "probability of IV contrast, slice by slice, feet to head",
+    );
     for p in [0.0, slice_threshold, 1.0] {
         canvas.line((left, level(p)), (right, level(p)), FAINT);
         canvas.text(MARGIN as i32, level(p) - 6, &FONT_7X13, FAINT, &format!("{p:.1}"));

@@ -11,7 +11,7 @@ pub use progress::Display;
 /// A table for people; `numeric` columns are aligned to the right.
 pub fn table(headers: &[String], rows: Vec<Vec<String>>, numeric: &[bool]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headers);
     for row in rows {
         table.add_row(row);
@@ -43,9 +43,9 @@ pub fn codec_name(uid: &str) -> &str {
 
 /// Whether the reader of standard output has gone, as with `| head`: not an error.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::BrokenPipe))
 }
 
 /// Prints an error with its causes.

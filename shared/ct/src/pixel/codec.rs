@@ -2,8 +2,6 @@
 
 use bolus_study::{Reason, ReasonCode};
 use dicom_dictionary_std::uids;
-use dicom_encoding::TransferSyntaxIndex;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 /// How the frames of a transfer syntax are coded (PS3.5 annexes A and 8.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +69,7 @@ impl Codec {
 }
 
 fn named(uid: &str) -> String {
-    match TransferSyntaxRegistry.get(uid) {
-        Some(known) => format!("{uid} ({})", known.name()),
-        None => format!("{uid} (unknown)"),
-    }
+    format!("{uid} ({})", crate::transfer_syntax_name(uid).unwrap_or("unknown"))
 }
 
 #[cfg(test)]
