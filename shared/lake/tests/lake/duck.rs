@@ -11,7 +11,7 @@ import sys, duckdb
 files = sys.argv[1:]
 rows = duckdb.sql('''SELECT count(*), count(DISTINCT row_key), sum(len(slices)), sum(len(declared_evidence)),
     count(*) FILTER (status = 'refused'), max(created_at)::VARCHAR FROM read_parquet($files)''', params={'files': files})
-print('|'.join(str(value) for value in rows.fetchone()))
+print('|'.join(str(value) for value in rows.fetchall()[0]))
 ";
 
 #[tokio::test(flavor = "multi_thread")]
