@@ -20,7 +20,7 @@ bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 
 build: ## Build the program and say where it is
 	@infra/bootstrap
-	@. infra/common.sh; cargo build --release --locked --package bolus; echo "$$CARGO_TARGET_DIR/release/bolus"
+	@. infra/common.sh; cargo build --release --locked --workspace; echo "$$CARGO_TARGET_DIR/release/bolus"
 
 fmt: ## Format the Rust code
 	@cargo fmt --all

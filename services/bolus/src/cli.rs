@@ -75,8 +75,8 @@ pub struct LabelArgs {
     /// CPU threads for decoding and for the network; all cores by default.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Slices in one batch of the network.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    /// Slices in one batch of the network: more use more memory, and are no faster on a CPU.
+    #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
     /// Run everything but the network and label everything indeterminate: for `make bench` alone.
     #[arg(long, hide = true)]

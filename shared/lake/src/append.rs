@@ -5,6 +5,7 @@
 //! version, so a created entry rests on a snapshot that was complete. A writer that loses starts the next attempt on
 //! the winner's snapshot. The library's own commit loop is not used: it would retry without this look.
 
+use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -98,25 +99,31 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Fenced`] where a transaction stands elsewhere than expected, [`LakeError::Contended`] after too many
     /// lost races, [`LakeError::Unsettled`] where it cannot be known whether the rows landed, and the store's errors.
-    pub async fn append(&self, rows: &[LabelRow], options: &AppendOptions) -> Result<Commit, LakeError> {
-        let _turn = self.writer.lock().await;
-        let mut pending = Pending::new(rows, options);
-        let mut failure = None;
-        for attempt in 0..self.attempts {
-            if attempt > 0 {
-                tokio::time::sleep(pause(attempt)).await;
-            }
-            match self.attempt(&mut pending).await {
-                Ok(Some(commit)) => return Ok(commit),
-                Ok(None) => failure = None,
-                Err(error) if error.kind() == ErrorKind::Retry => {
-                    tracing::debug!(%error, attempt, "an append to the lake failed, trying again");
-                    failure = Some(error);
+    pub fn append<'a>(
+        &'a self,
+        rows: &'a [LabelRow],
+        options: &'a AppendOptions,
+    ) -> BoxFuture<'a, Result<Commit, LakeError>> {
+        Box::pin(async move {
+            let _turn = self.writer.lock().await;
+            let mut pending = Pending::new(rows, options);
+            let mut failure = None;
+            for attempt in 0..self.attempts {
+                if attempt > 0 {
+                    tokio::time::sleep(pause(attempt)).await;
                 }
-                Err(error) => return Err(pending.ended(error)),
+                match self.attempt(&mut pending).await {
+                    Ok(Some(commit)) => return Ok(commit),
+                    Ok(None) => failure = None,
+                    Err(error) if error.kind() == ErrorKind::Retry => {
+                        tracing::debug!(%error, attempt, "an append to the lake failed, trying again");
+                        failure = Some(error);
+                    }
+                    Err(error) => return Err(pending.ended(error)),
+                }
             }
-        }
-        Err(pending.ended(failure.unwrap_or(LakeError::Contended { attempts: self.attempts })))
+            Err(pending.ended(failure.unwrap_or(LakeError::Contended { attempts: self.attempts })))
+        })
     }
 
     /// One attempt; none where another writer won.

@@ -1,5 +1,6 @@
 //! Which row keys are in the lake.
 
+use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -59,9 +60,11 @@ impl Lake {
     ///
     /// # Errors
     /// The store's.
-    pub async fn known_keys(&self, keys: &[RowKey]) -> Result<HashSet<RowKey>, LakeError> {
-        let table = self.refreshed().await?;
-        self.known_at(&table, keys).await
+    pub fn known_keys<'a>(&'a self, keys: &'a [RowKey]) -> BoxFuture<'a, Result<HashSet<RowKey>, LakeError>> {
+        Box::pin(async move {
+            let table = self.refreshed().await?;
+            self.known_at(&table, keys).await
+        })
     }
 
     /// Which of `keys` are in the lake at the version of `table`.

@@ -1,5 +1,6 @@
 //! Opening a lake, and what its table looks like now.
 
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -62,26 +63,30 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NotALake`] where something else lies there, [`LakeError::Schema`] where the table is of
     /// another version, and the store's errors.
-    pub async fn open_or_create(url: &Url, store: Arc<dyn ObjectStore>) -> Result<Self, LakeError> {
-        let log = log_store(url, &store)?;
-        let table = match load(url, &log).await {
-            Err(LakeError::NotFound { .. }) => {
-                refuse_foreign(url, &store).await?;
-                create(url, &log).await?
-            }
-            other => other?,
-        };
-        Ok(Self::of(url, log, table))
+    pub fn open_or_create(url: &Url, store: Arc<dyn ObjectStore>) -> BoxFuture<'_, Result<Self, LakeError>> {
+        Box::pin(async move {
+            let log = log_store(url, &store)?;
+            let table = match load(url, &log).await {
+                Err(LakeError::NotFound { .. }) => {
+                    refuse_foreign(url, &store).await?;
+                    create(url, &log).await?
+                }
+                other => other?,
+            };
+            Ok(Self::of(url, log, table))
+        })
     }
 
     /// Opens the lake at `url`. `store` is as in [`Lake::open_or_create`].
     ///
     /// # Errors
     /// [`LakeError::NotFound`] where there is none, otherwise as [`Lake::open_or_create`].
-    pub async fn open(url: &Url, store: Arc<dyn ObjectStore>) -> Result<Self, LakeError> {
-        let log = log_store(url, &store)?;
-        let table = load(url, &log).await?;
-        Ok(Self::of(url, log, table))
+    pub fn open(url: &Url, store: Arc<dyn ObjectStore>) -> BoxFuture<'_, Result<Self, LakeError>> {
+        Box::pin(async move {
+            let log = log_store(url, &store)?;
+            let table = load(url, &log).await?;
+            Ok(Self::of(url, log, table))
+        })
     }
 
     fn of(url: &Url, log: LogStoreRef, table: DeltaTable) -> Self {
@@ -150,12 +155,14 @@ impl Lake {
     ///
     /// # Errors
     /// The store's.
-    pub async fn files(&self) -> Result<Vec<String>, LakeError> {
-        let table = self.refreshed().await?;
-        let paths = table.snapshot()?.log_data().iter().map(|file| file.object_store_path()).collect::<Vec<_>>();
-        let mut uris = paths.iter().map(|path| self.uri_of(path)).collect::<Result<Vec<_>, _>>()?;
-        uris.sort();
-        Ok(uris)
+    pub fn files(&self) -> BoxFuture<'_, Result<Vec<String>, LakeError>> {
+        Box::pin(async move {
+            let table = self.refreshed().await?;
+            let paths = table.snapshot()?.log_data().iter().map(|file| file.object_store_path()).collect::<Vec<_>>();
+            let mut uris = paths.iter().map(|path| self.uri_of(path)).collect::<Result<Vec<_>, _>>()?;
+            uris.sort();
+            Ok(uris)
+        })
     }
 
     fn uri_of(&self, path: &Path) -> Result<String, LakeError> {
@@ -199,13 +206,15 @@ impl Lake {
     }
 
     /// Waits for upkeep of the log that is still running. A program that ends without it loses nothing.
-    pub async fn finish(&self) {
-        let running = self.upkeep.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(task) = running
-            && let Err(error) = task.await
-        {
-            tracing::warn!(%error, "the upkeep of the lake's log ended early");
-        }
+    pub fn finish(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let running = self.upkeep.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            if let Some(task) = running
+                && let Err(error) = task.await
+            {
+                tracing::warn!(%error, "the upkeep of the lake's log ended early");
+            }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Read-only SQL over the lake.
 
+use futures::future::BoxFuture;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -38,11 +39,13 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::Query`] where the query is not valid, and the store's errors.
-    pub async fn sql(&self, query: &str) -> Result<QueryResult, LakeError> {
-        let context = self.session(&self.refreshed().await?).await?;
-        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let stream = context.sql_with_options(query, options).await?.execute_stream().await?;
-        Ok(QueryResult { stream })
+    pub fn sql<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
+        Box::pin(async move {
+            let context = self.session(&self.refreshed().await?).await?;
+            let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+            let stream = context.sql_with_options(query, options).await?.execute_stream().await?;
+            Ok(QueryResult { stream })
+        })
     }
 
     async fn session(&self, table: &DeltaTable) -> Result<SessionContext, LakeError> {
@@ -112,47 +115,53 @@ impl QueryResult {
     ///
     /// # Errors
     /// The query's.
-    pub async fn to_table(mut self) -> Result<(Vec<String>, Vec<Vec<String>>), LakeError> {
-        let columns = self.columns();
-        let mut rows = Vec::new();
-        while let Some(more) = self.next_rows().await? {
-            rows.extend(more);
-        }
-        Ok((columns, rows))
+    pub fn to_table(mut self) -> BoxFuture<'static, Result<(Vec<String>, Vec<Vec<String>>), LakeError>> {
+        Box::pin(async move {
+            let columns = self.columns();
+            let mut rows = Vec::new();
+            while let Some(more) = self.next_rows().await? {
+                rows.extend(more);
+            }
+            Ok((columns, rows))
+        })
     }
 
     /// Writes one JSON object a row and line; null is written as `null`. Returns the number of rows.
     ///
     /// # Errors
     /// The query's, and [`LakeError::Output`] where `output` fails.
-    pub async fn write_json_lines(mut self, output: &mut (impl Write + Send)) -> Result<usize, LakeError> {
-        let mut rows = 0;
-        while let Some(batch) = self.stream.try_next().await? {
-            let mut text = Vec::new();
-            let builder = WriterBuilder::new().with_explicit_nulls(true).with_timestamp_tz_format(INSTANT.into());
-            let mut writer = builder.build::<_, LineDelimited>(&mut text);
-            writer.write(&batch)?;
-            writer.finish()?;
-            output.write_all(&text).map_err(LakeError::Output)?;
-            rows += batch.num_rows();
-        }
-        output.flush().map_err(LakeError::Output)?;
-        Ok(rows)
+    pub fn write_json_lines(mut self, output: &mut (dyn Write + Send)) -> BoxFuture<'_, Result<usize, LakeError>> {
+        Box::pin(async move {
+            let mut rows = 0;
+            while let Some(batch) = self.stream.try_next().await? {
+                let mut text = Vec::new();
+                let builder = WriterBuilder::new().with_explicit_nulls(true).with_timestamp_tz_format(INSTANT.into());
+                let mut writer = builder.build::<_, LineDelimited>(&mut text);
+                writer.write(&batch)?;
+                writer.finish()?;
+                output.write_all(&text).map_err(LakeError::Output)?;
+                rows += batch.num_rows();
+            }
+            output.flush().map_err(LakeError::Output)?;
+            Ok(rows)
+        })
     }
 
     /// Writes a header and one line a row; nested columns are written as text. Returns the number of rows.
     ///
     /// # Errors
     /// The query's, and [`LakeError::Output`] where `output` fails.
-    pub async fn write_csv(mut self, output: &mut (impl Write + Send)) -> Result<usize, LakeError> {
-        let mut rows = 0;
-        output.write_all(&csv_lines(&[self.columns()])).map_err(LakeError::Output)?;
-        while let Some(more) = self.next_rows().await? {
-            output.write_all(&csv_lines(&more)).map_err(LakeError::Output)?;
-            rows += more.len();
-        }
-        output.flush().map_err(LakeError::Output)?;
-        Ok(rows)
+    pub fn write_csv(mut self, output: &mut (dyn Write + Send)) -> BoxFuture<'_, Result<usize, LakeError>> {
+        Box::pin(async move {
+            let mut rows = 0;
+            output.write_all(&csv_lines(&[self.columns()])).map_err(LakeError::Output)?;
+            while let Some(more) = self.next_rows().await? {
+                output.write_all(&csv_lines(&more)).map_err(LakeError::Output)?;
+                rows += more.len();
+            }
+            output.flush().map_err(LakeError::Output)?;
+            Ok(rows)
+        })
     }
 }
 

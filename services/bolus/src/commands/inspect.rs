@@ -323,11 +323,20 @@ fn table_row(series: &Series, scan: &Scan, refusal: Option<&Reason>) -> Vec<Stri
         }),
         of(&|g| g.gaps.to_string()),
         of(&|g| format!("{:.1}°", g.shear_deg)),
-        series.facts.transfer_syntaxes.iter().map(|uid| show::codec_name(uid)).collect::<Vec<_>>().join(", "),
+        codecs(&series.facts.transfer_syntaxes),
         series.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
         series.declared.verdict.as_str().to_owned(),
         refusal.map_or_else(|| "yes".to_owned(), |reason| format!("no: {}", reason.code)),
     ]
+}
+
+/// The first codec by name, and how many more there are.
+fn codecs(uids: &[String]) -> String {
+    match uids {
+        [] => "-".to_owned(),
+        [one] => show::codec_name(one).to_owned(),
+        [first, others @ ..] => format!("{} and {} more", show::codec_name(first), others.len()),
+    }
 }
 
 fn evidence_note(series: &Series, evidence: &Evidence) -> String {

@@ -10,7 +10,7 @@ use super::canvas::{Canvas, FAINT, INK};
 use super::sheet::{SheetText, class_colour};
 
 const TILE: u32 = 128;
-const TILES: usize = 6;
+const TILES: usize = 7;
 const MARGIN: u32 = 12;
 const LINE: u32 = TILE + 44;
 /// Series shown; a run of thousands is looked at through its sheets and SQL.
@@ -36,8 +36,9 @@ impl Overview {
         if self.lines.len() >= MOST_SERIES {
             return;
         }
-        let step = previews.len().div_ceil(TILES).max(1);
-        let tiles = previews.iter().step_by(step).take(TILES).cloned().collect();
+        let shown = previews.len().min(TILES);
+        let place = |index: usize| if shown > 1 { index * (previews.len() - 1) / (shown - 1) } else { 0 };
+        let tiles = (0..shown).filter_map(|index| previews.get(place(index)).cloned()).collect();
         self.lines.push(Line { text: SheetText::of(row, prediction), colour: class_colour(prediction.class), tiles });
     }
 
