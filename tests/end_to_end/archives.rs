@@ -9,7 +9,7 @@ use crate::support::{abdomen, files_below, label, temp};
 
 #[test]
 fn archives_give_the_label_of_the_folder_and_hostile_members_are_refused() {
-    let folder = temp();
+    let (folder, out) = (temp(), temp());
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     let mut archive = zip::ZipWriter::new(File::create(folder.path().join("study.zip")).unwrap());
     for path in files_below(&abdomen()) {
@@ -28,8 +28,8 @@ fn archives_give_the_label_of_the_folder_and_hostile_members_are_refused() {
     tar.append_dir_all("series", abdomen()).unwrap();
     tar.into_inner().unwrap().finish().unwrap();
 
-    let run = label(&[folder.path()], &folder.path().join("../lake").join(folder.path().file_name().unwrap()), &[]);
-    let plain = label(&[&abdomen()], &folder.path().join("plain"), &[]);
+    let run = label(&[folder.path()], &out.path().join("lake"), &[]);
+    let plain = label(&[&abdomen()], &out.path().join("plain"), &[]);
     assert_eq!(run.code, 3, "{}", run.stderr);
     run.assert_accounted();
     assert_eq!(run.count("files_used"), 40);

@@ -45,7 +45,7 @@ fn duckdb_agrees(lake: &std::path::Path, slices: u64) {
     assert!(files.status.success());
     let script = "import duckdb, sys\n\
         files = sys.stdin.read().split('\\n')[:-1]\n\
-        print(*duckdb.sql('SELECT count(*), count(DISTINCT row_key), sum(len(slices)) FROM read_parquet($f)', params={'f': files}).fetchone())";
+        print(*duckdb.sql('SELECT count(*), count(DISTINCT row_key), sum(len(slices)) FROM read_parquet($f)', params={'f': files}).fetchall()[0])";
     let mut child = Command::new(python)
         .args(["-c", script])
         .stdin(std::process::Stdio::piped())
@@ -93,9 +93,12 @@ fn shuffled_names_and_duplicates_change_nothing_but_the_count() {
     }
     std::fs::write(mixed.join("empty.dcm"), b"").unwrap();
     std::fs::write(mixed.join("notes.txt"), b"read me").unwrap();
-    let run = label(&[&folder.path().join("in")], &folder.path().join("lake"), &[]);
+    // The lake lies inside the input: its own files are not looked at, now or later.
+    let lake = folder.path().join("in/lake");
+    let run = label(&[&folder.path().join("in")], &lake, &[]);
     run.assert_accounted();
     assert_eq!(run.code, 3);
+    assert_eq!(label(&[&folder.path().join("in")], &lake, &[]).count("files_seen"), run.count("files_seen"));
     let refused = &run.summary()["files_refused"];
     assert_eq!(
         (&refused["duplicate_instance"], &refused["empty_file"], &refused["not_dicom"]),

@@ -49,6 +49,14 @@ pub enum Unit {
 }
 
 impl Found {
+    /// Leaves out what lies at or below `uri`: a lake inside the folder that is labelled is no input.
+    pub fn exclude(&mut self, uri: &str) {
+        let inside = |name: &str| name.strip_prefix(uri).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.objects.retain(|object| !inside(&object.uri));
+        self.archives.retain(|(object, _)| !inside(&object.uri));
+        self.refused.retain(|file| !inside(&file.uri));
+    }
+
     /// The units, loose files first.
     #[must_use]
     pub fn into_units(self) -> Vec<Unit> {

@@ -91,7 +91,12 @@ async fn label_all(
         cancel,
     };
     let outcome = match found {
-        Ok(found) => run.units(found.into_units(), &mut summary).await,
+        Ok(mut found) => {
+            for ours in ours(args)? {
+                found.exclude(ours.uri().trim_end_matches('/'));
+            }
+            run.units(found.into_units(), &mut summary).await
+        }
         Err(error) => Err(error.into()),
     };
     summary.stopped = run.cancel.is_cancelled();
@@ -101,6 +106,12 @@ async fn label_all(
         Err(error) if !is_cancelled(&error) => Err(error),
         _ => Ok((report?, summary)),
     }
+}
+
+/// The places that the run itself writes to.
+fn ours(args: &LabelArgs) -> anyhow::Result<Vec<Location>> {
+    let sheets = args.sheets.as_ref().map(|folder| Location::from_path(folder)).transpose()?;
+    Ok([Location::parse(&args.lake)?].into_iter().chain(sheets).collect())
 }
 
 fn is_cancelled(error: &anyhow::Error) -> bool {
