@@ -5,6 +5,8 @@
 //! `cargo run --release -p bolus-ct --example decode_speed [FILE...]`; without files, the one image that
 //! `tests/data/transfer-syntaxes/ctimage` holds in every codec.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p bolus-ct --example header_speed [FOLDER]`; without a folder, `tests/data`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! One series → one row: the stages that tie storage, ct, preprocess and inference together.
 //!
-//! [`discover`] lists inputs, [`scan`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
+//! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
 //!

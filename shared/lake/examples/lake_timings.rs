@@ -1,5 +1,7 @@
 //! Times the lake's steps on a local folder: `cargo run --release -p bolus-lake --example lake_timings [ROWS]`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Instant;
 

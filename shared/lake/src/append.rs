@@ -5,7 +5,6 @@
 //! version, so a created entry rests on a snapshot that was complete. A writer that loses starts the next attempt on
 //! the winner's snapshot. The library's own commit loop is not used: it would retry without this look.
 
-use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use deltalake::parquet::file::properties::WriterProperties;
 use deltalake::parquet::schema::types::ColumnPath;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
+use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::{Value, json};

@@ -31,5 +31,5 @@ mod views;
 pub use append::{AppendOptions, Commit, TransactionStep};
 pub use error::{ErrorKind, LakeError};
 pub use lake::Lake;
-pub use query::QueryResult;
+pub use query::{QueryResult, TextTable};
 pub use schema::SCHEMA_VERSION;

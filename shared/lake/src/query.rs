@@ -1,6 +1,5 @@
 //! Read-only SQL over the lake.
 
-use futures::future::BoxFuture;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use deltalake::datafusion::execution::memory_pool::FairSpillPool;
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 
 use crate::error::LakeError;
 use crate::lake::Lake;
@@ -65,6 +65,9 @@ impl Lake {
         Ok(context)
     }
 }
+
+/// A whole answer as text: the names of the columns, then the rows.
+pub type TextTable = (Vec<String>, Vec<Vec<String>>);
 
 /// The answer to a query, read a part at a time.
 pub struct QueryResult {
@@ -115,7 +118,7 @@ impl QueryResult {
     ///
     /// # Errors
     /// The query's.
-    pub fn to_table(mut self) -> BoxFuture<'static, Result<(Vec<String>, Vec<Vec<String>>), LakeError>> {
+    pub fn to_table(mut self) -> BoxFuture<'static, Result<TextTable, LakeError>> {
         Box::pin(async move {
             let columns = self.columns();
             let mut rows = Vec::new();

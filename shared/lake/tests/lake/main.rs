@@ -1,5 +1,6 @@
 //! The lake on a local folder, in memory, and on stores that fail.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 // One `json!` object lists the forty-odd columns.
 #![recursion_limit = "256"]
 
