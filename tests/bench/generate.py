@@ -18,7 +18,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from scipy.ndimage import gaussian_filter
 
 SIZE = 512
-PIXEL_MM = 0.75
+# A field of view of 400 mm, as the real chest series under tests/data has.
+PIXEL_MM = 400.0 / SIZE
 DISTINCT = 64
 # Slice distance in mm for each length, so that a series is 400 to 600 mm long as a torso is.
 SPACING_MM = {200: 2.0, 1000: 0.6, 2000: 0.3}
@@ -131,7 +132,7 @@ def series(out: Path, codec: str, count: int, seed: int = 0) -> Path:
     """The folder of one series of `count` slices, made if it is not there yet."""
     name = f"{codec}-{count}-seed{seed}"
     folder, marker = out / name, out / f"{name}.json"
-    made = {"codec": codec, "slices": count, "seed": seed, "distinct": DISTINCT, "generator": 1}
+    made = {"codec": codec, "slices": count, "seed": seed, "distinct": DISTINCT, "generator": 2}
     if marker.exists() and json.loads(marker.read_text()) == made:
         return folder
     shutil.rmtree(folder, ignore_errors=True)

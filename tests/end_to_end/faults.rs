@@ -1,12 +1,12 @@
 //! Runs that are stopped or killed leave a lake that reads, and repeating them puts no row there twice.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bolus_testkit::SyntheticSeries;
 
-use crate::support::{bolus, label, sql, temp};
+use crate::support::{Run, bolus, label, sql, temp};
 
 const SERIES: usize = 60;
 
@@ -19,6 +19,10 @@ fn many_series(folder: &Path) {
 }
 
 fn start(input: &Path, lake: &Path) -> Child {
+    command(input, lake).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn command(input: &Path, lake: &Path) -> Command {
     let mut command = bolus();
     command.arg("label").arg(input).arg("--lake").arg(lake).args([
         "--json",
@@ -26,7 +30,7 @@ fn start(input: &Path, lake: &Path) -> Child {
         "--threads",
         "1",
     ]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command
 }
 
 /// Waits until the lake has a commit with rows, or the child has ended.
@@ -75,12 +79,13 @@ fn an_interrupt_commits_what_is_finished_and_ends_cleanly() {
     let folder = temp();
     let (input, lake) = (folder.path().join("in"), folder.path().join("lake"));
     many_series(&input);
-    let mut child = start(&input, &lake);
+    let mut child = command(&input, &lake).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_rows(&lake, &mut child);
     let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let status = child.wait().unwrap();
+    let run = Run::of(&child.wait_with_output().unwrap());
     // The run may have been over before the signal; then it ended with 0.
-    assert!(matches!(status.code(), Some(0 | 3)), "{status:?}, kill said {interrupt:?}");
+    assert!(matches!(run.code, 0 | 3), "{}, kill said {interrupt:?}", run.stderr);
+    run.assert_accounted();
     assert_once(&lake);
     let rest = label(&[&input], &lake, &["--bench-skip-inference"]);
     assert_eq!(rest.code, 0);

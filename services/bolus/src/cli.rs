@@ -76,7 +76,7 @@ pub struct LabelArgs {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Slices in one batch of the network: more use more memory, and are no faster on a CPU.
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
     /// Run everything but the network and label everything indeterminate: for `make bench` alone.
     #[arg(long, hide = true)]

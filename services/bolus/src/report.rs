@@ -43,7 +43,7 @@ pub struct Summary {
     pub files_seen: usize,
     /// Files that went into a label, now or in an earlier run.
     pub files_used: usize,
-    /// Files that did not, by reason.
+    /// Files that did not, by reason; `not_reached` are those that a stopped run left for the next.
     pub files_refused: BTreeMap<&'static str, usize>,
     /// Series labelled now.
     pub series_labelled: usize,
@@ -65,6 +65,22 @@ impl Summary {
     /// Counts a file that did not go into a label.
     pub fn refuse(&mut self, reason: &Reason) {
         *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
+    }
+
+    /// Counts the files of a series: those refused by reason, the others as used.
+    pub fn files(&mut self, files: usize, refused: &[(usize, Reason)]) {
+        refused.iter().for_each(|(_, reason)| self.refuse(reason));
+        self.files_used += files.saturating_sub(refused.len());
+    }
+
+    /// Ends the account: what a stopped run did not come to is told under a name of its own.
+    pub fn close(&mut self, stopped: bool) {
+        self.stopped = stopped;
+        let told = self.files_used + self.files_refused.values().sum::<usize>();
+        let missing = self.files_seen.saturating_sub(told);
+        if stopped && missing > 0 {
+            self.files_refused.insert("not_reached", missing);
+        }
     }
 
     /// Counts a series by how it ended.

@@ -1,20 +1,26 @@
-//! The inference thread: requests of whole series in, batches that cross series through the network, scores out.
+//! The inference threads: whole series in, batches that cross series through the network, scores out.
 //!
-//! `Session::run` takes the session for itself, so one thread owns it and nobody locks it. The queue is short and bounded: callers that
-//! wait hold their tensors, which is the backpressure on decoding.
+//! `Session::run` takes the session for itself, so each thread owns one and nobody locks it. On the CPU there are several sessions of few
+//! threads rather than one of many: operators need not wait for each other's slowest thread, and no thread spins while decoding wants
+//! its core (two sessions of one thread: 7 % faster than one of two without spinning). The price is one copy of the weights a session.
+//! The queue is short and bounded: callers that wait hold their tensors, which is the backpressure on decoding.
 
-use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bolus_preprocess::Tensor;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::Bundle;
 use crate::error::InferenceError;
+use crate::queue::{Queue, Share};
 use crate::runtime::{CudaOptions, Device, DeviceChoice, runtime};
 use crate::session::BatchSession;
 
-/// Series that may wait for the inference thread; each holds one tensor (10 MB for 70 slices of 192 × 192).
-const QUEUED_SERIES: usize = 2;
+/// Series that may be scored or wait for it; each holds one tensor (10 MB for 70 slices of 192 × 192).
+const QUEUED_SERIES: usize = 3;
+/// Most sessions on the CPU: each holds the weights (80 MB of an EfficientNetB4).
+const MOST_SESSIONS: usize = 4;
 
 /// How a network is run.
 #[derive(Debug, Clone)]
@@ -23,62 +29,63 @@ pub struct EngineOptions {
     pub device: DeviceChoice,
     /// What the CUDA provider is told.
     pub cuda: CudaOptions,
-    /// Threads of one operator on the CPU.
+    /// CPU threads for the network, over all sessions.
     pub threads: usize,
     /// Most slices in one batch. Memory grows with it.
     pub batch: usize,
 }
 
-struct Request {
-    tensor: Tensor,
-    reply: oneshot::Sender<Result<Vec<f32>, InferenceError>>,
-}
-
-/// A request that is being scored.
-struct Open {
-    request: Request,
-    scores: Vec<f32>,
-    /// Slices handed to the network, scored or being scored.
-    taken: usize,
-}
-
-/// A handle to the inference thread. Clones share it; it ends when the last clone is dropped.
+/// A handle to the inference threads. Clones share them; they end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Engine {
-    requests: mpsc::Sender<Request>,
+    shared: Arc<Handle>,
+}
+
+struct Handle {
+    queue: Arc<Queue>,
+    room: Semaphore,
     device: Device,
     runtime_version: String,
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 impl Engine {
-    /// Opens the bundle's network, checks its reference output and starts the thread. Blocks while the network loads.
+    /// Opens the bundle's network, checks its reference output and starts the threads. Blocks while the network loads.
     ///
     /// # Errors
     /// [`InferenceError`] when the library, the device, the network or the reference output is not right.
     pub fn start(bundle: &Bundle, options: &EngineOptions) -> Result<Self, InferenceError> {
-        let mut session = BatchSession::open(bundle, options)?;
-        check_reference(&mut session, bundle)?;
-        let device = session.device.clone();
         let runtime_version = runtime(options.device)?.version.clone();
+        let sessions = open_sessions(bundle, options)?;
+        let device = sessions.first().map(|session| session.device.clone()).ok_or(InferenceError::Stopped)?;
+        let queue = Arc::new(Queue::default());
         let batch = options.batch.max(1);
-        let (requests, queue) = mpsc::channel(QUEUED_SERIES);
-        std::thread::Builder::new()
-            .name("bolus-inference".into())
-            .spawn(move || serve(session, queue, batch))
-            .map_err(|error| InferenceError::Runtime(error.to_string()))?;
-        Ok(Self { requests, device, runtime_version })
+        for (index, session) in sessions.into_iter().enumerate() {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new()
+                .name(format!("bolus-infer-{index}"))
+                .spawn(move || serve(session, &queue, batch))
+                .map_err(|error| InferenceError::Runtime(error.to_string()))?;
+        }
+        let room = Semaphore::new(QUEUED_SERIES);
+        Ok(Self { shared: Arc::new(Handle { queue, room, device, runtime_version }) })
     }
 
     /// Version of ONNX Runtime, as stored in rows.
     #[must_use]
     pub fn runtime_version(&self) -> &str {
-        &self.runtime_version
+        &self.shared.runtime_version
     }
 
     /// The device that was taken.
     #[must_use]
     pub fn device(&self) -> &Device {
-        &self.device
+        &self.shared.device
     }
 
     /// Scores every slice of `tensor`, in order. Dropping the future gives the work up.
@@ -86,81 +93,45 @@ impl Engine {
     /// # Errors
     /// [`InferenceError`] when the network fails; kind `Reject` costs this series alone.
     pub async fn score(&self, tensor: Tensor) -> Result<Vec<f32>, InferenceError> {
+        let _room = self.shared.room.acquire().await.map_err(|_| InferenceError::Stopped)?;
         let (reply, scores) = oneshot::channel();
-        self.requests.send(Request { tensor, reply }).await.map_err(|_| InferenceError::Stopped)?;
+        self.shared.queue.push(tensor, reply);
         scores.await.unwrap_or(Err(InferenceError::Stopped))
     }
 }
 
-/// Serves requests until every handle is gone.
-fn serve(mut session: BatchSession, mut queue: mpsc::Receiver<Request>, batch: usize) {
-    let mut open: VecDeque<Open> = VecDeque::new();
-    loop {
-        fill(&mut open, &mut queue, batch);
-        if open.is_empty() {
-            return;
+/// The sessions, the first of which has given the reference output. On CUDA one, on the CPU several that share out the threads.
+fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSession>, InferenceError> {
+    let threads = options.threads.max(1);
+    let count = threads.min(MOST_SESSIONS);
+    let mine = EngineOptions { threads: threads / count, ..options.clone() };
+    let others = EngineOptions { device: DeviceChoice::Cpu, ..mine.clone() };
+    std::thread::scope(|scope| {
+        // All load at once; the others are for nothing where the first finds itself on a GPU, which costs them only time.
+        let more: Vec<_> = match options.device {
+            DeviceChoice::Cuda(_) => Vec::new(),
+            _ => (1..count).map(|_| scope.spawn(|| BatchSession::open(bundle, &others))).collect(),
+        };
+        let mut first = BatchSession::open(bundle, &mine)?;
+        check_reference(&mut first, bundle)?;
+        let on_cpu = first.device.cuda.is_none();
+        let mut sessions = vec![first];
+        for session in more {
+            let session = session.join().map_err(|_| InferenceError::Stopped)??;
+            sessions.extend(on_cpu.then_some(session));
         }
-        run_batch(&mut session, &mut open, batch);
-    }
+        Ok(sessions)
+    })
 }
 
-/// Takes requests until a batch is full or none waits; blocks only when there is nothing to do.
-fn fill(open: &mut VecDeque<Open>, queue: &mut mpsc::Receiver<Request>, batch: usize) {
-    while open.iter().map(|series| series.request.tensor.slices - series.taken).sum::<usize>() < batch {
-        let next = if open.is_empty() { queue.blocking_recv() } else { queue.try_recv().ok() };
-        let Some(request) = next else { return };
-        if !request.reply.is_closed() {
-            open.push_back(Open { request, scores: Vec::new(), taken: 0 });
-        }
-    }
-}
-
-/// Runs one batch over the oldest open series and answers those that are done.
-fn run_batch(session: &mut BatchSession, open: &mut VecDeque<Open>, batch: usize) {
-    open.retain(|series| !series.request.reply.is_closed());
-    let mut slices: Vec<&[f32]> = Vec::with_capacity(batch);
-    let mut shares: Vec<usize> = Vec::new();
-    for series in open.iter() {
-        let tensor = &series.request.tensor;
-        let before = slices.len();
-        let room = batch - before;
-        slices.extend((series.taken..tensor.slices).take(room).filter_map(|index| tensor.slice(index)));
-        shares.push(slices.len() - before);
-    }
-    let outcome = if slices.is_empty() { Ok(Vec::new()) } else { session.run(&slices) };
-    match outcome {
-        Ok(scores) => {
-            let mut rest = scores.as_slice();
-            for (series, share) in open.iter_mut().zip(shares) {
-                let (mine, others) = rest.split_at(share);
-                series.scores.extend_from_slice(mine);
-                series.taken += share;
-                rest = others;
-            }
-            answer_finished(open);
-        }
-        Err(error) => fail_batch(open, &shares, &error.to_string()),
-    }
-}
-
-fn answer_finished(open: &mut VecDeque<Open>) {
-    while open.front().is_some_and(|series| series.taken >= series.request.tensor.slices) {
-        if let Some(done) = open.pop_front() {
-            // A caller that has gone wants no answer.
-            let _ = done.request.reply.send(Ok(done.scores));
-        }
-    }
-}
-
-/// Fails the series that had slices in the batch; the others stay.
-fn fail_batch(open: &mut VecDeque<Open>, shares: &[usize], problem: &str) {
-    for share in shares {
-        let Some(series) = open.pop_front() else { return };
-        if *share > 0 {
-            let _ = series.request.reply.send(Err(InferenceError::Runtime(problem.to_owned())));
-        } else {
-            open.push_back(series);
-        }
+/// Runs batches until every handle is gone.
+fn serve(mut session: BatchSession, queue: &Queue, batch: usize) {
+    while let Some(shares) = queue.next_batch(batch) {
+        let slices: Vec<&[f32]> = shares.iter().flat_map(Share::slices).collect();
+        // A thread that died would leave its series waiting for ever.
+        let outcome = catch_unwind(AssertUnwindSafe(|| session.run(&slices)))
+            .unwrap_or_else(|_| Err(InferenceError::Runtime("the network's thread panicked".into())));
+        queue.settle(&shares, outcome);
     }
 }
 

@@ -7,6 +7,7 @@ mod decision;
 mod engine;
 mod error;
 mod manifest;
+mod queue;
 mod runtime;
 mod session;
 

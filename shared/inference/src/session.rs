@@ -131,6 +131,8 @@ fn builder(runtime: &Runtime, options: &EngineOptions) -> Result<SessionBuilder,
         .with_intra_threads(options.threads)?
         // Spinning threads would take the cores from decoding between two operators.
         .with_intra_op_spinning(false)?
+        // A pattern a batch size would keep one more arena for each size that a series' last batch happens to have.
+        .with_memory_pattern(false)?
         .with_deterministic_compute(true)?)
 }
 

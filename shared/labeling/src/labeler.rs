@@ -15,7 +15,7 @@ use crate::error::LabelingError;
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, admit_body_part, previews};
 use crate::progress::Progress;
-use crate::row::{counted, file_row, row_key, series_row};
+use crate::row::{counted, file_row, refused_files, row_key, series_row};
 use crate::scan::{FileRefusal, Scan};
 
 /// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
@@ -213,12 +213,10 @@ impl Labeler {
         status: Status,
         reason: Reason,
         series: &Series,
-        mut refused_files: Vec<(usize, Reason)>,
+        refused: Vec<(usize, Reason)>,
     ) -> Labeled {
-        row.refused_slices = counted(&refused_files);
-        let known: std::collections::BTreeSet<usize> = refused_files.iter().map(|(object, _)| *object).collect();
-        let others = series.files().filter(|object| !known.contains(object));
-        refused_files.extend(others.map(|object| (object, reason.clone())).collect::<Vec<_>>());
+        row.refused_slices = counted(&refused);
+        let refused_files = refused_files(series, refused, Some(&reason));
         row.status = status;
         row.reason = Some(reason);
         self.progress.series_done.add(1);

@@ -85,6 +85,22 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
     })
 }
 
+/// Why each file of `series` went into no label: `refused` for those with a reason of their own, `others` for the rest. Without `others`
+/// the rest did go into one.
+#[must_use]
+pub fn refused_files(
+    series: &Series,
+    mut refused: Vec<(usize, Reason)>,
+    others: Option<&Reason>,
+) -> Vec<(usize, Reason)> {
+    if let Some(reason) = others {
+        let known: std::collections::BTreeSet<usize> = refused.iter().map(|(object, _)| *object).collect();
+        let rest = series.files().filter(|object| !known.contains(object));
+        refused.extend(rest.map(|object| (object, reason.clone())));
+    }
+    refused
+}
+
 /// Counts reasons, sorted by code.
 pub(crate) fn counted(refused: &[(usize, Reason)]) -> Vec<(String, usize)> {
     let mut counts = std::collections::BTreeMap::new();

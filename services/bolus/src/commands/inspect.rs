@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
 use bolus_inference::Bundle;
-use bolus_labeling::{Labeler, Progress, Scan, discover, scan};
+use bolus_labeling::{Labeler, Progress, Scan, discover, refused_files, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{ObjectRef, Spool};
 use bolus_study::{Evidence, Reason, ReasonCode, SeriesGeometry};
@@ -232,7 +232,7 @@ impl Account {
             let refusal = Labeler::refusal(bundle, series);
             self.series += 1;
             self.would_label += usize::from(refusal.is_none());
-            for (_, reason) in &series.refused {
+            for (_, reason) in refused_files(series, series.refused.clone(), refusal.as_ref()) {
                 *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
             }
             if json {

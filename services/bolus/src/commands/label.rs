@@ -1,6 +1,6 @@
 //! `bolus label`: scan, skip what the lake has, label, commit, report.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,8 @@ use anyhow::Context;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
 use bolus_labeling::{
-    Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover, scan,
+    Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover, refused_files,
+    scan,
 };
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
@@ -58,23 +59,15 @@ async fn label_all(
     let cancel = bolus_ops::cancel_on_signal();
     let cpu = CpuPool::new(threads(args.threads))?;
     // The network loads while inputs are listed and the lake is opened.
-    let engine = tokio::task::spawn_blocking({
-        let (bundle, options) = (Arc::clone(bundle), engine_options(args));
-        move || options.map(|options| Engine::start(&bundle, &options)).transpose()
-    });
+    let (loading, options) = (Arc::clone(bundle), engine_options(args));
+    let engine = tokio::task::spawn_blocking(move || options.map(|o| Engine::start(&loading, &o)).transpose());
     let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
     let found = discover(&inputs, progress, &cancel).await;
     let engine = engine.await.context("the network's loading ended unexpectedly")??;
     let mut summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
     let device = engine.as_ref().map_or_else(|| "no device".to_owned(), |engine| engine.device().to_string());
     tracing::info!(device, "network is ready");
-    let report = Report::new(ReportOptions {
-        json: args.json,
-        sheets: args.sheets.clone(),
-        lake: args.lake.clone(),
-        slice_threshold: bundle.manifest.decision.slice_threshold,
-        device,
-    })?;
+    let report = Report::new(report_options(args, bundle, device))?;
     let options = LabelerOptions { patient_key, previews: if args.sheets.is_some() { SHEET_SLICES } else { 0 } };
     let scorer = engine.map_or(Scorer::Skipped, Scorer::Network);
     let labeler = Labeler::new(Arc::clone(bundle), scorer, cpu.clone(), options, Arc::clone(progress));
@@ -99,7 +92,7 @@ async fn label_all(
         }
         Err(error) => Err(error.into()),
     };
-    summary.stopped = run.cancel.is_cancelled();
+    summary.close(run.cancel.is_cancelled());
     // What is finished is committed whatever ended the run; an error of the run itself is told first.
     let report = run.committer.finish().await;
     match outcome {
@@ -202,14 +195,8 @@ impl Run<'_> {
     /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
     fn count_known(&self, series: &Series, summary: &mut Summary) {
         let refusal = Labeler::refusal(self.bundle, series);
-        let refused: BTreeSet<usize> = series.refused.iter().map(|(object, _)| *object).collect();
-        series.refused.iter().for_each(|(_, reason)| summary.refuse(reason));
-        for _ in series.files().filter(|object| !refused.contains(object)) {
-            match &refusal {
-                Some(reason) => summary.refuse(reason),
-                None => summary.files_used += 1,
-            }
-        }
+        let refused = refused_files(series, series.refused.clone(), refusal.as_ref());
+        summary.files(series.files().count(), &refused);
         match refusal {
             Some(_) => summary.series_refused += 1,
             None => summary.series_skipped += 1,
@@ -220,8 +207,7 @@ impl Run<'_> {
 /// Accounts for a series that has ended now.
 fn count(labeled: &Labeled, summary: &mut Summary) {
     summary.series(labeled.row.status);
-    labeled.refused_files.iter().for_each(|(_, reason)| summary.refuse(reason));
-    summary.files_used += labeled.row.files.saturating_sub(labeled.refused_files.len());
+    summary.files(labeled.row.files, &labeled.refused_files);
 }
 
 fn engine_options(args: &LabelArgs) -> Option<EngineOptions> {
@@ -231,6 +217,16 @@ fn engine_options(args: &LabelArgs) -> Option<EngineOptions> {
         threads: threads(args.threads),
         batch: args.batch.max(1),
     })
+}
+
+fn report_options(args: &LabelArgs, bundle: &Bundle, device: String) -> ReportOptions {
+    ReportOptions {
+        json: args.json,
+        sheets: args.sheets.clone(),
+        lake: args.lake.clone(),
+        slice_threshold: bundle.manifest.decision.slice_threshold,
+        device,
+    }
 }
 
 fn read_patient_key(args: &LabelArgs) -> anyhow::Result<Option<PatientKey>> {

@@ -25,9 +25,17 @@ pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
     Ok(Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?)
 }
 
+/// The lake's URL. A key may hold any character, so its parts are escaped here; a local location's URI is escaped already.
 fn lake_url(location: &Location) -> anyhow::Result<Url> {
     let uri = location.uri();
-    Url::parse(&uri).with_context(|| format!("{uri} is no URL"))
+    let Location::S3 { bucket, key } = location else {
+        return Url::parse(&uri).with_context(|| format!("{uri} is no URL"));
+    };
+    let mut url = Url::parse(&format!("s3://{bucket}")).with_context(|| format!("{uri} is no URL"))?;
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.extend(key.split('/').filter(|part| !part.is_empty()));
+    }
+    Ok(url)
 }
 
 /// `bolus sql`.
