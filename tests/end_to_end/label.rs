@@ -147,6 +147,8 @@ fn devices_bundles_and_inputs_that_are_not_there_end_with_a_clear_error() {
     }
     assert!(fail(&[&chest, "--model", "nonesuch"]).contains("no bundle \"nonesuch\""));
     assert!(fail(&["/nonesuch"]).contains("/nonesuch"));
+    let odd = bolus().arg("label").arg(&chest).arg("--lake").arg(folder.path().join("a%41")).output().unwrap();
+    assert!(String::from_utf8(odd.stderr).unwrap().contains("percent sign"));
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert!(fail(&[empty.to_str().unwrap()]).contains("no files found"));

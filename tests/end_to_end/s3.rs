@@ -61,7 +61,7 @@ async fn a_bucket_is_labelled_into_a_lake_in_a_bucket() {
     let prefix = format!("end-to-end-{}", std::process::id());
     server.upload(&format!("{prefix}/in coming/ü+1")).await;
     let source = format!("s3://{}/{prefix}/in coming", server.bucket);
-    let lake = format!("s3://{}/{prefix}/a lake+%41", server.bucket);
+    let lake = format!("s3://{}/{prefix}/a lake+ü#1", server.bucket);
     let label = ["label", &source, "--json", "--device", "cpu", "--lake", &lake];
     let first = server.bolus(&label);
     assert_eq!(first.code, 0, "{}", first.stderr);

@@ -28,6 +28,12 @@ pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
 /// The lake's URL. A key may hold any character, so its parts are escaped here; a local location's URI is escaped already.
 fn lake_url(location: &Location) -> anyhow::Result<Url> {
     let uri = location.uri();
+    let name = match location {
+        Location::Local(path) => path.to_string_lossy().into_owned(),
+        Location::S3 { key, .. } | Location::Memory { key, .. } => key.clone(),
+    };
+    // deltalake unescapes a name twice.
+    anyhow::ensure!(!name.contains('%'), "{uri}: the name of a lake must not hold a percent sign");
     let Location::S3 { bucket, key } = location else {
         return Url::parse(&uri).with_context(|| format!("{uri} is no URL"));
     };
