@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bolus_testkit::SyntheticSeries;
 
-use crate::support::{Run, bolus, label, sql, temp};
+use crate::support::{Run, abdomen, bolus, files_below, label, sql, temp};
 
 const SERIES: usize = 60;
 
@@ -107,4 +107,26 @@ fn a_series_with_broken_slices_is_labelled_without_them_or_fails_with_the_count(
     assert_eq!((run.code, run.count("files_used")), (3, 19));
     assert_eq!(run.summary()["files_refused"]["truncated"], 1);
     run.assert_accounted();
+}
+
+#[test]
+fn damaged_codestreams_cost_their_slices_and_no_noise() {
+    let folder = temp();
+    for (index, path) in files_below(&abdomen()).iter().enumerate() {
+        let mut bytes = std::fs::read(path).unwrap();
+        if index % 7 == 3 {
+            // Into the middle of the JPEG 2000 codestream, and its end cut off.
+            let middle = bytes.len() / 2;
+            bytes[middle..middle + 3000].fill(0xA5);
+            bytes.truncate(middle + 20_000);
+        }
+        std::fs::write(folder.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let out = temp();
+    let run = label(&[folder.path()], &out.path().join("lake"), &[]);
+    run.assert_accounted();
+    assert!(matches!(run.code, 0 | 3), "{}", run.stderr);
+    assert_eq!(run.count("series_labelled"), 1, "{}", run.summary());
+    assert_eq!(run.of_type("series")[0]["predicted_class"], "enhanced");
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
 }

@@ -48,6 +48,14 @@ fn pixel_digests_equal_the_manifest() {
 }
 
 #[test]
+fn files_are_named_as_the_input_was_written() {
+    let output = bolus().args(["inspect", "--json", "series"]).current_dir(data()).output().unwrap();
+    let run = Run::of(&output);
+    let name = run.of_type("file")[0]["path"].as_str().unwrap();
+    assert!(name.starts_with("series/chest-noncontrast-every10th/"), "{name}");
+}
+
+#[test]
 fn a_person_sees_series_geometry_and_evidence() {
     let output = bolus().arg("inspect").arg(data().join("series")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

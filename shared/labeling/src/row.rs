@@ -2,7 +2,9 @@
 
 use bolus_ct::Series;
 use bolus_storage::{ObjectRef, common_prefix};
-use bolus_study::{BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, Status};
+use bolus_study::{
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, SeriesFacts, Status,
+};
 
 use crate::patient::PatientKey;
 use crate::scan::FileRefusal;
@@ -30,27 +32,15 @@ pub(crate) fn series_row(
 ) -> LabelRow {
     let uris = series.files().filter_map(|object| objects.get(object)).map(|object| object.uri.as_str());
     LabelRow {
-        key: row_key(series, objects, bundle),
-        status: Status::Failed,
-        reason: None,
         study_uid: series.study_uid.clone(),
         series_uid: Some(series.uid.clone()),
         series_uid_derived: series.uid_derived,
         patient_key: patient.and_then(|key| key.digest(series.patient_id.as_deref())),
-        source_uri: common_prefix(uris),
-        content: content(series, objects),
-        bundle: bundle.clone(),
         facts: series.facts.clone(),
         body_part: series.body_part.clone(),
         declared: Some(series.declared.clone()),
-        prediction: None,
         files: series.files().count(),
-        refused_slices: Vec::new(),
-        seconds: 0.0,
-        created_at_us: chrono::Utc::now().timestamp_micros(),
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        event: None,
-        attempts: 1,
+        ..unread_row(series.uid.as_str(), common_prefix(uris), content(series, objects), bundle)
     }
 }
 
@@ -59,19 +49,25 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
     if matches!(file.reason.code, ReasonCode::NotDicom | ReasonCode::Dicomdir) {
         return None;
     }
-    let content = ContentDigest::of(vec![InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() }]);
-    Some(LabelRow {
-        key: RowKey::of(&file.uri, &content, &bundle.digest),
+    let fingerprint = InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() };
+    let row = unread_row(&file.uri, file.uri.clone(), ContentDigest::of(vec![fingerprint]), bundle);
+    Some(LabelRow { reason: Some(file.reason.clone()), ..row })
+}
+
+/// A failed row of one file of which nothing is known; `name` is what its key is made of beside content and bundle.
+fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle: &BundleRef) -> LabelRow {
+    LabelRow {
+        key: RowKey::of(name, &content, &bundle.digest),
         status: Status::Failed,
-        reason: Some(file.reason.clone()),
+        reason: None,
         study_uid: None,
         series_uid: None,
         series_uid_derived: false,
         patient_key: None,
-        source_uri: file.uri.clone(),
+        source_uri,
         content,
         bundle: bundle.clone(),
-        facts: bolus_study::SeriesFacts::default(),
+        facts: SeriesFacts::default(),
         body_part: None,
         declared: None,
         prediction: None,
@@ -82,7 +78,7 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         event: None,
         attempts: 1,
-    })
+    }
 }
 
 /// Why each file of `series` went into no label: `refused` for those with a reason of their own, `others` for the rest. Without `others`

@@ -5,6 +5,21 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+/// How the pool's threads are named.
+const THREAD_NAME: &str = "bolus-cpu";
+
+/// Keeps panics on the pool's threads off the screen: the caller gets them as errors, with the object's name.
+pub(crate) fn quiet_pool_panics() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name().is_some_and(|name| name.starts_with(THREAD_NAME)) {
+            tracing::debug!(%panic, "work panicked");
+        } else {
+            others(panic);
+        }
+    }));
+}
+
 /// The reason CPU work gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CpuError {
@@ -32,7 +47,7 @@ impl CpuPool {
     pub fn new(threads: usize) -> Result<Self, CpuError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
-            .thread_name(|index| format!("bolus-cpu-{index}"))
+            .thread_name(|index| format!("{THREAD_NAME}-{index}"))
             .build()
             .map_err(|error| CpuError::Start(error.to_string()))?;
         Ok(Self { pool: Arc::new(pool) })

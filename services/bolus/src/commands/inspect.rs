@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
 use bolus_inference::Bundle;
 use bolus_labeling::{Labeler, Progress, Scan, discover, refused_files, scan};
 use bolus_ops::CpuPool;
-use bolus_storage::{ObjectRef, Spool};
+use bolus_storage::{Location, ObjectRef, Spool};
 use bolus_study::{Evidence, Reason, ReasonCode, SeriesGeometry};
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
@@ -24,6 +25,7 @@ const LARGEST_FILE_BYTES: u64 = 1 << 30;
 /// Runs the command.
 pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let inputs = locations(&args.inputs)?;
+    let names = Names::new(&args.inputs, &inputs);
     let bundle = load_bundle(&args.model)?;
     let cpu = CpuPool::new(threads(args.threads))?;
     let cancel = bolus_ops::cancel_on_signal();
@@ -34,7 +36,7 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         // Digests are told file by file before the series, which need all headers of the unit.
         let scan = scan(unit, &spool, &cpu, &progress, &cancel).await?;
         if args.json {
-            file_lines(&scan, &cpu).await?;
+            file_lines(&scan, &cpu, &names).await?;
         }
         account.unit(&scan, &bundle, args.json)?;
     }
@@ -46,6 +48,32 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(SOME_REFUSED)
     })
+}
+
+/// How files are named to the user: as the input was written, with what lies below it.
+struct Names {
+    /// Each local input, as an absolute path and as written.
+    inputs: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Names {
+    fn new(written: &[String], inputs: &[Location]) -> Self {
+        let local = written.iter().zip(inputs).filter_map(|(written, location)| match location {
+            Location::Local(path) if !written.contains("://") => Some((path.clone(), PathBuf::from(written))),
+            _ => None,
+        });
+        Self { inputs: local.collect() }
+    }
+
+    fn of(&self, object: &ObjectRef) -> String {
+        let Some(path) = object.local_path() else { return object.uri.clone() };
+        let below = self.inputs.iter().find_map(|(root, written)| Some((path.strip_prefix(root).ok()?, written)));
+        match below {
+            Some((rest, written)) if rest.as_os_str().is_empty() => written.display().to_string(),
+            Some((rest, written)) => written.join(rest).display().to_string(),
+            None => path.display().to_string(),
+        }
+    }
 }
 
 /// One file as a JSON line.
@@ -79,11 +107,12 @@ impl From<Reason> for RefusalLine {
 }
 
 /// Prints a line for every file of the unit, in the order of their names.
-async fn file_lines(scan: &Scan, cpu: &CpuPool) -> anyhow::Result<()> {
+async fn file_lines(scan: &Scan, cpu: &CpuPool, names: &Names) -> anyhow::Result<()> {
     let mut objects: Vec<&ObjectRef> = scan.objects.iter().collect();
     objects.sort_by(|a, b| a.uri.cmp(&b.uri));
     let listed: std::collections::HashSet<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
-    let mut lines = stream::iter(objects).map(|object| file_line(object, cpu)).buffered(cpu.threads());
+    let mut lines =
+        stream::iter(objects).map(|object| file_line(object, names.of(object), cpu)).buffered(cpu.threads());
     while let Some(line) = lines.next().await {
         json_line(&line)?;
     }
@@ -93,8 +122,7 @@ async fn file_lines(scan: &Scan, cpu: &CpuPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn file_line(object: &ObjectRef, cpu: &CpuPool) -> FileLine {
-    let path = object.local_path().map_or_else(|| object.uri.clone(), |path| path.display().to_string());
+async fn file_line(object: &ObjectRef, path: String, cpu: &CpuPool) -> FileLine {
     let bytes = match object.read_all(LARGEST_FILE_BYTES).await {
         Ok(bytes) => bytes,
         Err(error) => return refused_line(path, error.reason()),
