@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolus_preprocess::Tensor;
 use tokio::sync::{Semaphore, oneshot};
@@ -33,6 +34,8 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Most slices in one batch. Memory grows with it.
     pub batch: usize,
+    /// Slices scored so far, for a display.
+    pub scored: Arc<AtomicU64>,
 }
 
 /// A handle to the inference threads. Clones share them; they end when the last clone is dropped.
@@ -66,10 +69,10 @@ impl Engine {
         let queue = Arc::new(Queue::default());
         let batch = options.batch.max(1);
         for (index, session) in sessions.into_iter().enumerate() {
-            let queue = Arc::clone(&queue);
+            let (queue, scored) = (Arc::clone(&queue), Arc::clone(&options.scored));
             std::thread::Builder::new()
                 .name(format!("bolus-infer-{index}"))
-                .spawn(move || serve(session, &queue, batch))
+                .spawn(move || serve(session, &queue, batch, &scored))
                 .map_err(|error| InferenceError::Runtime(error.to_string()))?;
         }
         let room = Semaphore::new(QUEUED_SERIES);
@@ -125,12 +128,13 @@ fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSe
 }
 
 /// Runs batches until every handle is gone.
-fn serve(mut session: BatchSession, queue: &Queue, batch: usize) {
+fn serve(mut session: BatchSession, queue: &Queue, batch: usize, scored: &AtomicU64) {
     while let Some(shares) = queue.next_batch(batch) {
         let slices: Vec<&[f32]> = shares.iter().flat_map(Share::slices).collect();
         // A thread that died would leave its series waiting for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.run(&slices)))
             .unwrap_or_else(|_| Err(InferenceError::Runtime("the network's thread panicked".into())));
+        scored.fetch_add(slices.len() as u64, Ordering::Relaxed);
         queue.settle(&shares, outcome);
     }
 }
@@ -165,7 +169,13 @@ mod tests {
     }
 
     fn options(batch: usize, threads: usize) -> EngineOptions {
-        EngineOptions { device: DeviceChoice::Cpu, cuda: CudaOptions::default(), threads, batch }
+        EngineOptions {
+            device: DeviceChoice::Cpu,
+            cuda: CudaOptions::default(),
+            threads,
+            batch,
+            scored: Arc::default(),
+        }
     }
 
     /// Slices made of the reference slices by shifting them, so that all differ.

@@ -118,22 +118,27 @@ impl Labeler {
     /// Why the bundle would not take the series, as far as headers tell; `None` when it would.
     #[must_use]
     pub fn refusal(bundle: &Bundle, series: &Series) -> Option<Reason> {
+        Self::slices_to_score(bundle, series).err()
+    }
+
+    /// Number of slices that the network would score of the series.
+    ///
+    /// # Errors
+    /// The [`Reason`] why the bundle would not take the series, as far as headers tell.
+    pub fn slices_to_score(bundle: &Bundle, series: &Series) -> Result<usize, Reason> {
         if let Some(reason) = &series.refusal {
-            return Some(reason.clone());
+            return Err(reason.clone());
         }
         let spec = &bundle.manifest.preprocessing;
         if series.derived && !spec.allow_derived {
-            return Some(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
+            return Err(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
         }
-        if series.body_part.is_some()
-            && let Err(reason) = admit_body_part(series.body_part.as_ref(), &bundle.manifest.body_parts)
-        {
-            return Some(reason);
+        if series.body_part.is_some() {
+            admit_body_part(series.body_part.as_ref(), &bundle.manifest.body_parts)?;
         }
-        match &series.geometry {
-            Some(geometry) => bolus_preprocess::Plan::new(spec, geometry).err(),
-            None => Some(Reason::new(ReasonCode::MissingAttribute, "the series has no geometry")),
-        }
+        let missing = || Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
+        let plan = bolus_preprocess::Plan::new(spec, series.geometry.as_ref().ok_or_else(missing)?)?;
+        Ok(plan.outputs.len())
     }
 
     /// Labels one series of `scan`. Whatever happens to the series ends in its row.
@@ -188,7 +193,6 @@ impl Labeler {
     async fn predict(&self, prepared: Prepared, declared: Declared) -> Result<Prediction, InferenceError> {
         let Prepared { tensor, scored, .. } = prepared;
         let scores = self.scorer.score(tensor).await?;
-        self.progress.slices_scored.add(scores.len() as u64);
         let decision = Decision::of(&self.bundle.manifest, &scores)
             .ok_or_else(|| InferenceError::Runtime("the series has no slice to score".into()))?;
         let slices = scored.into_iter().zip(scores);

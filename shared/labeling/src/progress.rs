@@ -1,5 +1,6 @@
 //! Counters that a run moves and a display reads.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far a run is. Counters only rise; a display may read them at any time.
@@ -15,6 +16,8 @@ pub struct Progress {
     pub series_done: Counter,
     /// Source slices decoded.
     pub slices_decoded: Counter,
+    /// Slices that the network is to score; known once all headers of a unit are read.
+    pub slices_planned: Counter,
     /// Slices that the network has scored.
     pub slices_scored: Counter,
     /// Bytes read from files and objects.
@@ -23,12 +26,18 @@ pub struct Progress {
 
 /// A counter that only rises.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
     /// Adds `amount`.
     pub fn add(&self, amount: u64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The number itself, for one who counts and knows no more of the run.
+    #[must_use]
+    pub fn shared(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0)
     }
 
     /// The value now.

@@ -59,7 +59,7 @@ async fn label_all(
     let cancel = bolus_ops::cancel_on_signal();
     let cpu = CpuPool::new(threads(args.threads))?;
     // The network loads while inputs are listed and the lake is opened.
-    let (loading, options) = (Arc::clone(bundle), engine_options(args));
+    let (loading, options) = (Arc::clone(bundle), engine_options(args, progress));
     let engine = tokio::task::spawn_blocking(move || options.map(|o| Engine::start(&loading, &o)).transpose());
     let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
     let found = discover(&inputs, progress, &cancel).await;
@@ -146,6 +146,8 @@ impl Run<'_> {
             }
         }
         self.progress.series_planned.add(todo.len() as u64);
+        let to_score = todo.iter().filter_map(|series| Labeler::slices_to_score(self.bundle, series).ok());
+        self.progress.slices_planned.add(to_score.sum::<usize>() as u64);
         let labelled = stream::iter(todo)
             .map(|series| self.labeler.label(scan, series))
             .buffer_unordered(Labeler::concurrency())
@@ -210,12 +212,13 @@ fn count(labeled: &Labeled, summary: &mut Summary) {
     summary.files(labeled.row.files, &labeled.refused_files);
 }
 
-fn engine_options(args: &LabelArgs) -> Option<EngineOptions> {
+fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions> {
     (!args.bench_skip_inference).then(|| EngineOptions {
         device: args.device,
         cuda: CudaOptions { memory_limit_bytes: args.cuda_memory_mib.map(|mib| mib << 20) },
         threads: threads(args.threads),
         batch: args.batch.max(1),
+        scored: progress.slices_scored.shared(),
     })
 }
 

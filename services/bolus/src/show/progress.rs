@@ -39,30 +39,39 @@ impl Display {
 }
 
 async fn draw(bar: ProgressBar, progress: Arc<Progress>, stop: CancellationToken) {
-    let start = Instant::now();
+    let mut start = Instant::now();
     while !stop.is_cancelled() {
-        let planned = progress.series_planned.get();
-        let done = progress.series_done.get();
-        let seconds = start.elapsed().as_secs_f64().max(0.001);
-        bar.set_length(planned.max(1));
-        bar.set_position(done);
-        bar.set_message(if planned == 0 {
-            format!("reading headers: {} of {} files", progress.headers_read.get(), progress.files_found.get())
+        let (planned, scored) = (progress.slices_planned.get(), progress.slices_scored.get());
+        if planned == 0 {
+            // Rates are those of labelling: until there is a plan, the clock has not started.
+            start = Instant::now();
+            let (read, found) = (progress.headers_read.get(), progress.files_found.get());
+            bar.set_message(format!("reading headers: {read} of {found} files"));
         } else {
-            let left = match done {
-                0 => "--".to_owned(),
-                _ => format!("{:.0} s", seconds / done as f64 * planned.saturating_sub(done) as f64),
-            };
-            format!(
-                "{done}/{planned} series  {:.1} slices/s  {:.1} MB/s  ETA {left}",
-                progress.slices_scored.get() as f64 / seconds,
-                progress.bytes_read.get() as f64 / seconds / 1e6,
-            )
-        });
+            bar.set_length(planned);
+            bar.set_position(scored.min(planned));
+            bar.set_message(rates(&progress, start.elapsed().as_secs_f64().max(0.001)));
+        }
         bar.tick();
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(REFRESH) => {}
         }
     }
+}
+
+/// Series done, slices and bytes a second, and the time left at the rate so far.
+fn rates(progress: &Progress, seconds: f64) -> String {
+    let (planned, scored) = (progress.slices_planned.get(), progress.slices_scored.get());
+    let left = match scored {
+        0 => "--".to_owned(),
+        _ => format!("{:.0} s", seconds / scored as f64 * planned.saturating_sub(scored) as f64),
+    };
+    format!(
+        "{}/{} series  {:.1} slices/s  {:.1} MB/s  ETA {left}",
+        progress.series_done.get(),
+        progress.series_planned.get(),
+        scored as f64 / seconds,
+        progress.bytes_read.get() as f64 / seconds / 1e6,
+    )
 }
