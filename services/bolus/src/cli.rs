@@ -75,9 +75,9 @@ pub struct LabelArgs {
     /// CPU threads for decoding and for the network; all cores by default.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Slices in one batch of the network: more use more memory, and are no faster on a CPU.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub batch: usize,
+    /// Slices in one batch of the network; by default 4 on a CPU, where more are no faster, and 32 on CUDA.
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
     /// Run everything but the network and label everything indeterminate: for `make bench` alone.
     #[arg(long, hide = true)]
     pub bench_skip_inference: bool,

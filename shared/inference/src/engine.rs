@@ -32,10 +32,16 @@ pub struct EngineOptions {
     pub cuda: CudaOptions,
     /// CPU threads for the network, over all sessions.
     pub threads: usize,
-    /// Most slices in one batch. Memory grows with it.
-    pub batch: usize,
+    /// Most slices in one batch; memory grows with it. None leaves it to the device: 4 on a CPU, where more are no faster, 32 on CUDA.
+    pub batch: Option<usize>,
     /// Slices scored so far, for a display.
     pub scored: Arc<AtomicU64>,
+}
+
+impl EngineOptions {
+    pub(crate) fn batch_on(&self, device: &Device) -> usize {
+        self.batch.unwrap_or(if device.cuda.is_some() { 32 } else { 4 }).max(1)
+    }
 }
 
 /// A handle to the inference threads. Clones share them; they end when the last clone is dropped.
@@ -67,7 +73,7 @@ impl Engine {
         let sessions = open_sessions(bundle, options)?;
         let device = sessions.first().map(|session| session.device.clone()).ok_or(InferenceError::Stopped)?;
         let queue = Arc::new(Queue::default());
-        let batch = options.batch.max(1);
+        let batch = options.batch_on(&device);
         for (index, session) in sessions.into_iter().enumerate() {
             let (queue, scored) = (Arc::clone(&queue), Arc::clone(&options.scored));
             std::thread::Builder::new()
@@ -173,7 +179,7 @@ mod tests {
             device: DeviceChoice::Cpu,
             cuda: CudaOptions::default(),
             threads,
-            batch,
+            batch: Some(batch),
             scored: Arc::default(),
         }
     }

@@ -38,7 +38,7 @@ impl BatchSession {
             rows,
             columns,
             // cuDNN may choose another algorithm for another batch size, so CUDA always gets full batches and the rest is padding.
-            fixed_batch: device.cuda.map(|_| options.batch),
+            fixed_batch: device.cuda.map(|_| options.batch_on(&device)),
             values: Vec::new(),
             halves: Vec::new(),
             device,

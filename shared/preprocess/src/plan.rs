@@ -147,7 +147,7 @@ fn admit(spec: &Spec, geometry: &SeriesGeometry) -> Result<(), Reason> {
     if depth < spec.min_slices {
         return Err(Reason::new(
             ReasonCode::TooFewSlices,
-            format!("{depth} slices, the bundle needs {}", spec.min_slices),
+            format!("{depth} slice{}, the bundle needs {}", if depth == 1 { "" } else { "s" }, spec.min_slices),
         ));
     }
     let widest = geometry.along_normal_mm.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);

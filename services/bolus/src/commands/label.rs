@@ -217,7 +217,7 @@ fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions
         device: args.device,
         cuda: CudaOptions { memory_limit_bytes: args.cuda_memory_mib.map(|mib| mib << 20) },
         threads: threads(args.threads),
-        batch: args.batch.max(1),
+        batch: args.batch,
         scored: progress.slices_scored.shared(),
     })
 }
