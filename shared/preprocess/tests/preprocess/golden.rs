@@ -1,8 +1,6 @@
 //! Synthetic stacks against tensors that an independent NumPy implementation of `schemas/bundle.md` made in double precision
 //! (`tests/golden/make_golden.py`): flips, oblique planes, uneven spacing, small images, both rules for short series.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 

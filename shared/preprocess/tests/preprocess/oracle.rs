@@ -1,0 +1,246 @@
+//! Random stacks against a naive oracle: every voxel of the slab sampled on its own, straight from the definition.
+
+use bolus_preprocess::{Plan, ShortSeries, Spec};
+use bolus_study::{Orientation, SeriesGeometry};
+use proptest::prelude::*;
+
+/// Rounding of single precision at up to 3,000 HU.
+const TOLERANCE_HU: f32 = 0.02;
+
+/// A random axial stack.
+#[derive(Debug, Clone)]
+struct Stack {
+    rows: usize,
+    columns: usize,
+    spacing: [f64; 2],
+    gaps: Vec<f64>,
+    flip: [bool; 3],
+    seed: u64,
+}
+
+fn stacks() -> impl Strategy<Value = Stack> {
+    let sizes = (1_usize..40, 1_usize..40, 0.4_f64..2.5, 0.4_f64..2.5);
+    let gaps = prop::collection::vec(0.5_f64..9.0, 1..24);
+    (sizes, gaps, any::<[bool; 3]>(), any::<u64>()).prop_map(|((rows, columns, y, x), gaps, flip, seed)| Stack {
+        rows,
+        columns,
+        spacing: [y, x],
+        gaps,
+        flip,
+        seed,
+    })
+}
+
+impl Stack {
+    /// HU of a source pixel: any deterministic texture does.
+    fn hu(&self, slice: usize, y: usize, x: usize) -> f32 {
+        let mixed = (slice as u64 * 7919 + y as u64 * 104_729 + x as u64 * 1_299_709).wrapping_add(self.seed);
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as f32 - 1024.0
+    }
+
+    fn along(&self) -> Vec<f64> {
+        let mut positions = vec![-31.7];
+        positions.extend(self.gaps.iter().scan(-31.7, |at, gap| {
+            *at += gap;
+            Some(*at)
+        }));
+        positions
+    }
+
+    fn geometry(&self) -> SeriesGeometry {
+        let sign = |flip: bool| if flip { -1.0 } else { 1.0 };
+        // Flipping both in-plane axes keeps the normal; a normal that points to the feet needs one flip more.
+        let right = [sign(self.flip[0]), 0.0, 0.0];
+        let back = [0.0, sign(self.flip[1]), 0.0];
+        let along = self.along();
+        SeriesGeometry {
+            rows: self.rows,
+            columns: self.columns,
+            pixel_spacing_mm: self.spacing,
+            orientation: Orientation { along_row: right, along_column: back },
+            positions_mm: along.iter().map(|z| [0.0, 0.0, *z]).collect(),
+            along_normal_mm: along,
+            slice_spacing_mm: Some(median(&self.gaps)),
+            slice_thickness_mm: None,
+            gaps: 0,
+            spacing_deviation_mm: 0.0,
+            shear_deg: 0.0,
+        }
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
+
+fn spec(short_series: ShortSeries) -> Spec {
+    Spec {
+        crop: [14, 21, 17],
+        kept_slices: [3, 9],
+        short_series,
+        min_slices: 1,
+        max_slice_spacing_mm: 1e6,
+        ..Spec::published_chest()
+    }
+}
+
+/// Source index and weight pairs of a position along one axis; none outside.
+fn linear(positions: &[f64], at: f64, half: f64) -> Option<[(usize, f64); 2]> {
+    let last = positions.len() - 1;
+    if at < positions[0] - half - 1e-9 || at > positions[last] + half + 1e-9 {
+        return None;
+    }
+    let at = at.clamp(positions[0], positions[last]);
+    let upper = positions.iter().position(|p| *p >= at).unwrap_or(last);
+    let lower = if positions[upper] <= at { upper } else { upper - 1 };
+    let gap = positions[upper] - positions[lower];
+    let weight = if gap > 0.0 { (at - positions[lower]) / gap } else { 0.0 };
+    Some([(lower, 1.0 - weight), (upper, weight)])
+}
+
+/// Taps of one in-plane axis for a voxel of the crop, in source order.
+fn plane_axis(pixels: usize, spacing: f64, flipped: bool, crop: usize, voxel: usize) -> Option<[(usize, f64); 2]> {
+    let resampled = (pixels as f64 * spacing).round() as i64;
+    let index = resampled / 2 - (crop / 2) as i64 + voxel as i64;
+    if !(0..resampled).contains(&index) {
+        return None;
+    }
+    let centres: Vec<f64> = (0..pixels).map(|pixel| pixel as f64 * spacing).collect();
+    let taps = linear(&centres, index as f64, spacing / 2.0)?;
+    Some(taps.map(|(pixel, weight)| (if flipped { pixels - 1 - pixel } else { pixel }, weight)))
+}
+
+/// The slab, voxel by voxel; also how close any sample lies to the border where single and double precision may differ.
+fn naive(stack: &Stack, spec: &Spec) -> Vec<f32> {
+    let towards_head = stack.geometry().increases_cranially();
+    let source = |ordinal: usize, depth: usize| if towards_head { ordinal } else { depth - 1 - ordinal };
+    let mut z: Vec<f64> = stack.along();
+    if !towards_head {
+        z = z.iter().rev().map(|z| -z).collect();
+    }
+    let spacing = median(&stack.gaps);
+    let depth = ((z[z.len() - 1] - z[0] + spacing) / 3.0).round().max(1.0) as i64;
+    let [first, last] = spec.kept_slices.map(|slice| slice as i64);
+    let crop_z = spec.crop[0] as i64;
+    let (bottom, count) = match spec.short_series {
+        ShortSeries::Pad => (depth - crop_z + first, last - first + 1),
+        ShortSeries::Slide => {
+            let skip = (crop_z - 1 - last).min(depth - (last - first + 1)).max(0);
+            let count = (last - first + 1).min(depth);
+            (depth - skip - count, count)
+        }
+    };
+    let mut slab = Vec::new();
+    for slice in bottom..bottom + count {
+        let inside = (0..depth).contains(&slice);
+        let along = inside.then(|| linear(&z, z[0] + slice as f64 * 3.0, spacing / 2.0)).flatten();
+        for y in 0..spec.crop[1] {
+            let rows = plane_axis(stack.rows, stack.spacing[0], stack.flip[1], spec.crop[1], y);
+            for x in 0..spec.crop[2] {
+                let columns = plane_axis(stack.columns, stack.spacing[1], stack.flip[0], spec.crop[2], x);
+                // Out of the image in the plane is filling on every slice, and stays so between slices.
+                let (Some(along), Some(rows), Some(columns)) = (along, rows, columns) else {
+                    slab.push(spec.fill_hu);
+                    continue;
+                };
+                let mut sum = 0.0;
+                for (slice, wz) in along {
+                    for (row, wy) in rows {
+                        for (column, wx) in columns {
+                            sum += wz * wy * wx * f64::from(stack.hu(source(slice, z.len()), row, column));
+                        }
+                    }
+                }
+                slab.push(sum as f32);
+            }
+        }
+    }
+    slab
+}
+
+fn planned(stack: &Stack, spec: &Spec) -> Vec<f32> {
+    let plan = Plan::new(spec, &stack.geometry()).unwrap();
+    let window = plan.window;
+    let planes: Vec<Vec<f32>> = plan
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(ordinal, source)| {
+            let pixels = (window.y0..window.y1).flat_map(|y| (window.x0..window.x1).map(move |x| (y, x)));
+            let hu: Vec<f32> = pixels.map(|(y, x)| stack.hu(*source, y, x)).collect();
+            plan.resample_plane(ordinal, &hu)
+        })
+        .collect();
+    plan.assemble(&planes).hu
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn slabs_equal_the_naive_oracle(stack in stacks(), pad in any::<bool>()) {
+        let spec = spec(if pad { ShortSeries::Pad } else { ShortSeries::Slide });
+        prop_assume!(Plan::new(&spec, &stack.geometry()).is_ok());
+        let (found, expected) = (planned(&stack, &spec), naive(&stack, &spec));
+        prop_assert_eq!(found.len(), expected.len());
+        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
+            prop_assert!((a - b).abs() <= TOLERANCE_HU, "voxel {}: {} and {}", index, a, b);
+        }
+    }
+
+    #[test]
+    fn both_rules_for_short_series_agree_where_the_series_fills_the_slab(stack in stacks()) {
+        let depth: f64 = stack.gaps.iter().sum();
+        prop_assume!(depth / 3.0 > 14.0);
+        let (pad, slide) = (spec(ShortSeries::Pad), spec(ShortSeries::Slide));
+        prop_assume!(Plan::new(&pad, &stack.geometry()).is_ok());
+        prop_assert_eq!(planned(&stack, &pad), planned(&stack, &slide));
+    }
+}
+
+/// A stack that gantry tilt has sheared: the same object on every slice, moved in the plane by the slice's offset.
+#[test]
+fn a_sheared_stack_is_sheared_back() {
+    let (rows, columns, shear_mm) = (60, 40, 1.5);
+    let bright = |position_mm: f64| if (20.0..24.0).contains(&position_mm) { 300.0 } else { 0.0 };
+    let depth = 9;
+    let positions: Vec<[f64; 3]> = (0..depth).map(|z| [0.0, -shear_mm * f64::from(z), 3.0 * f64::from(z)]).collect();
+    let geometry = SeriesGeometry {
+        rows,
+        columns,
+        pixel_spacing_mm: [0.5, 0.5],
+        orientation: Orientation { along_row: [1.0, 0.0, 0.0], along_column: [0.0, 1.0, 0.0] },
+        along_normal_mm: positions.iter().map(|p| p[2]).collect(),
+        slice_spacing_mm: Some(3.0),
+        slice_thickness_mm: None,
+        gaps: 0,
+        spacing_deviation_mm: 0.0,
+        shear_deg: (shear_mm / 3.0_f64).atan().to_degrees(),
+        positions_mm: positions.clone(),
+    };
+    let spec = Spec { crop: [9, 16, 16], kept_slices: [0, 8], min_slices: 1, ..Spec::published_chest() };
+    let plan = Plan::new(&spec, &geometry).unwrap();
+    let planes: Vec<Vec<f32>> = plan
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(ordinal, source)| {
+            // Row y of this slice lies at the corner's y plus y times the spacing; the object does not move.
+            let corner = positions[*source][1] + 6.0;
+            let hu = (plan.window.y0..plan.window.y1).flat_map(|y| {
+                let value = bright(corner + y as f64 * 0.5 + 6.0);
+                std::iter::repeat_n(value, plan.window.width())
+            });
+            plan.resample_plane(ordinal, &hu.collect::<Vec<f32>>())
+        })
+        .collect();
+    assert_eq!(planes.len(), depth as usize);
+    for plane in &planes {
+        assert_eq!(plane, &planes[depth as usize / 2], "the object stays in place from slice to slice");
+    }
+    let refusing = Spec { gantry_tilt: bolus_preprocess::GantryTilt::Refuse, ..spec };
+    assert_eq!(Plan::new(&refusing, &geometry).unwrap_err().code, bolus_study::ReasonCode::GantryTilt);
+}
