@@ -9,8 +9,8 @@ use anyhow::Context;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
 use bolus_labeling::{
-    Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover, refused_files,
-    scan,
+    Found, Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover,
+    refused_files, scan,
 };
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
@@ -64,7 +64,7 @@ async fn label_all(
     let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
     let found = discover(&inputs, progress, &cancel).await;
     let engine = engine.await.context("the network's loading ended unexpectedly")??;
-    let mut summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
+    let summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
     let device = engine.as_ref().map_or_else(|| "no device".to_owned(), |engine| engine.device().to_string());
     tracing::info!(device, "network is ready");
     let report = Report::new(report_options(args, bundle, device))?;
@@ -83,22 +83,7 @@ async fn label_all(
         progress,
         cancel,
     };
-    let outcome = match found {
-        Ok(mut found) => {
-            for ours in ours(args)? {
-                found.exclude(ours.uri().trim_end_matches('/'));
-            }
-            run.units(found.into_units(), &mut summary).await
-        }
-        Err(error) => Err(error.into()),
-    };
-    summary.close(run.cancel.is_cancelled());
-    // What is finished is committed whatever ended the run; an error of the run itself is told first.
-    let report = run.committer.finish().await;
-    match outcome {
-        Err(error) if !is_cancelled(&error) => Err(error),
-        _ => Ok((report?, summary)),
-    }
+    run.all(found, summary).await
 }
 
 /// The places that the run itself writes to.
@@ -125,6 +110,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Labels all that was found, and ends the report.
+    async fn all(self, found: Result<Found, LabelingError>, mut summary: Summary) -> anyhow::Result<(Report, Summary)> {
+        let outcome = match found {
+            Ok(mut found) => {
+                for ours in ours(self.args)? {
+                    found.exclude(ours.uri().trim_end_matches('/'));
+                }
+                self.units(found.into_units(), &mut summary).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        summary.close(self.cancel.is_cancelled());
+        // What is finished is committed whatever ended the run; an error of the run itself is told first.
+        let report = self.committer.finish().await;
+        match outcome {
+            Err(error) if !is_cancelled(&error) => Err(error),
+            _ => Ok((report?, summary)),
+        }
+    }
+
     async fn units(&self, units: Vec<Unit>, summary: &mut Summary) -> anyhow::Result<()> {
         for unit in units {
             let scan = scan(unit, &self.spool, &self.cpu, self.progress, &self.cancel).await?;
