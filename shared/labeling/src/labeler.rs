@@ -8,7 +8,7 @@ use bolus_inference::{Bundle, Decision, Engine, InferenceError, Kind};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Tensor;
 use bolus_storage::ObjectRef;
-use bolus_study::{Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status};
+use bolus_study::{Audit, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status};
 use tokio::sync::Semaphore;
 
 use crate::error::LabelingError;
@@ -95,12 +95,6 @@ impl Labeler {
     pub fn concurrency() -> usize {
         // One more than may hold memory, so that a finished one is replaced at once.
         SERIES_IN_FLIGHT + 1
-    }
-
-    /// The bundle that labels.
-    #[must_use]
-    pub fn bundle(&self) -> &BundleRef {
-        &self.bundle.reference
     }
 
     /// The identity of a series' row.

@@ -21,5 +21,5 @@ pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
 pub use patient::PatientKey;
 pub use prepare::Preview;
 pub use progress::{Counter, Progress};
-pub use row::{refused_files, row_key};
-pub use scan::{FileRefusal, Found, Scan, Unit, discover, read_instance, scan};
+pub use row::refused_files;
+pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};

@@ -123,9 +123,7 @@ impl Workshop<'_> {
             pixel::decode_window_hu(&instance, frame, plan.window, &bytes, start, air, &mut hu)?;
             Ok(plan.resample_plane(ordinal, &hu))
         };
-        let plane = self.cpu.run(work).await;
-        self.progress.slices_decoded.add(1);
-        plane.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+        self.cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
     }
 
     /// Puts the planes together and settles the body part where only the image can tell it.

@@ -14,8 +14,6 @@ pub struct Progress {
     pub series_planned: Counter,
     /// Series that have ended as a row.
     pub series_done: Counter,
-    /// Source slices decoded.
-    pub slices_decoded: Counter,
     /// Slices that the network is to score; known once all headers of a unit are read.
     pub slices_planned: Counter,
     /// Slices that the network has scored.

@@ -10,8 +10,7 @@ use crate::patient::PatientKey;
 use crate::scan::FileRefusal;
 
 /// The identity that `series` has in the lake under `bundle`, known before any pixel is read.
-#[must_use]
-pub fn row_key(series: &Series, objects: &[ObjectRef], bundle: &BundleRef) -> RowKey {
+pub(crate) fn row_key(series: &Series, objects: &[ObjectRef], bundle: &BundleRef) -> RowKey {
     RowKey::of(series.uid.as_str(), &content(series, objects), &bundle.digest)
 }
 

@@ -200,7 +200,7 @@ fn refusal(error: &StorageError) -> FileRefusal {
 ///
 /// # Errors
 /// The [`Reason`] why the object is no instance.
-pub async fn read_instance(object: &ObjectRef, cpu: &CpuPool, progress: &Progress) -> Result<Instance, Reason> {
+async fn read_instance(object: &ObjectRef, cpu: &CpuPool, progress: &Progress) -> Result<Instance, Reason> {
     let mut wanted = FIRST_READ_BYTES.min(object.size);
     loop {
         let bytes = object.read_range(0..wanted).await.map_err(|error| error.reason())?;

@@ -73,15 +73,9 @@ impl Plan {
         Ok(Self { outputs, sources, window, rows: spec.crop[1], columns: spec.crop[2], fill_hu: spec.fill_hu, taps })
     }
 
-    /// Rows and columns of an output slice.
-    #[must_use]
-    pub fn plane_shape(&self) -> [usize; 2] {
-        [self.rows, self.columns]
-    }
-
     /// Resamples the window of the source slice `sources[ordinal]` to the output plane.
     ///
-    /// *Shape and units*: `window_hu` is `[y, x]` row-major of [`Plan::window`] in HU; the result is `[y, x]` of [`Plan::plane_shape`]
+    /// *Shape and units*: `window_hu` is `[y, x]` row-major of [`Plan::window`] in HU; the result is `[y, x]` of the spec's crop
     /// in HU, patient-oriented, with `fill_hu` outside the image.
     ///
     /// # Panics

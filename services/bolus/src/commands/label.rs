@@ -141,10 +141,11 @@ impl Run<'_> {
     async fn unit(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
         summary.files_seen += scan.files_seen();
         self.refused_files(scan, summary).await?;
-        let known = self.known(scan).await?;
+        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
+        let known = self.known_keys(&keys).await?;
         let mut todo: Vec<&Series> = Vec::new();
-        for series in &scan.series {
-            if known.contains(&self.labeler.key(series, &scan.objects)) {
+        for (series, key) in scan.series.iter().zip(&keys) {
+            if known.contains(key) {
                 self.count_known(series, summary);
             } else {
                 todo.push(series);
@@ -184,11 +185,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    async fn known(&self, scan: &Scan) -> anyhow::Result<HashSet<RowKey>> {
-        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
-        self.known_keys(&keys).await
     }
 
     /// The keys that the lake has; none when everything is to be labelled again.
