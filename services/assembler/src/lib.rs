@@ -1,0 +1,1 @@
+//! Kafka object events → study events, once a study is complete.

@@ -1,0 +1,3 @@
+//! Kafka object events → study events, once a study is complete.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Kafka study events → labels in the lake.

@@ -1,0 +1,3 @@
+//! Kafka study events → labels in the lake.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every event shape in, one type out.
