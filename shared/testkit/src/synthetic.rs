@@ -44,6 +44,27 @@ impl SyntheticSeries {
         }
     }
 
+    /// A chest series of 8 slices of 32 × 32 pixels, 5 mm apart, some 25 KB in all, made for `tests/data/bundles/cheap`.
+    /// `number` decides the brightness of the vessel and so the label.
+    #[must_use]
+    pub fn tiny(uid: &str, number: usize) -> Self {
+        let vessel_hu = 40 + (number * 37 % 400) as i16;
+        Self { size: 32, pixel_spacing_mm: 10.0, slice_spacing_mm: 5.0, vessel_hu, ..Self::chest(uid, 8) }
+    }
+
+    /// The file of slice `index`, counted from the feet, as bytes.
+    ///
+    /// # Panics
+    /// When the object cannot be written: tests have no better answer.
+    #[must_use]
+    pub fn file(&self, index: usize) -> Vec<u8> {
+        let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+        let mut bytes = Vec::new();
+        let file = self.instance(index).with_meta(meta).expect("synthetic header is complete");
+        file.write_all(&mut bytes).expect("a buffer takes every byte");
+        bytes
+    }
+
     /// Writes one file a slice into `folder` and gives their paths in slice order, from the feet to the head.
     ///
     /// # Panics
@@ -53,9 +74,7 @@ impl SyntheticSeries {
         (0..self.slices)
             .map(|index| {
                 let path = folder.join(format!("slice-{index:04}.dcm"));
-                let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
-                let file = self.instance(index).with_meta(meta).expect("synthetic header is complete");
-                file.write_to_file(&path).expect("test file can be written");
+                std::fs::write(&path, self.file(index)).expect("test file can be written");
                 path
             })
             .collect()
