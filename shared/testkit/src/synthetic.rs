@@ -48,7 +48,7 @@ impl SyntheticSeries {
     /// `number` decides the brightness of the vessel and so the label.
     #[must_use]
     pub fn tiny(uid: &str, number: usize) -> Self {
-        let vessel_hu = 40 + (number * 37 % 400) as i16;
+        let vessel_hu = (number * 37 % 350) as i16 - 150;
         Self { size: 32, pixel_spacing_mm: 10.0, slice_spacing_mm: 5.0, vessel_hu, ..Self::chest(uid, 8) }
     }
 
