@@ -1,0 +1,219 @@
+//! The study event: a study is there, label it.
+
+use std::fmt;
+
+use bolus_study::StudyUid;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The `type` of the study event, as CloudEvents has it.
+pub const STUDY_EVENT_TYPE: &str = "org.bolus.study.ready.v1";
+
+/// A study is complete, or as complete as it will get: label it.
+///
+/// On the wire it is a CloudEvents 1.0 JSON event: `schemas/study-event.v1.json` describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StudyEvent {
+    /// Identity of the event: no two events of one source share it.
+    pub id: String,
+    /// Who made the event, as a URI reference: `bolus/assembler`.
+    pub source: String,
+    /// When the event was made.
+    pub time: DateTime<Utc>,
+    /// The bucket's name.
+    pub bucket: String,
+    /// What belongs to the study.
+    pub content: StudyContent,
+    /// Study Instance UID (0020,000D) where the sender knows it.
+    pub study_uid: Option<StudyUid>,
+    /// 0 for the first event of a study, one more each time it is sent again because objects came late.
+    pub revision: u32,
+    /// What the events of the study are keyed by, where [`StudyEvent::partition_key`] should not take it from the content.
+    pub partition_key: Option<String>,
+    /// The record that this event is sent again for.
+    pub origin: Option<Origin>,
+}
+
+/// What belongs to a study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StudyContent {
+    /// Everything below a folder of the bucket: the keys that begin with this text and a slash. A slash at its end makes
+    /// no difference; empty means the whole bucket.
+    Prefix(String),
+    /// These objects and no others; never empty on the wire.
+    Objects(Vec<StudyObject>),
+}
+
+/// One object of a study.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyObject {
+    /// The object's key, as it is.
+    pub key: String,
+    /// Entity tag without quotes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub etag: Option<String>,
+    /// Version of the object in a bucket that keeps versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version_id: Option<String>,
+    /// Size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<u64>,
+}
+
+impl StudyObject {
+    /// An object of which only the key is known.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self { key: key.into(), etag: None, version_id: None, size: None }
+    }
+}
+
+/// A record of a topic: the one that a replayed event stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+}
+
+/// `topic/partition/offset`: a topic's name holds no slash.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.topic, self.partition, self.offset)
+    }
+}
+
+impl StudyEvent {
+    /// The study that lies below `prefix`, made now under a new id.
+    #[must_use]
+    pub fn prefix(bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
+        Self::new(bucket.into(), StudyContent::Prefix(prefix.into()))
+    }
+
+    /// The study that consists of `objects`, which must not be empty, made now under a new id.
+    #[must_use]
+    pub fn objects(bucket: impl Into<String>, objects: Vec<StudyObject>) -> Self {
+        Self::new(bucket.into(), StudyContent::Objects(objects))
+    }
+
+    fn new(bucket: String, content: StudyContent) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            source: "bolus".to_owned(),
+            time: Utc::now(),
+            bucket,
+            content,
+            study_uid: None,
+            revision: 0,
+            partition_key: None,
+            origin: None,
+        }
+    }
+
+    /// Says who makes the event, as a URI reference.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<String>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// Says which study it is.
+    #[must_use]
+    pub fn with_study_uid(mut self, study_uid: StudyUid) -> Self {
+        self.study_uid = Some(study_uid);
+        self
+    }
+
+    /// Says how often the study has been sent before.
+    #[must_use]
+    pub fn with_revision(mut self, revision: u32) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// Says under which prefix the study is known, so that all its events share one partition whatever they list.
+    #[must_use]
+    pub fn keyed_by(mut self, prefix: &str) -> Self {
+        self.partition_key = Some(partition_key(&self.bucket, prefix));
+        self
+    }
+
+    /// Says for which record the event is sent again.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The key of the event's record: the same for every event of one study.
+    ///
+    /// `bucket/prefix`, unless [`StudyEvent::partition_key`](struct@StudyEvent) is set. A single object, as an archive
+    /// is, stands for itself; several stand for the folder that they share.
+    #[must_use]
+    pub fn partition_key(&self) -> String {
+        match (&self.partition_key, &self.content) {
+            (Some(key), _) => key.clone(),
+            (None, StudyContent::Prefix(prefix)) => partition_key(&self.bucket, prefix),
+            (None, StudyContent::Objects(objects)) => partition_key(&self.bucket, common_folder(objects)),
+        }
+    }
+}
+
+fn partition_key(bucket: &str, prefix: &str) -> String {
+    let prefix = prefix.trim_end_matches('/');
+    if prefix.is_empty() { bucket.to_owned() } else { format!("{bucket}/{prefix}") }
+}
+
+/// The key of a single object, else the longest common prefix that ends before a slash.
+fn common_folder(objects: &[StudyObject]) -> &str {
+    let (first, rest) = match objects {
+        [] => return "",
+        [only] => return &only.key,
+        [first, rest @ ..] => (first.key.as_str(), rest),
+    };
+    let shared = rest.iter().fold(first.len(), |length, object| {
+        let same = first.bytes().zip(object.key.bytes()).take_while(|(one, other)| one == other).count();
+        length.min(same)
+    });
+    // A slash is one byte in UTF-8, so the cut is always at a character's edge.
+    let folder = first.as_bytes().iter().take(shared).rposition(|byte| *byte == b'/').unwrap_or(0);
+    first.get(..folder).unwrap_or_default()
+}
+
+impl StudyEvent {
+    /// The event as CloudEvents 1.0 JSON in structured mode.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut event = json!({
+            "specversion": "1.0",
+            "type": STUDY_EVENT_TYPE,
+            "id": self.id,
+            "source": self.source,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "partitionkey": self.partition_key(),
+            "data": self.data(),
+        });
+        if let Some(origin) = &self.origin {
+            event["origin"] = origin.to_string().into();
+        }
+        event.to_string().into_bytes()
+    }
+
+    fn data(&self) -> Value {
+        let mut data = json!({ "bucket": self.bucket, "revision": self.revision });
+        match &self.content {
+            StudyContent::Prefix(prefix) => data["prefix"] = prefix.as_str().into(),
+            StudyContent::Objects(objects) => data["objects"] = json!(objects),
+        }
+        if let Some(uid) = &self.study_uid {
+            data["study_instance_uid"] = uid.as_str().into();
+        }
+        data
+    }
+}
