@@ -1,10 +1,15 @@
-//! What every service needs and no domain knows: the CPU pool, logging and shutdown.
+//! What every service needs and no domain knows: configuration, the CPU pool, logs and traces, metrics, health and shutdown.
 //!
 //! Invariant: knows nothing of DICOM, models or tables.
 
+pub mod config;
 mod cpu;
+pub mod health;
+pub mod http;
 mod logging;
+pub mod metrics;
 mod shutdown;
+pub mod telemetry;
 
 pub use cpu::{CpuError, CpuPool};
 pub use logging::init_logging;
