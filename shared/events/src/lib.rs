@@ -4,19 +4,28 @@
 //! but the one that stamps a new [`StudyEvent`], and no bytes that make it panic.
 
 mod error;
+mod eventbridge;
+mod json;
+mod key;
 mod object;
+mod parse;
+mod rule;
+mod s3;
 mod study;
 
 use std::cmp::Ordering;
 
 pub use error::{EventError, Problem};
 pub use object::{EventSource, OBJECT_EVENT_TYPE, ObjectEvent, ObjectKey};
+pub use parse::parse;
+pub use rule::{StudyRule, StudyRuleError};
 pub use study::{Origin, STUDY_EVENT_TYPE, StudyContent, StudyEvent, StudyObject};
 
 /// Longest message that is read, in bytes; a longer one is refused whole.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
-/// Deepest nesting of messages in messages (S3 in SNS in SQS is three); a deeper one is refused.
-pub const MAX_WRAPPINGS: usize = 6;
+/// Deepest nesting of lists, envelopes and texts that hold a message; a deeper one is refused. S3 in SNS in an answer
+/// of SQS is five deep.
+pub const MAX_WRAPPINGS: usize = 8;
 /// Most records of one message; one with more is refused whole.
 pub const MAX_RECORDS: usize = 100_000;
 /// Longest object key in bytes of UTF-8, as S3 has it; a record with a longer one is refused.
@@ -83,18 +92,11 @@ impl IgnoredReason {
     }
 }
 
-/// Reads one message, whatever its shape.
-///
-/// # Errors
-/// The whole message is refused when it is too large, is not JSON, or is no event of a known shape. A refusal of a
-/// single record among several is not an error of the message: see [`Parsed::refused`].
-pub fn parse(payload: &[u8]) -> Result<Parsed, EventError> {
-    if payload.len() > MAX_MESSAGE_BYTES {
-        return Err(EventError::new(Problem::TooLarge { bytes: payload.len(), limit: MAX_MESSAGE_BYTES }, &"$"));
+impl From<EventError> for Parsed {
+    /// A message that is refused whole.
+    fn from(error: EventError) -> Self {
+        Self { events: Vec::new(), refused: vec![error] }
     }
-    let _: serde_json::Value = serde_json::from_slice(payload)
-        .map_err(|error| EventError::new(Problem::NotJson { line: error.line(), column: error.column() }, &"$"))?;
-    Err(EventError::new(Problem::UnknownShape, &"$"))
 }
 
 /// Orders two sequencers **of the same key**: the greater one belongs to the later event.

@@ -2,6 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::json::Node;
+use crate::{EventError, MAX_KEY_BYTES, Problem, key};
 
 /// One object that has been created or overwritten.
 ///
@@ -80,7 +84,7 @@ impl ObjectKey {
     }
 }
 
-/// The `type` of an object event that Bolus passes on to itself, as CloudEvents has it.
+/// The `type` of an object event that Bolus passes on to itself.
 pub const OBJECT_EVENT_TYPE: &str = "org.bolus.object.created.v1";
 
 impl ObjectEvent {
@@ -88,6 +92,19 @@ impl ObjectEvent {
     /// message of many records is sent on one by one.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::json!({ "specversion": "1.0", "type": OBJECT_EVENT_TYPE, "data": self }).to_string().into_bytes()
+        json!({ "type": OBJECT_EVENT_TYPE, "data": self }).to_string().into_bytes()
     }
+}
+
+/// Reads what [`ObjectEvent::to_json`] wrote.
+pub(crate) fn read(node: &Node) -> Result<ObjectEvent, EventError> {
+    let data = node.required("data")?;
+    // What serde has to say would show the payload.
+    let event = ObjectEvent::deserialize(data.value)
+        .map_err(|_| data.error(Problem::Invalid { expected: "an object event of Bolus" }))?;
+    key::bucket(&data.required("bucket")?)?;
+    if event.key.likely().is_empty() || event.key.likely().len() > MAX_KEY_BYTES {
+        return Err(data.error(Problem::Invalid { expected: "a key that S3 allows" }));
+    }
+    Ok(event)
 }

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use bolus_study::StudyUid;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Timelike, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::json::{MAX_EXACT, Node};
+use crate::{EventError, Problem, key};
 
 /// The `type` of the study event, as CloudEvents has it.
 pub const STUDY_EVENT_TYPE: &str = "org.bolus.study.ready.v1";
@@ -47,18 +50,18 @@ pub enum StudyContent {
 }
 
 /// One object of a study.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StudyObject {
     /// The object's key, as it is.
     pub key: String,
     /// Entity tag without quotes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// Version of the object in a bucket that keeps versions.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Size in bytes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }
 
@@ -98,6 +101,7 @@ impl StudyEvent {
     /// The study that consists of `objects`, which must not be empty, made now under a new id.
     #[must_use]
     pub fn objects(bucket: impl Into<String>, objects: Vec<StudyObject>) -> Self {
+        debug_assert!(!objects.is_empty(), "a study of no objects cannot be read");
         Self::new(bucket.into(), StudyContent::Objects(objects))
     }
 
@@ -196,9 +200,11 @@ impl StudyEvent {
             "source": self.source,
             "time": self.time,
             "datacontenttype": "application/json",
-            "partitionkey": self.partition_key(),
             "data": self.data(),
         });
+        if let Some(key) = &self.partition_key {
+            event["partitionkey"] = key.as_str().into();
+        }
         if let Some(origin) = &self.origin {
             event["origin"] = origin.to_string().into();
         }
@@ -215,5 +221,98 @@ impl StudyEvent {
             data["study_instance_uid"] = uid.as_str().into();
         }
         data
+    }
+}
+
+/// Reads a study event. What the schema refuses is refused here too, and the other way round.
+pub(crate) fn read(event: &Node) -> Result<StudyEvent, EventError> {
+    check_constant(&event.required("specversion")?, "1.0")?;
+    if let Some(content_type) = event.field("datacontenttype") {
+        check_constant(&content_type, "application/json")?;
+    }
+    let data = event.required("data")?;
+    Ok(StudyEvent {
+        id: event.required("id")?.non_empty_text()?.to_owned(),
+        source: event.required("source")?.non_empty_text()?.to_owned(),
+        time: read_time(&event.required("time")?)?,
+        bucket: key::bucket(&data.required("bucket")?)?,
+        content: read_content(&data)?,
+        study_uid: data.field("study_instance_uid").map(|node| read_uid(&node)).transpose()?,
+        revision: read_revision(&data)?,
+        partition_key: event.field("partitionkey").map(|node| node.non_empty_text().map(str::to_owned)).transpose()?,
+        origin: event.field("origin").map(|node| read_origin(&node)).transpose()?,
+    })
+}
+
+fn check_constant(node: &Node, expected: &'static str) -> Result<(), EventError> {
+    if node.text()? == expected { Ok(()) } else { Err(node.error(Problem::Invalid { expected })) }
+}
+
+/// RFC 3339 as the schema has it: upper-case letters, no leap second.
+fn read_time(node: &Node) -> Result<DateTime<Utc>, EventError> {
+    let text = node.text()?;
+    let is_strict = text.as_bytes().get(10) == Some(&b'T') && !text.ends_with('z');
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|time| is_strict && time.nanosecond() < 1_000_000_000);
+    let time = time.map(|time| time.to_utc());
+    time.ok_or_else(|| node.error(Problem::Invalid { expected: "a time such as 2026-11-23T17:04:25Z" }))
+}
+
+fn read_content(data: &Node) -> Result<StudyContent, EventError> {
+    match (data.value.get("prefix"), data.value.get("objects")) {
+        (Some(_), None) => {
+            let node = data.required("prefix")?;
+            let prefix = node.text()?;
+            key::check_length(&node, prefix)?;
+            Ok(StudyContent::Prefix(prefix.to_owned()))
+        }
+        (None, Some(_)) => {
+            let list = data.required("objects")?;
+            let objects = list.elements()?.map(|node| read_object(&node)).collect::<Result<Vec<_>, _>>()?;
+            if objects.is_empty() { Err(list.error(Problem::Missing)) } else { Ok(StudyContent::Objects(objects)) }
+        }
+        _ => Err(data.error(Problem::Invalid { expected: "either prefix or objects" })),
+    }
+}
+
+fn read_object(node: &Node) -> Result<StudyObject, EventError> {
+    Ok(StudyObject {
+        key: key::plain_key(&node.required("key")?)?,
+        etag: key::etag(node, "etag")?,
+        version_id: node.optional_text("version_id")?,
+        size: node.optional_number("size", MAX_EXACT)?,
+    })
+}
+
+/// A UID as it is: the padding that DICOM files may hold has no place in an event.
+fn read_uid(node: &Node) -> Result<StudyUid, EventError> {
+    let text = node.text()?;
+    let uid = StudyUid::new(text).ok().filter(|uid| uid.as_str() == text);
+    uid.ok_or_else(|| node.error(Problem::Invalid { expected: "a DICOM UID" }))
+}
+
+fn read_revision(data: &Node) -> Result<u32, EventError> {
+    let revision = data.optional_number("revision", u64::from(u32::MAX))?.unwrap_or(0);
+    Ok(u32::try_from(revision).expect("just bounded by u32::MAX"))
+}
+
+fn read_origin(node: &Node) -> Result<Origin, EventError> {
+    let origin = Origin::from_text(node.text()?);
+    origin.ok_or_else(|| node.error(Problem::Invalid { expected: "topic/partition/offset" }))
+}
+
+impl Origin {
+    /// Reads what [`Origin`] displays: up to 9 digits of partition and 18 of offset, more than any topic reaches.
+    fn from_text(text: &str) -> Option<Self> {
+        let (topic, numbers) = text.split_once('/')?;
+        let (partition, offset) = numbers.split_once('/')?;
+        let is_topic = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_number = |text: &str, digits| text.len() <= digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        if topic.is_empty() || topic.len() > 249 || !topic.bytes().all(is_topic) {
+            return None;
+        }
+        if !is_number(partition, 9) || !is_number(offset, 18) {
+            return None;
+        }
+        Some(Self { topic: topic.to_owned(), partition: partition.parse().ok()?, offset: offset.parse().ok()? })
     }
 }
