@@ -16,3 +16,11 @@ pub enum LabelingError {
     #[error("stopped on request")]
     Cancelled,
 }
+
+impl LabelingError {
+    /// Whether another attempt, with a new listing, may succeed: the store failed for the moment.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.code.is_transient())
+    }
+}

@@ -67,6 +67,16 @@ pub struct Labeled {
     pub previews: Vec<Preview>,
 }
 
+impl Labeled {
+    /// The first transient reason among the series' files: pixel data that was not read although it may be there. A caller
+    /// that can try again drops the row, whatever its status (few lost slices still make a label), and begins anew with
+    /// the listing; one that cannot commits the row, which names the reason in `refused_slices`.
+    #[must_use]
+    pub fn transient(&self) -> Option<&Reason> {
+        self.refused_files.iter().map(|(_, reason)| reason).find(|reason| reason.is_transient())
+    }
+}
+
 /// Labels series with one bundle. Clones of the handles inside are cheap; many series may be labelled at once.
 pub struct Labeler {
     bundle: Arc<Bundle>,

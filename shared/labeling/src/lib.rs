@@ -4,6 +4,11 @@
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
 //!
+//! A store that fails for the moment must not become a label that misses slices. A caller that can try again, such as the
+//! worker, asks [`LabelingError::is_transient`], [`Scan::transient`] and [`Labeled::transient`] of everything that an event
+//! led to; if any says so it commits nothing of the attempt, waits, and repeats it from [`discover`] on. After its last
+//! attempt it commits what it has. `bolus label` makes one attempt.
+//!
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
 mod error;
@@ -15,6 +20,8 @@ mod prepare;
 mod progress;
 mod row;
 mod scan;
+#[cfg(test)]
+mod transient_tests;
 
 pub use error::LabelingError;
 pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};

@@ -83,6 +83,14 @@ impl Scan {
     pub fn files_seen(&self) -> usize {
         self.refused.len() + self.series.iter().map(|series| series.files().count()).sum::<usize>()
     }
+
+    /// The first transient reason among the refused files: headers that were not read although they may be there. The
+    /// series then miss slices and have other keys than they should. A caller that can try again drops the scan and
+    /// lists anew; one that cannot goes on, and the files end as failed rows.
+    #[must_use]
+    pub fn transient(&self) -> Option<&Reason> {
+        self.refused.iter().map(|file| &file.reason).find(|reason| reason.is_transient())
+    }
 }
 
 /// Lists `inputs` and tells archives from other files.
@@ -99,10 +107,15 @@ pub async fn discover(
         let mut listing = std::pin::pin!(list(input).take_until(cancel.cancelled()));
         while let Some(item) = listing.next().await {
             match item {
-                // An archive that cannot be looked into is read as a file later and refused with the same reason.
                 Ok(object) => match archive_kind(&object).await {
                     Ok(Some(kind)) => found.archives.push((object, kind)),
                     Err(error) if error.kind == ErrorKind::Fatal => return Err(error.into()),
+                    // Read as a plain file when the store is back, an archive would count as no DICOM, and be forgotten.
+                    Err(error) if error.code.is_transient() => {
+                        progress.files_found.add(1);
+                        found.refused.push(FileRefusal { etag: object.etag, ..refusal(&error) });
+                    }
+                    // An archive that cannot be looked into is read as a file later and refused with the same reason.
                     Ok(None) | Err(_) => {
                         progress.files_found.add(1);
                         found.objects.push(object);

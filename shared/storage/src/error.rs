@@ -20,12 +20,21 @@ pub enum ErrorKind {
     Fatal,
 }
 
+/// The code of an error that has no better one: what is to be tried again, or waits for a person, is not the object's.
+fn code_of(kind: ErrorKind) -> ReasonCode {
+    match kind {
+        ErrorKind::Retry | ErrorKind::Fatal => ReasonCode::StoreUnavailable,
+        ErrorKind::Reject => ReasonCode::Unreadable,
+    }
+}
+
 /// A failure to list, read, write or expand an object.
 #[derive(Debug)]
 pub struct StorageError {
     /// What the caller should do.
     pub kind: ErrorKind,
-    /// The code under which a rejected object is counted.
+    /// The code under which the object is counted. [`ReasonCode::is_transient`] says whether another attempt, with a new
+    /// listing, may end otherwise.
     pub code: ReasonCode,
     /// The object, folder or location that the error is about.
     pub uri: String,
@@ -35,7 +44,7 @@ pub struct StorageError {
 
 impl StorageError {
     pub(crate) fn new(kind: ErrorKind, uri: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, code: ReasonCode::Unreadable, uri: uri.into(), message: message.into(), source: None }
+        Self { kind, code: code_of(kind), uri: uri.into(), message: message.into(), source: None }
     }
 
     pub(crate) fn reject(uri: impl Into<String>, message: impl Into<String>) -> Self {
@@ -43,7 +52,8 @@ impl StorageError {
     }
 
     pub(crate) fn fatal(uri: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Fatal, uri, message)
+        // A name that cannot be right is no failure of the moment.
+        Self::new(ErrorKind::Fatal, uri, message).with_code(ReasonCode::Unreadable)
     }
 
     pub(crate) fn with_code(mut self, code: ReasonCode) -> Self {
@@ -63,7 +73,19 @@ impl StorageError {
 
     /// The object or its bytes are no longer those that were listed.
     pub(crate) fn changed(uri: impl Into<String>) -> Self {
-        Self::reject(uri, "changed while reading")
+        Self::reject(uri, "changed while reading").with_code(ReasonCode::ChangedWhileReading)
+    }
+
+    /// The same error, about an object that was listed: that it is not found means that it has changed since.
+    pub(crate) fn after_listing(self) -> Self {
+        let source = self.source.as_deref();
+        let no_object = source
+            .and_then(|cause| cause.downcast_ref())
+            .is_some_and(|cause| matches!(cause, object_store::Error::NotFound { .. }));
+        let no_file = source
+            .and_then(|cause| cause.downcast_ref::<io::Error>())
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound);
+        if no_object || no_file { self.with_code(ReasonCode::ChangedWhileReading) } else { self }
     }
 
     /// A failed call to the operating system on `uri`.
@@ -148,5 +170,34 @@ impl fmt::Display for StorageError {
 impl Error for StorageError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_cannot() {
+        let store = |error| StorageError::store("s3://b/k", "cannot read", error).code;
+        let generic = || object_store::Error::Generic { store: "S3", source: "503 Slow Down".into() };
+        let missing = || object_store::Error::NotFound { path: "k".into(), source: "404".into() };
+        let denied = object_store::Error::PermissionDenied { path: "k".into(), source: "403".into() };
+        let expired = object_store::Error::Unauthenticated { path: "k".into(), source: "401".into() };
+        let replaced = object_store::Error::Precondition { path: "k".into(), source: "412".into() };
+        assert!(store(generic()).is_transient());
+        assert!(store(expired).is_transient());
+        assert!(!store(denied).is_transient());
+        assert!(!store(missing()).is_transient());
+        assert_eq!(store(replaced), ReasonCode::ChangedWhileReading);
+        let listed = |error| StorageError::store("s3://b/k", "cannot read", error).after_listing().code;
+        assert_eq!(listed(missing()), ReasonCode::ChangedWhileReading);
+        assert_eq!(listed(generic()), ReasonCode::StoreUnavailable);
+        let io = |kind: io::ErrorKind| StorageError::io("file:///f", "cannot read", kind.into()).code;
+        assert!(io(io::ErrorKind::TimedOut).is_transient());
+        assert!(io(io::ErrorKind::StorageFull).is_transient());
+        assert!(!io(io::ErrorKind::PermissionDenied).is_transient());
+        assert!(!StorageError::fatal("x://", "unknown scheme").code.is_transient());
+        assert_eq!(StorageError::changed("s3://b/k").reason().code, ReasonCode::ChangedWhileReading);
     }
 }

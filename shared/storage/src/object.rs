@@ -58,7 +58,8 @@ impl ObjectRef {
     }
 
     /// The object that `meta` describes; `root` is the URI of the store's root, without a trailing slash.
-    pub(crate) fn from_meta(root: &str, store: &Arc<dyn ObjectStore>, meta: ObjectMeta) -> Self {
+    #[must_use]
+    pub fn from_meta(root: &str, store: &Arc<dyn ObjectStore>, meta: ObjectMeta) -> Self {
         let etag = match &meta.e_tag {
             Some(tag) => tag.trim_matches('"').to_owned(),
             None => format!("{:x}-{:x}", meta.last_modified.timestamp_micros(), meta.size),
@@ -85,8 +86,9 @@ impl ObjectRef {
     /// Reads `range`, in bytes from the object's start, cut to the object's end.
     ///
     /// # Errors
-    /// `Reject` "changed while reading" where the object is no longer the one listed, `Reject` where it is gone or
-    /// may not be read, `Retry` where the store failed for the moment (after its own retries).
+    /// `Reject` with code `changed_while_reading` where the object is no longer the one listed or is gone, `Reject` where
+    /// it may not be read, `Retry` with code `store_unavailable` where the store failed for the moment (after its own
+    /// retries).
     pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
         let range = range.start.min(self.size)..range.end.min(self.size);
         if range.is_empty() {
@@ -132,7 +134,7 @@ impl ObjectRef {
             version: self.version.clone(),
             ..GetOptions::default()
         };
-        let failed = |e| StorageError::store(&self.uri, "cannot read", e);
+        let failed = |e| StorageError::store(&self.uri, "cannot read", e).after_listing();
         let bytes = store.get_opts(path, options).await.map_err(failed)?.bytes().await.map_err(failed)?;
         if bytes.len() as u64 == expected { Ok(bytes) } else { Err(StorageError::changed(&self.uri)) }
     }
@@ -157,7 +159,7 @@ fn file_etag(metadata: &Metadata) -> String {
 
 /// Opens the file at `path` and checks that it still has the identity `expected`.
 pub(crate) fn open_file(uri: &str, path: &Path, expected: Option<&str>) -> Result<File, StorageError> {
-    let failed = |e| StorageError::io(uri, "cannot open", e);
+    let failed = |e| StorageError::io(uri, "cannot open", e).after_listing();
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     match expected {

@@ -123,7 +123,7 @@ async fn identity_survives_a_copy_and_sees_a_change() {
     std::fs::write(&path, "01234567890").unwrap();
     let changed = object.read_range(0..2).await.unwrap_err();
     assert_eq!(changed.kind, ErrorKind::Reject);
-    assert!(changed.reason().detail.contains("changed while reading"));
+    assert_eq!(changed.reason().code, bolus_study::ReasonCode::ChangedWhileReading);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(object.read_range(0..2).await.unwrap_err().kind, ErrorKind::Reject);
 }

@@ -87,7 +87,7 @@ async fn ranges_and_changes(opened: &OpenedStore, root: &str) {
     put(opened, "range", vec![1; 100_000]).await;
     let changed = object.read_range(10..20).await.unwrap_err();
     assert_eq!(changed.kind, ErrorKind::Reject);
-    assert!(changed.reason().detail.contains("changed while reading"), "{}", changed.reason());
+    assert_eq!(changed.code, bolus_study::ReasonCode::ChangedWhileReading, "{}", changed.reason());
     put(opened, "empty", Vec::new()).await;
     let empty = find(&Location::parse(&format!("{root}/empty")).unwrap(), None).await.unwrap();
     assert_eq!(empty.read_range(0..10).await.unwrap(), "");

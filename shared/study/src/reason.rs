@@ -76,10 +76,25 @@ codes! {
     TooManyRefusedSlices => "too_many_refused_slices",
     /// An archive breaks a limit or a rule (nesting, path traversal, expansion ratio).
     Archive => "archive",
-    /// The object could not be read from where it lies.
+    /// The object could not be read from where it lies, and reading it again would not help: no permission, no such file.
     Unreadable => "unreadable",
+    /// The store or the machine failed for the moment, after the store client's own retries: network, 5xx, throttling,
+    /// expired credentials, a full disk. Transient.
+    StoreUnavailable => "store_unavailable",
+    /// The object was replaced or removed between its listing and its reading. Transient: list again.
+    ChangedWhileReading => "changed_while_reading",
     /// The network or the runtime failed.
     Inference => "inference",
+}
+
+impl ReasonCode {
+    /// Whether the same input may end otherwise when it is listed and read again: the reason lies in the moment, not in
+    /// the data. A label made around such a reason misses slices that are there, so a caller that can try again should
+    /// throw the whole attempt away rather than commit it.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::StoreUnavailable | Self::ChangedWhileReading)
+    }
 }
 
 impl fmt::Display for ReasonCode {
@@ -102,5 +117,11 @@ impl Reason {
     /// Joins a code with its particulars.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
+    }
+
+    /// Whether the reason may pass by itself: see [`ReasonCode::is_transient`].
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.code.is_transient()
     }
 }
