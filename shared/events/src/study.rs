@@ -37,6 +37,10 @@ pub struct StudyEvent {
     pub partition_key: Option<String>,
     /// The record that this event is sent again for.
     pub origin: Option<Origin>,
+    /// Set where the event is sent again because it, or a series of its study, failed: a name of that replay. Outcomes
+    /// in the lake with status `failed` then do not count as done: they are tried again, and what comes of it is
+    /// appended although its key may be in the lake.
+    pub replay: Option<String>,
 }
 
 /// What belongs to a study.
@@ -116,6 +120,7 @@ impl StudyEvent {
             revision: 0,
             partition_key: None,
             origin: None,
+            replay: None,
         }
     }
 
@@ -151,6 +156,13 @@ impl StudyEvent {
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// Says that what failed is to be tried again, under the name of that replay.
+    #[must_use]
+    pub fn with_replay(mut self, replay: impl Into<String>) -> Self {
+        self.replay = Some(replay.into());
         self
     }
 
@@ -208,6 +220,9 @@ impl StudyEvent {
         if let Some(origin) = &self.origin {
             event["origin"] = origin.to_string().into();
         }
+        if let Some(replay) = &self.replay {
+            event["replay"] = replay.as_str().into();
+        }
         event.to_string().into_bytes()
     }
 
@@ -241,6 +256,7 @@ pub(crate) fn read(event: &Node) -> Result<StudyEvent, EventError> {
         revision: read_revision(&data)?,
         partition_key: event.field("partitionkey").map(|node| node.non_empty_text().map(str::to_owned)).transpose()?,
         origin: event.field("origin").map(|node| read_origin(&node)).transpose()?,
+        replay: event.field("replay").map(|node| node.non_empty_text().map(str::to_owned)).transpose()?,
     })
 }
 
