@@ -32,3 +32,6 @@ pub use error::{ConfigError, Origin};
 pub use layers::{Loaded, Loader};
 pub use quantity::{ByteSize, Period};
 pub use secret::Secret;
+
+#[cfg(test)]
+mod tests;
