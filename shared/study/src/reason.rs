@@ -85,6 +85,10 @@ codes! {
     ChangedWhileReading => "changed_while_reading",
     /// The network or the runtime failed.
     Inference => "inference",
+    /// A message that is no event, or an event that asks for what is not done: another bucket, a single plain object.
+    BadEvent => "bad_event",
+    /// The event names nothing that is there: an empty prefix, objects that are all gone.
+    NothingFound => "nothing_found",
 }
 
 impl ReasonCode {
