@@ -120,7 +120,10 @@ fn errors_name_the_key_its_origin_and_the_mend() {
         loader(&format!("{URL}flush = '60'")),
         "`lake.flush` (test.toml:3): expected a time with its unit, as \"250ms\", \"60s\" or \"5m\", found \"60\"",
     );
-    refused(loader(&format!("topics = ['a', 2]\n{URL}")), "`topics[1]` (test.toml:1): expected a string, found integer `2`");
+    refused(
+        loader(&format!("topics = ['a', 2]\n{URL}")),
+        "`topics[1]` (test.toml:1): expected a string, found integer `2`",
+    );
     refused(
         loader(URL).environment(variable("LAKE__ROWS", "many")),
         "`lake.rows` (environment variable BOLUS_TEST__LAKE__ROWS): \
@@ -183,6 +186,7 @@ fn a_secret_in_the_open_is_refused_and_not_repeated() {
         loader(&format!("{URL}[security]\npassword_file = 'x'")).environment(both),
         "`security.password_file` (test.toml:4): `password` is set as well: keep one of the two",
     );
-    let error = loader(&format!("{URL}[security]\npassword_file = '/absent'")).load::<Config>().unwrap_err().to_string();
+    let error =
+        loader(&format!("{URL}[security]\npassword_file = '/absent'")).load::<Config>().unwrap_err().to_string();
     assert!(error.starts_with("`security.password_file` (test.toml:4): /absent cannot be read: "), "{error}");
 }
