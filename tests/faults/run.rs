@@ -1,0 +1,171 @@
+//! One run: set up, mischief, drain, judgement.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bolus_broker::{Admin, BrokerConfig, NewTopic, Producer};
+
+use crate::feed::feed;
+use crate::fleet::{Fleet, program_path};
+use crate::oracle::{Bolus, Verdict, judge, progress};
+use crate::plan::{Form, plan};
+use crate::processes::Janitor;
+use crate::servers::{Kafka, Store};
+use crate::settings::{self, LAKE};
+use crate::studies::{GOOD, Message, Poisoned, Study, announce, poison, topic, upload};
+
+/// Partitions of every topic.
+const PARTITIONS: i32 = 6;
+/// Poisoned messages of a run: four of every kind.
+const POISONED: usize = 20;
+/// How long the programs may take to finish after the mischief.
+const DRAIN: Duration = Duration::from_secs(120);
+/// How long nothing may change before a run counts as finished: longer than the assembler's quiet time.
+const STILL: Duration = Duration::from_secs(4);
+
+/// What a run is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub seed: u64,
+    pub studies: usize,
+    pub span: Duration,
+    pub nodes: usize,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub folder: PathBuf,
+}
+
+struct Servers {
+    // Fields end in this order: the janitor last, as it stops the servers.
+    kafka: Kafka,
+    store: Store,
+    janitor: Janitor,
+}
+
+/// Carries out one run. Its folder stays only where something is wrong.
+pub async fn run(options: &Options) -> Result<Outcome> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}-{}", options.seed, std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    println!("faults: {options:?}; the same seed gives the same plan, not the same timing");
+    eprintln!("faults: logs in {}", folder.display());
+    let servers = tokio::task::block_in_place(|| start_servers(&folder, options.nodes))?;
+    let verdict = with_servers(options, &folder, &servers).await;
+    drop(servers);
+    let verdict = verdict.with_context(|| format!("seed {}, logs in {}", options.seed, folder.display()))?;
+    if verdict.is_good() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    Ok(Outcome { verdict, folder })
+}
+
+fn start_servers(folder: &Path, nodes: usize) -> Result<Servers> {
+    let janitor = Janitor::start(folder)?;
+    let store = Store::start(&folder.join("s3"))?;
+    let kafka = Kafka::start(&folder.join("kafka"), nodes)?;
+    Ok(Servers { kafka, store, janitor })
+}
+
+async fn with_servers(options: &Options, folder: &Path, servers: &Servers) -> Result<Verdict> {
+    let Servers { kafka, store, janitor } = servers;
+    let mut broker = BrokerConfig::plaintext(&kafka.servers);
+    // A broker that is away for a while is no reason to send a message a second time.
+    broker.properties.insert("message.timeout.ms".into(), "300000".into());
+    let (admin, producer) = (Admin::start(&broker)?, Producer::start(&broker)?);
+    create_topics(&admin, kafka.nodes).await?;
+
+    let client = store.client()?;
+    let studies = upload(&client, options.seed, options.studies).await?;
+    let poisoned = poison(&client, &store.bucket, options.seed, POISONED, options.span).await?;
+    let bolus = Bolus { program: program_path("bolus")?, store };
+    let (lake, reference) = (format!("s3://{}/{LAKE}", store.bucket), format!("s3://{}/reference", store.bucket));
+    tokio::task::block_in_place(|| bolus.label(&format!("s3://{}/{GOOD}", store.bucket), &reference))?;
+
+    let mut fleet = Fleet::start(folder, kafka, store, options.seed, janitor).await?;
+    let messages = messages(&studies, &poisoned, store, options);
+    eprintln!("faults: {} studies, {} messages", studies.len(), messages.len());
+    let form = Form { span: options.span, nodes: options.nodes, failpoints: settings::FAILPOINTS };
+    let (fed, suffered) = tokio::join!(feed(&producer, messages), fleet.suffer(plan(options.seed, &form), kafka));
+    fed.and(suffered)?;
+    fleet.calm()?;
+    let drained = drain(&mut fleet, &admin, store).await?;
+    let mut wrong = fleet.stop().await?;
+    wrong.extend(fleet.panics());
+    wrong.extend(drained);
+    report(&fleet);
+
+    let (lake, reference) = tokio::task::block_in_place(|| anyhow::Ok((bolus.read(&lake)?, bolus.read(&reference)?)))?;
+    let mut verdict = judge(&lake, &reference, &studies, &poisoned);
+    wrong.extend(progress(&store.files.join(LAKE).join("labels"))?.1);
+    verdict.wrong.extend(wrong);
+    Ok(verdict)
+}
+
+async fn create_topics(admin: &Admin, nodes: usize) -> Result<()> {
+    let topics = topic::ALL.map(|name| NewTopic {
+        name: name.to_owned(),
+        partitions: PARTITIONS,
+        replication: nodes as i32,
+        config: Vec::new(),
+    });
+    Ok(admin.create_topics(&topics).await?)
+}
+
+fn messages(studies: &[Study], poisoned: &[Poisoned], store: &Store, options: &Options) -> Vec<Message> {
+    let mut messages = announce(studies, &store.bucket, options.seed, options.span);
+    messages.extend(poisoned.iter().map(|poisoned| poisoned.message.clone()));
+    messages
+}
+
+fn report(fleet: &Fleet) {
+    eprintln!("faults: faults of the store: {:?}", fleet.struck());
+    eprintln!("faults: failpoints: {:?}", fleet.fired);
+    for exit in &fleet.exits {
+        eprintln!("faults: {exit}");
+    }
+}
+
+/// Waits until nothing is left to do; says in words what was left when the time was over.
+async fn drain(fleet: &mut Fleet, admin: &Admin, store: &Store) -> Result<Option<String>> {
+    let deadline = Instant::now() + DRAIN;
+    let mut last = (String::new(), Instant::now());
+    loop {
+        fleet.look_after()?;
+        let (left, state) = left_to_do(admin, store).await.unwrap_or_else(|error| (true, format!("{error:#}")));
+        if last.0 != state {
+            last = (state, Instant::now());
+        }
+        if !left && last.1.elapsed() > STILL {
+            return Ok(None);
+        }
+        if Instant::now() > deadline {
+            return Ok(Some(format!("not drained after {DRAIN:?}: {}", last.0)));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Whether messages are left, by the assembler's offsets at the broker and the lake's own progress, and the figures in words.
+async fn left_to_do(admin: &Admin, store: &Store) -> Result<(bool, String)> {
+    let mut left = false;
+    let mut state = String::new();
+    for (group, topic) in settings::ASSEMBLER_READS {
+        for lag in admin.group_lag(group, topic).await? {
+            left |= lag.lag > 0;
+            state += &format!("{topic}/{}: {:?} of {}; ", lag.partition, lag.committed, lag.end);
+        }
+    }
+    let done = progress(&store.files.join(LAKE).join("labels"))?.0;
+    for topic in [topic::LIVE, topic::BACKFILL] {
+        for offsets in admin.topic_offsets(topic).await? {
+            let app = format!("bolus/{}/{topic}/{}", settings::WORKER_GROUP, offsets.partition);
+            let next = done.get(&app).copied().unwrap_or(offsets.earliest);
+            left |= next < offsets.end;
+            state += &format!("{topic}/{}: {next} of {}; ", offsets.partition, offsets.end);
+        }
+    }
+    Ok((left, state))
+}
