@@ -19,6 +19,7 @@ mod object;
 mod prefix;
 mod s3;
 mod store;
+mod walk;
 
 pub use archive::{ArchiveKind, ArchiveLimits, Expansion, Spool, archive_kind, expand_archive};
 pub use error::{ErrorKind, StorageError};
@@ -27,3 +28,4 @@ pub use location::Location;
 pub use object::ObjectRef;
 pub use prefix::common_prefix;
 pub use store::{OpenedStore, open_store, open_store_for_writing};
+pub use walk::{OrderedListing, list_in_order};

@@ -13,7 +13,7 @@ use crate::{ErrorKind, Location, ObjectRef, StorageError, local};
 /// Found files that wait for the reader of a listing.
 const LISTED_AHEAD: usize = 1024;
 /// Keys asked for in one page: the most that S3 gives.
-const PAGE: usize = 1000;
+pub(crate) const PAGE: usize = 1000;
 
 /// One step of a listing.
 type Found = Result<ObjectRef, StorageError>;
@@ -67,7 +67,7 @@ fn list_folder(root: std::path::PathBuf) -> BoxStream<'static, Found> {
 }
 
 /// The URI of the store's root: the location's without its prefix.
-fn store_root(opened: &OpenedStore) -> String {
+pub(crate) fn store_root(opened: &OpenedStore) -> String {
     let root = opened.uri.strip_suffix(opened.prefix.as_ref()).unwrap_or(&opened.uri);
     root.trim_end_matches('/').to_owned()
 }
@@ -115,7 +115,7 @@ fn refuse_nothing(uri: String, listing: BoxStream<'static, Found>) -> BoxStream<
 }
 
 /// A store that refuses a listing refuses all of it, so what rejects one object is fatal here.
-fn cannot_list(uri: &str, error: object_store::Error) -> StorageError {
+pub(crate) fn cannot_list(uri: &str, error: object_store::Error) -> StorageError {
     let error = StorageError::store(uri, "cannot list", error);
     if error.kind == ErrorKind::Reject || is_refused_by_server(&error) {
         return error.with_kind(ErrorKind::Fatal);
@@ -212,7 +212,7 @@ impl Pages {
     }
 }
 
-fn unusable_key(error: &object_store::path::Error) -> Option<String> {
+pub(crate) fn unusable_key(error: &object_store::path::Error) -> Option<String> {
     use object_store::path::Error;
     match error {
         Error::EmptySegment { path } | Error::BadSegment { path, .. } => Some(path.clone()),
@@ -222,7 +222,7 @@ fn unusable_key(error: &object_store::path::Error) -> Option<String> {
 
 /// Whether an empty object's true key ends in a slash, which object_store's listing cuts off: then no object has the
 /// name that is left.
-async fn is_folder_marker(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> object_store::Result<bool> {
+pub(crate) async fn is_folder_marker(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> object_store::Result<bool> {
     if meta.size > 0 {
         return Ok(false);
     }
