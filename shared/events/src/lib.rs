@@ -113,3 +113,29 @@ pub fn compare_sequencers(one: &str, other: &str) -> Option<Ordering> {
     let digits = |text: &str| text.to_ascii_lowercase();
     Some(one.len().cmp(&other.len()).then_with(|| digits(one).cmp(&digits(other))))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sequencers_of_unequal_length_are_padded_on_the_left() {
+        assert_eq!(compare_sequencers("0055AED6DCD90281E5", "55aed6dcd90281e5"), Some(Ordering::Equal));
+        assert_eq!(compare_sequencers("9", "10"), Some(Ordering::Less));
+        assert_eq!(compare_sequencers("b", "A"), Some(Ordering::Greater));
+        assert_eq!(compare_sequencers("0", "000"), Some(Ordering::Equal));
+        assert_eq!(compare_sequencers("", "1"), None);
+        assert_eq!(compare_sequencers("1", "0x2"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn sequencers_order_as_numbers(one: u128, other: u128, shift in 0_u32..120, zeros in 0_usize..9) {
+            let (one, other) = (one >> shift, other >> (shift / 2));
+            let texts = (format!("{}{one:x}", "0".repeat(zeros)), format!("{other:X}"));
+            prop_assert_eq!(compare_sequencers(&texts.0, &texts.1), Some(one.cmp(&other)));
+        }
+    }
+}

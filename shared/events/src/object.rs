@@ -46,6 +46,8 @@ pub enum EventSource {
     EventBridge,
     /// MinIO.
     Minio,
+    /// RustFS, which writes what MinIO writes.
+    RustFs,
     /// Ceph's object gateway.
     Ceph,
     /// NetApp StorageGRID.

@@ -1,6 +1,6 @@
 //! One record of an S3 notification, as AWS defined it and as others send it.
 //!
-//! Source: Amazon S3 user guide, *Event message structure* (versions 2.0 to 2.6); MinIO `event.Event`; Ceph
+//! Source: Amazon S3 user guide, *Event message structure* (versions 2.0 to 2.6); MinIO and RustFS `event`; Ceph
 //! documentation, *Bucket Notifications*; NetApp StorageGRID, *Understand notifications for buckets*; versitygw
 //! 1.8.0 `s3event`.
 
@@ -64,7 +64,8 @@ fn read_creation(record: &Node) -> Result<ObjectEvent, EventError> {
         bucket: key::bucket(&bucket.required("name")?)?,
         key: key::object_key(&object.required("key")?, encoding(source))?,
         size: size(&object),
-        etag: key::etag(&object, "eTag")?,
+        // Older releases of Ceph write it in lower case.
+        etag: key::etag(&object, "eTag")?.or(key::etag(&object, "etag")?),
         version_id: object.optional_text("versionId")?.filter(|version| is_version(source, version)),
         sequencer: sequencer(source, &object),
         time: time(record, "eventTime"),
@@ -74,12 +75,14 @@ fn read_creation(record: &Node) -> Result<ObjectEvent, EventError> {
 /// Who sent the record. versitygw and releases of Ceph call themselves `aws:s3`: a field that only they write tells.
 fn source(record: &Node) -> EventSource {
     let is_versity = || record.field("userIdentity").is_some_and(|user| user.field("PrincipalId").is_some());
+    let is_ceph = || record.field("eventId").is_some() || record.field("opaqueData").is_some();
     match record.field("eventSource").and_then(|source| source.value.as_str()) {
         Some("minio:s3") => EventSource::Minio,
         Some("ceph:s3") => EventSource::Ceph,
         Some("sgws:s3") => EventSource::StorageGrid,
+        Some("rustfs:s3") => EventSource::RustFs,
         Some("aws:s3") if is_versity() => EventSource::Versity,
-        Some("aws:s3") if record.field("opaqueData").is_some() => EventSource::Ceph,
+        Some("aws:s3") if is_ceph() => EventSource::Ceph,
         Some("aws:s3") => EventSource::Aws,
         _ => EventSource::Other,
     }
@@ -87,7 +90,7 @@ fn source(record: &Node) -> EventSource {
 
 fn encoding(source: EventSource) -> Encoding {
     match source {
-        EventSource::Aws | EventSource::Minio | EventSource::StorageGrid => Encoding::Form,
+        EventSource::Aws | EventSource::Minio | EventSource::RustFs | EventSource::StorageGrid => Encoding::Form,
         EventSource::Versity | EventSource::EventBridge | EventSource::Bolus => Encoding::Plain,
         EventSource::Ceph | EventSource::Other => Encoding::Unknown,
     }

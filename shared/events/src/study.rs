@@ -332,3 +332,31 @@ impl Origin {
         Some(Self { topic: topic.to_owned(), partition: partition.parse().ok()?, offset: offset.parse().ok()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(keys: &[&str]) -> String {
+        StudyEvent::objects("b", keys.iter().copied().map(StudyObject::new).collect()).partition_key()
+    }
+
+    #[test]
+    fn events_of_one_study_share_a_key() {
+        assert_eq!(StudyEvent::prefix("b", "ct/1.2/").partition_key(), "b/ct/1.2");
+        assert_eq!(StudyEvent::prefix("b", "ct/1.2").partition_key(), "b/ct/1.2");
+        assert_eq!(StudyEvent::prefix("b", "").partition_key(), "b");
+        assert_eq!(key_of(&["ct/1.2/a.dcm", "ct/1.2/b.dcm"]), "b/ct/1.2");
+        assert_eq!(key_of(&["ct/1.2/s1/a.dcm", "ct/1.2/s2/a.dcm", "ct/1.2/b"]), "b/ct/1.2");
+        assert_eq!(key_of(&["ct/1.2/ä.dcm", "ct/1.2/ö.dcm"]), "b/ct/1.2", "letters that share a byte");
+        assert_eq!(key_of(&["a.dcm", "b.dcm"]), "b");
+        assert_eq!(key_of(&["a/b.dcm", "c/b.dcm"]), "b");
+    }
+
+    #[test]
+    fn an_archive_is_keyed_by_itself_and_a_named_study_by_its_name() {
+        assert_eq!(key_of(&["inbox/study.zip"]), "b/inbox/study.zip");
+        let event = StudyEvent::objects("b", vec![StudyObject::new("ct/1.2/s1/a.dcm")]).keyed_by("ct/1.2/");
+        assert_eq!(event.partition_key(), "b/ct/1.2");
+    }
+}
