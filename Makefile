@@ -4,13 +4,19 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build fmt lint clean
+.PHONY: help demo up down test bench build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: ## Build, label the CT series under tests/data into demo/lake, and query the result
 	@infra/demo
+
+up: ## Start Kafka, an S3 server, the assembler and the worker on this machine, and say how to try them
+	@infra/service up
+
+down: ## End what `make up` started, so that each drains; the data stay under run/
+	@infra/service down
 
 test: ## Everything that is checked before a change lands; what .ci/run calls
 	@infra/test
