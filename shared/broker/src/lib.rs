@@ -6,6 +6,7 @@
 //! lag metrics alone.
 
 mod admin;
+mod client;
 mod config;
 mod consumer;
 mod error;

@@ -1,15 +1,43 @@
 //! The producer.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::util::Timeout;
+use tokio::sync::watch;
 
+use crate::error::is_refusal;
 use crate::{BrokerConfig, BrokerError};
+
+/// The most that waits in the producer for its acknowledgement. At this, [`Producer::send`] waits for room.
+const QUEUE_KIBIBYTES: &str = "65536";
+/// Above what brokers take as they come (1 MiB), so that the broker's own limit decides.
+const MESSAGE_MAX_BYTES: &str = "16777216";
 
 /// Sends records, each acknowledged by all replicas in sync and written once however often it was retried
 /// (`acks=all`, idempotent). Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Producer {}
+#[derive(Clone)]
+pub struct Producer {
+    inner: FutureProducer<Context>,
+    refusal: watch::Receiver<Option<String>>,
+    /// Whether any record was ever acknowledged.
+    admitted: Arc<AtomicBool>,
+    servers: Arc<str>,
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("servers", &self.servers).finish_non_exhaustive()
+    }
+}
 
 impl Producer {
     /// Makes a producer. Returns at once; an unreachable broker shows in [`send`](Self::send).
@@ -17,12 +45,34 @@ impl Producer {
     /// # Errors
     /// `Fatal` where the configuration is unfit.
     pub fn start(config: &BrokerConfig) -> Result<Self, BrokerError> {
-        let _ = config;
-        todo!()
+        let mut client = config.client()?;
+        client
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // Java's choice of a key's partition, so that its tools and ours agree.
+            .set("partitioner", "murmur2_random")
+            .set("message.max.bytes", MESSAGE_MAX_BYTES);
+        for (key, value) in [
+            ("queue.buffering.max.kbytes", QUEUE_KIBIBYTES),
+            ("message.timeout.ms", "120000"),
+            ("linger.ms", "5"),
+            ("compression.type", "lz4"),
+        ] {
+            if !config.properties.contains_key(key) {
+                client.set(key, value);
+            }
+        }
+        let (refused, refusal) = watch::channel(None);
+        let action = format!("cannot make a producer for {}", config.servers);
+        let inner =
+            client.create_with_context(Context { refused }).map_err(|error| BrokerError::of(&action, &error, None))?;
+        Ok(Self { inner, refusal, admitted: Arc::default(), servers: config.servers.as_str().into() })
     }
 
     /// Sends one record and awaits its acknowledgement: its partition and offset. The partition follows from the key
-    /// as with the Java client (murmur2); an empty key goes anywhere. Waits while the queue is full.
+    /// as with the Java client (murmur2); an empty key goes anywhere. Waits while the queue is full. Records sent
+    /// one after the other to one partition keep their order, awaited or not. A future dropped early may or may not
+    /// have sent its record.
     ///
     /// # Errors
     /// `Retry`: not acknowledged in time, so it may or may not have been written. `Reject`: too large, or no such
@@ -34,8 +84,26 @@ impl Producer {
         payload: &[u8],
         headers: &[(String, Bytes)],
     ) -> Result<(i32, i64), BrokerError> {
-        let _ = (topic, key, payload, headers);
-        todo!()
+        let mut owned = OwnedHeaders::new_with_capacity(headers.len());
+        for (key, value) in headers {
+            owned = owned.insert(Header { key, value: Some(value.as_ref()) });
+        }
+        let record = FutureRecord::to(topic).key(key).payload(payload).headers(owned);
+        let mut refusal = self.refusal.clone();
+        let action = || format!("cannot send to topic {topic} at {}", self.servers);
+        tokio::select! {
+            biased;
+            delivery = self.inner.send(record, Timeout::Never) => match delivery {
+                Ok(delivery) => {
+                    self.admitted.store(true, Ordering::Relaxed);
+                    Ok((delivery.partition, delivery.offset))
+                }
+                Err((error, _)) => Err(BrokerError::of(&action(), &error, None)),
+            },
+            // Without this the caller would learn of a wrong password as a time-out, two minutes later. A client that was
+            // let in once may be refused in passing, while a password or a certificate is changed.
+            reason = refused(&mut refusal), if !self.admitted.load(Ordering::Relaxed) => Err(BrokerError::fatal(format!("{}: {reason}", action()))),
+        }
     }
 
     /// Waits until every record handed to [`send`](Self::send) is acknowledged or has failed.
@@ -43,7 +111,38 @@ impl Producer {
     /// # Errors
     /// `Retry` where that takes longer than `timeout`.
     pub async fn flush(&self, timeout: Duration) -> Result<(), BrokerError> {
-        let _ = timeout;
-        todo!()
+        let inner = self.inner.clone();
+        let action = format!("cannot send all that waits for {}", self.servers);
+        match tokio::task::spawn_blocking(move || inner.flush(timeout)).await {
+            Ok(flushed) => flushed.map_err(|error| BrokerError::of(&action, &error, None)),
+            Err(error) => Err(BrokerError::retry(format!("{action}: {error}"))),
+        }
+    }
+}
+
+/// Waits until the broker refuses us, and says why.
+async fn refused(refusal: &mut watch::Receiver<Option<String>>) -> String {
+    match refusal.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        // The producer is gone; its delivery says so.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Notes when the broker refuses our identity.
+struct Context {
+    refused: watch::Sender<Option<String>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        crate::client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "producer");
+        if error.rdkafka_error_code().is_some_and(is_refusal) {
+            self.refused.send_replace(Some(format!("{error}: {reason}")));
+        }
     }
 }
