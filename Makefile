@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test bench build fmt lint clean
+.PHONY: help demo up down test faults soak bench build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -20,6 +20,12 @@ down: ## End what `make up` started, so that each drains; the data stay under ru
 
 test: ## Everything that is checked before a change lands; what .ci/run calls
 	@infra/test
+
+faults: ## One run of the fault harness, some three minutes: make faults SEED=1
+	@infra/faults
+
+soak: ## The fault harness for an hour or SOAK_MINUTES, one seed after the other
+	@infra/faults --soak
 
 bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 	@infra/bench

@@ -275,10 +275,12 @@ async fn member(
     Ok(Member { service, proxy, wanted: false, doomed: false })
 }
 
-/// A program of this build: it lies above the folder of this test.
+/// A program under test: by default of this build, whose programs lie above the folder of this test.
 pub fn program_path(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?;
+    let folder = match std::env::var_os("BOLUS_FAULTS_PROGRAMS") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::current_exe()?.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?.to_owned(),
+    };
     let program = folder.join(name);
     anyhow::ensure!(program.is_file(), "{} is missing: build the workspace first", program.display());
     Ok(program)

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::processes::repository;
@@ -148,13 +150,20 @@ fn judge_study(verdict: &mut Verdict, study: &Study, rows: &[&Value], is_whole: 
     }
 }
 
+/// The event that a row names; one that was no text is kept in base64.
+fn event_of(row: &Value) -> String {
+    let event = text(row, "event");
+    match event.strip_prefix("base64:").map(|code| BASE64.decode(code)) {
+        Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => event.to_owned(),
+    }
+}
+
 /// Each poisoned message has to be one failed row, and each failed row one poisoned message.
 fn judge_failures(verdict: &mut Verdict, lake: &Lake, poisoned: &[Poisoned]) {
     let failed: Vec<&Value> = lake.rows.iter().filter(|row| text(row, "status") == "failed").collect();
     verdict.failed = failed.len();
-    let about = |row: &Value, poisoned: &Poisoned| {
-        ["event", "source_uri", "reason"].iter().any(|column| text(row, column).contains(&poisoned.mark))
-    };
+    let about = |row: &Value, poisoned: &Poisoned| event_of(row).contains(&poisoned.mark);
     for poisoned in poisoned {
         let rows = failed.iter().filter(|row| about(row, poisoned)).count();
         if rows != 1 {

@@ -65,9 +65,16 @@ pub fn plan(seed: u64, form: &Form) -> Vec<Timed> {
     let mut rng = Rng::new(seed, "plan");
     let half = form.span / 2;
     let mut steps = vec![(half, Step::Rebalances)];
-    let quiet = [restarts(&mut rng, 4, form), store_faults(&mut rng), broker_faults(&mut rng, form)].concat();
+    let (others, rebalance) = form.failpoints.split_at(form.failpoints.len().saturating_sub(1));
+    let (first, rest) = others.split_at(others.len() / 2);
+    let quiet = [restarts(&mut rng, 4, first), store_faults(&mut rng), broker_faults(&mut rng, form)].concat();
     spread(&mut rng, quiet, Duration::ZERO, half, &mut steps);
-    let loud = [restarts(&mut rng, 5, form), rebalances(&mut rng), store_faults(&mut rng), assembler_faults(&mut rng)];
+    let loud = [
+        restarts(&mut rng, 5, &[rest, rebalance].concat()),
+        rebalances(&mut rng),
+        store_faults(&mut rng),
+        assembler_faults(&mut rng),
+    ];
     spread(&mut rng, loud.concat(), half + seconds(1), form.span, &mut steps);
     steps.sort_by_key(|(at, _)| *at);
     steps
@@ -87,14 +94,14 @@ fn spread(rng: &mut Rng, mut deeds: Vec<Deed>, from: Duration, until: Duration, 
 }
 
 /// Workers that die, by kill -9, SIGTERM or at each of the failpoints, and come back soon.
-fn restarts(rng: &mut Rng, kills: usize, form: &Form) -> Vec<Deed> {
+fn restarts(rng: &mut Rng, kills: usize, failpoints: &[&'static str]) -> Vec<Deed> {
     let soon = |rng: &mut Rng| rng.between(Duration::from_millis(100), seconds(3));
     let mut deeds = Vec::new();
     for _ in 0..kills {
         let worker = rng.below(WORKERS);
         deeds.push(vec![(Duration::ZERO, Step::Kill(worker)), (soon(rng), Step::Start(worker, None))]);
     }
-    for failpoint in form.failpoints {
+    for failpoint in failpoints {
         let worker = rng.below(WORKERS);
         deeds.push(vec![(Duration::ZERO, Step::Kill(worker)), (soon(rng), Step::Start(worker, Some(failpoint)))]);
     }

@@ -95,6 +95,9 @@ async fn with_servers(options: &Options, folder: &Path, servers: &Servers) -> Re
     let mut wrong = fleet.stop().await?;
     wrong.extend(fleet.panics());
     wrong.extend(drained);
+    if fleet.fired.is_empty() {
+        wrong.push("no worker ever ended at a failpoint: was bolus-worker built without them?".to_owned());
+    }
     report(&fleet);
 
     let (lake, reference) = tokio::task::block_in_place(|| anyhow::Ok((bolus.read(&lake)?, bolus.read(&reference)?)))?;

@@ -9,24 +9,54 @@ use crate::studies::topic;
 /// The lake's folder in the bucket.
 pub const LAKE: &str = "lake";
 /// The workers' consumer group.
-pub const WORKER_GROUP: &str = "bolus-worker";
+pub const WORKER_GROUP: &str = "faults";
 /// What the assembler reads, by consumer group and topic.
 pub const ASSEMBLER_READS: [(&str, &str); 2] =
     [("bolus-assembler", topic::OBJECTS), ("bolus-assembler", topic::BY_STUDY)];
-/// Where a worker can be made to die, from `inferred` to `offset committed`.
-pub const FAILPOINTS: &[&str] = &[];
+/// Where a worker can be made to die, from `inferred` to `offset committed`. The last one is passed in a rebalance only.
+pub const FAILPOINTS: &[&str] = &[
+    "worker::after-inferred",
+    "worker::before-flush",
+    "worker::before-lake-commit",
+    "worker::after-lake-commit",
+    "worker::before-offset-commit",
+    "worker::after-offset-commit",
+    "worker::on-revoke",
+];
 
 pub fn worker(kafka: &Kafka, store: &Store) -> String {
+    let (servers, bucket, models) = (&kafka.servers, &store.bucket, models());
     format!(
-        "[broker]\nservers = {:?}\n[lake]\nurl = \"s3://{}/{LAKE}\"\n[model]\nname = \"cheap\"\nfolders = [{:?}]\n",
-        kafka.servers,
-        store.bucket,
-        models(),
+        r#"
+[lake]
+url = "s3://{bucket}/{LAKE}"
+[kafka]
+servers = "{servers}"
+[consumer]
+group = "{WORKER_GROUP}"
+session_timeout = "6s"
+[model]
+name = "cheap"
+folders = ["{models}"]
+device = "cpu"
+threads = 1
+[flush]
+interval = "1s"
+# Long enough for every fault of a plan to pass: then only the poisoned may fail.
+[retry]
+attempts = 12
+longest_pause = "3s"
+[shutdown]
+drain = "15s"
+[http]
+listen = "127.0.0.1:0"
+"#,
+        models = models.display(),
     )
 }
 
 pub fn assembler(kafka: &Kafka, store: &Store) -> String {
-    format!("[broker]\nservers = {:?}\n# {}", kafka.servers, store.bucket)
+    format!("[kafka]\nservers = {:?}\n# {}", kafka.servers, store.bucket)
 }
 
 /// The variables of one worker.
@@ -43,7 +73,7 @@ pub fn common_env() -> BTreeMap<String, String> {
     [("RUST_LOG".to_owned(), "info".to_owned())].into()
 }
 
-/// Lets a worker die the second time that it comes by.
+/// Lets a worker die when it comes by: the second time, so that it has done something before.
 pub fn failpoint(name: &str) -> String {
-    format!("{name}=1*off->return")
+    if name == "worker::on-revoke" { format!("{name}=return") } else { format!("{name}=1*off->return") }
 }
