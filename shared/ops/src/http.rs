@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 use crate::metrics::{CONTENT_TYPE, Metrics};
+
+/// A client that is not done by then, after the token was cancelled, is cut off: it must not hold the process.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The reason the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,7 @@ pub struct ServeError {
 pub struct Server {
     address: SocketAddr,
     task: JoinHandle<std::io::Result<()>>,
+    cancel: CancellationToken,
 }
 
 impl Server {
@@ -40,12 +45,15 @@ impl Server {
         self.address
     }
 
-    /// Waits until the token it was started with is cancelled and answers under way are given.
-    pub async fn stopped(self) {
-        match self.task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the metrics server ended"),
-            Err(error) => tracing::warn!(%error, "the metrics server failed"),
+    /// Waits until the token it was started with is cancelled and answers under way are given, for two seconds at most.
+    pub async fn stopped(mut self) {
+        self.cancel.cancelled().await;
+        match tokio::time::timeout(LAST_ANSWERS, &mut self.task).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the metrics server ended"),
+            Ok(Err(error)) => tracing::warn!(%error, "the metrics server failed"),
+            // It owns no data.
+            Err(_) => self.task.abort(),
         }
     }
 }
@@ -71,9 +79,9 @@ pub async fn serve(
         .route("/healthz", get(show_live))
         .route("/readyz", get(show_ready))
         .with_state(health);
-    let server = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned());
+    let server = axum::serve(listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
     let task = tokio::spawn(server.into_future());
-    Ok(Server { address, task })
+    Ok(Server { address, task, cancel })
 }
 
 async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {
@@ -98,8 +106,6 @@ fn answer(question: &str, reasons: &BTreeMap<&'static str, String>) -> Response 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -142,6 +148,19 @@ mod tests {
         cancel.cancel();
         server.stopped().await;
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_finishes_does_not_hold_the_server() {
+        let cancel = CancellationToken::new();
+        let metrics = Arc::new(Metrics::new("worker", "1.2.3"));
+        let server = serve(LOOPBACK, metrics, Health::new(), cancel.clone()).await.unwrap();
+        let mut slow = TcpStream::connect(server.address()).await.unwrap();
+        slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: bo").await.unwrap();
+        // The server has this connection before it is told to stop: it answers a later one.
+        assert!(fetch(server.address(), "/healthz").await.starts_with("HTTP/1.1 200"));
+        cancel.cancel();
+        tokio::time::timeout(3 * LAST_ANSWERS, server.stopped()).await.unwrap();
     }
 
     #[tokio::test]
