@@ -1,3 +1,50 @@
 //! Kafka object events → study events, once a study is complete.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bolus_assembler::cli::Cli;
+use bolus_assembler::config::Config;
+use bolus_ops::telemetry;
+use clap::Parser;
+
+/// How long the last traces may take to leave.
+const LAST_TRACES: Duration = Duration::from_secs(3);
+/// A wrong configuration, as a wrong flag.
+const MISCONFIGURED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match cli.load() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("bolus-assembler: {error}");
+            return ExitCode::from(MISCONFIGURED);
+        }
+    };
+    if cli.check_config {
+        println!("the configuration is valid");
+        return ExitCode::SUCCESS;
+    }
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bolus-assembler: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(async {
+        let telemetry = telemetry::start(&config.telemetry, "assembler", env!("CARGO_PKG_VERSION"))?;
+        let outcome = bolus_assembler::run(config, bolus_ops::cancel_on_signal()).await;
+        telemetry.shutdown(LAST_TRACES).await;
+        outcome
+    });
+    // A store that does not answer must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}
