@@ -46,7 +46,7 @@ impl Fleet {
     /// Writes the configuration and starts everything.
     pub async fn start(folder: &Path, kafka: &Kafka, store: &Store, seed: u64, janitor: &Janitor) -> Result<Self> {
         std::fs::write(folder.join("worker.toml"), settings::worker(kafka, store))?;
-        std::fs::write(folder.join("assembler.toml"), settings::assembler(kafka, store))?;
+        std::fs::write(folder.join("assembler.toml"), settings::assembler(kafka))?;
         std::fs::write(folder.join("clock"), "+0s")?;
         let mut workers = Vec::new();
         for number in 0..=WORKERS {
@@ -135,6 +135,8 @@ impl Fleet {
             }
             Step::KillNode(node) => tokio::task::block_in_place(|| kafka.kill_node(node)),
             Step::StartNode(node) => tokio::task::block_in_place(|| kafka.start_node(node)),
+            Step::FreezeNode(node) => kafka.signal_node(node, "STOP"),
+            Step::ThawNode(node) => kafka.signal_node(node, "CONT"),
             Step::KillAssembler => self.assembler.end("KILL"),
             Step::TerminateAssembler => self.assembler.end("TERM"),
             Step::StartAssembler => self.start_assembler(),

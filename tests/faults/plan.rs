@@ -11,6 +11,9 @@ pub const WORKERS: usize = 3;
 /// Longer than a consumer's session time-out, so that a worker frozen for so long has lost its partitions when it wakes.
 pub const FROZEN: Duration = Duration::from_secs(9);
 
+/// The time that one of each deed fills; a longer plan has more of them.
+const ROUND: Duration = Duration::from_secs(75);
+
 /// Whose store a fault befalls: one worker's, counted from 0, or everybody's.
 pub type Victim = Option<usize>;
 
@@ -33,6 +36,10 @@ pub enum Step {
     KillNode(usize),
     /// Its restart.
     StartNode(usize),
+    /// SIGSTOP to a broker node: connections stand and nothing answers.
+    FreezeNode(usize),
+    /// SIGCONT to it.
+    ThawNode(usize),
     /// `kill -9` of the assembler.
     KillAssembler,
     /// SIGTERM to the assembler.
@@ -64,18 +71,17 @@ const fn seconds(seconds: u64) -> Duration {
 pub fn plan(seed: u64, form: &Form) -> Vec<Timed> {
     let mut rng = Rng::new(seed, "plan");
     let half = form.span / 2;
-    let mut steps = vec![(half, Step::Rebalances)];
     let (others, rebalance) = form.failpoints.split_at(form.failpoints.len().saturating_sub(1));
     let (first, rest) = others.split_at(others.len() / 2);
-    let quiet = [restarts(&mut rng, 4, first), store_faults(&mut rng), broker_faults(&mut rng, form)].concat();
+    let (mut quiet, mut loud) = (Vec::new(), Vec::new());
+    for _ in 0..(form.span.as_secs() / ROUND.as_secs()).max(1) {
+        quiet.extend([restarts(&mut rng, 4, first), store_faults(&mut rng), broker_faults(&mut rng, form)].concat());
+        loud.extend([restarts(&mut rng, 5, &[rest, rebalance].concat()), rebalances(&mut rng)].concat());
+        loud.extend([store_faults(&mut rng), assembler_faults(&mut rng)].concat());
+    }
+    let mut steps = vec![(half, Step::Rebalances)];
     spread(&mut rng, quiet, Duration::ZERO, half, &mut steps);
-    let loud = [
-        restarts(&mut rng, 5, &[rest, rebalance].concat()),
-        rebalances(&mut rng),
-        store_faults(&mut rng),
-        assembler_faults(&mut rng),
-    ];
-    spread(&mut rng, loud.concat(), half + seconds(1), form.span, &mut steps);
+    spread(&mut rng, loud, half + seconds(1), form.span, &mut steps);
     steps.sort_by_key(|(at, _)| *at);
     steps
 }
@@ -162,11 +168,14 @@ fn store_faults(rng: &mut Rng) -> Vec<Deed> {
     deeds
 }
 
-/// A broker that dies and comes back.
+/// A broker that dies and comes back, and one that is a black hole for some time.
 fn broker_faults(rng: &mut Rng, form: &Form) -> Vec<Deed> {
-    let node = 1 + rng.below(form.nodes);
-    let down = rng.between(seconds(1), seconds(4));
-    vec![vec![(Duration::ZERO, Step::KillNode(node)), (down, Step::StartNode(node))]]
+    let (killed, frozen) = (1 + rng.below(form.nodes), 1 + rng.below(form.nodes));
+    let (down, hole) = (rng.between(seconds(1), seconds(4)), rng.between(seconds(2), seconds(5)));
+    vec![
+        vec![(Duration::ZERO, Step::KillNode(killed)), (down, Step::StartNode(killed))],
+        vec![(Duration::ZERO, Step::FreezeNode(frozen)), (hole, Step::ThawNode(frozen))],
+    ]
 }
 
 /// An assembler that dies and comes back, and whose wall clock jumps while it runs: within the quarter of an hour that a store's

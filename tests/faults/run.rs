@@ -21,8 +21,6 @@ const PARTITIONS: i32 = 6;
 const POISONED: usize = 20;
 /// How long the programs may take to finish after the mischief.
 const DRAIN: Duration = Duration::from_secs(120);
-/// How long nothing may change before a run counts as finished: longer than the assembler's quiet time.
-const STILL: Duration = Duration::from_secs(4);
 
 /// What a run is made of.
 #[derive(Debug, Clone)]
@@ -134,41 +132,47 @@ fn report(fleet: &Fleet) {
 /// Waits until nothing is left to do; says in words what was left when the time was over.
 async fn drain(fleet: &mut Fleet, admin: &Admin, store: &Store) -> Result<Option<String>> {
     let deadline = Instant::now() + DRAIN;
-    let mut last = (String::new(), Instant::now());
+    let mut marks = None;
     loop {
         fleet.look_after()?;
-        let (left, state) = left_to_do(admin, store).await.unwrap_or_else(|error| (true, format!("{error:#}")));
-        if last.0 != state {
-            last = (state, Instant::now());
-        }
-        if !left && last.1.elapsed() > STILL {
-            return Ok(None);
-        }
+        let left = match left_to_do(admin, store, &mut marks).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(left)) => left,
+            // The broker may still be coming back.
+            Err(error) => format!("{error:#}"),
+        };
         if Instant::now() > deadline {
-            return Ok(Some(format!("not drained after {DRAIN:?}: {}", last.0)));
+            return Ok(Some(format!("not drained after {DRAIN:?}: {left}")));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-/// Whether messages are left, by the assembler's offsets at the broker and the lake's own progress, and the figures in words.
-async fn left_to_do(admin: &Admin, store: &Store) -> Result<(bool, String)> {
-    let mut left = false;
-    let mut state = String::new();
-    for (group, topic) in settings::ASSEMBLER_READS {
-        for lag in admin.group_lag(group, topic).await? {
-            left |= lag.lag > 0;
-            state += &format!("{topic}/{}: {:?} of {}; ", lag.partition, lag.committed, lag.end);
-        }
+/// What is left to do, in words: first of the assembler's stages, by their offsets at the broker, then of the workers, by the lake.
+///
+/// The topic between the stages grows for ever, as one tells the other how far it is; `marks` are its ends once the first
+/// stage was done.
+async fn left_to_do(admin: &Admin, store: &Store, marks: &mut Option<Vec<i64>>) -> Result<Option<String>> {
+    let routed = admin.group_lag(settings::ROUTE_GROUP, topic::OBJECTS).await?;
+    if let Some(lag) = routed.iter().find(|lag| lag.lag > 0) {
+        *marks = None;
+        return Ok(Some(format!("{}: {lag:?}", topic::OBJECTS)));
+    }
+    let assembled = admin.group_lag(settings::ASSEMBLE_GROUP, topic::BY_STUDY).await?;
+    let marks = marks.get_or_insert_with(|| assembled.iter().map(|lag| lag.end).collect());
+    let behind = assembled.iter().zip(marks).find(|(lag, mark)| **mark > lag.committed.unwrap_or(0));
+    if let Some((lag, mark)) = behind {
+        return Ok(Some(format!("{} up to {mark}: {lag:?}", topic::BY_STUDY)));
     }
     let done = progress(&store.files.join(LAKE).join("labels"))?.0;
     for topic in [topic::LIVE, topic::BACKFILL] {
         for offsets in admin.topic_offsets(topic).await? {
             let app = format!("bolus/{}/{topic}/{}", settings::WORKER_GROUP, offsets.partition);
             let next = done.get(&app).copied().unwrap_or(offsets.earliest);
-            left |= next < offsets.end;
-            state += &format!("{topic}/{}: {next} of {}; ", offsets.partition, offsets.end);
+            if next < offsets.end {
+                return Ok(Some(format!("{topic}/{}: {next} of {}", offsets.partition, offsets.end)));
+            }
         }
     }
-    Ok((left, state))
+    Ok(None)
 }

@@ -1,9 +1,10 @@
 //! The real broker and the real store, started by the scripts that every test uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -24,23 +25,42 @@ pub struct Kafka {
     folder: PathBuf,
     pub servers: String,
     pub nodes: usize,
+    /// Nodes that were killed and not started again.
+    down: Mutex<BTreeSet<usize>>,
 }
 
 impl Kafka {
     pub fn start(folder: &Path, nodes: usize) -> Result<Self> {
         let variables = infra("kafka-server", &["start", path(folder), "--nodes", &nodes.to_string()])?;
         let servers = variables.get("BOLUS_TEST_KAFKA_SERVERS").context("infra/kafka-server printed no servers")?;
-        Ok(Self { folder: folder.to_owned(), servers: servers.clone(), nodes })
+        Ok(Self { folder: folder.to_owned(), servers: servers.clone(), nodes, down: Mutex::default() })
     }
 
-    /// Kills one node, counted from 1, as a power cut would.
+    /// Kills one node, counted from 1, as a power cut would; nothing to do where it is down.
     pub fn kill_node(&self, node: usize) -> Result<()> {
+        if !self.down.lock().unwrap().insert(node) {
+            return Ok(());
+        }
         infra("kafka-server", &["kill-node", path(&self.folder), &node.to_string()]).map(drop)
     }
 
-    /// Starts a killed node again on the same ports and data.
+    /// Starts a killed node again on the same ports and data; nothing to do where it runs.
     pub fn start_node(&self, node: usize) -> Result<()> {
+        if !self.down.lock().unwrap().remove(&node) {
+            return Ok(());
+        }
         infra("kafka-server", &["start-node", path(&self.folder), &node.to_string()]).map(drop)
+    }
+
+    /// Sends a signal to a node: STOP makes it a black hole, CONT ends that.
+    pub fn signal_node(&self, node: usize, name: &str) -> Result<()> {
+        if self.down.lock().unwrap().contains(&node) {
+            return Ok(());
+        }
+        let pid = std::fs::read_to_string(self.folder.join(format!("node-{node}/pid")))?;
+        let status = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status()?;
+        ensure!(status.success(), "signal {name} could not be sent to broker node {node}");
+        Ok(())
     }
 }
 

@@ -10,9 +10,10 @@ use crate::studies::topic;
 pub const LAKE: &str = "lake";
 /// The workers' consumer group.
 pub const WORKER_GROUP: &str = "faults";
-/// What the assembler reads, by consumer group and topic.
-pub const ASSEMBLER_READS: [(&str, &str); 2] =
-    [("bolus-assembler", topic::OBJECTS), ("bolus-assembler", topic::BY_STUDY)];
+/// The group of the assembler's first stage, which reads the object topic.
+pub const ROUTE_GROUP: &str = "bolus-assembler.route";
+/// The group of its second stage, which reads the topic between the two.
+pub const ASSEMBLE_GROUP: &str = "bolus-assembler.assemble";
 /// Where a worker can be made to die, from `inferred` to `offset committed`. The last one is passed in a rebalance only.
 pub const FAILPOINTS: &[&str] = &[
     "worker::after-inferred",
@@ -55,8 +56,25 @@ listen = "127.0.0.1:0"
     )
 }
 
-pub fn assembler(kafka: &Kafka, store: &Store) -> String {
-    format!("[kafka]\nservers = {:?}\n# {}", kafka.servers, store.bucket)
+pub fn assembler(kafka: &Kafka) -> String {
+    let servers = &kafka.servers;
+    format!(
+        r#"
+[kafka]
+servers = "{servers}"
+[consumer]
+group = "bolus-assembler"
+session_timeout = "6s"
+[topics]
+internal = "{internal}"
+[study]
+quiet = "2s"
+progress = "500ms"
+[http]
+listen = "127.0.0.1:0"
+"#,
+        internal = topic::BY_STUDY,
+    )
 }
 
 /// The variables of one worker.
