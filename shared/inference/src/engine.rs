@@ -36,6 +36,26 @@ pub struct EngineOptions {
     pub batch: Option<usize>,
     /// Slices scored so far, for a display.
     pub scored: Arc<AtomicU64>,
+    /// Told of every batch, for metrics.
+    pub on_batch: Option<BatchObserver>,
+}
+
+/// Somebody who is told of every batch: the slices in it, and how many it could have held. It is called on the inference
+/// threads, so it must not block.
+#[derive(Clone)]
+pub struct BatchObserver(Arc<dyn Fn(usize, usize) + Send + Sync>);
+
+impl BatchObserver {
+    /// Wraps what is to be called.
+    pub fn new(observe: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl std::fmt::Debug for BatchObserver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BatchObserver")
+    }
 }
 
 impl EngineOptions {
@@ -76,9 +96,10 @@ impl Engine {
         let batch = options.batch_on(&device);
         for (index, session) in sessions.into_iter().enumerate() {
             let (queue, scored) = (Arc::clone(&queue), Arc::clone(&options.scored));
+            let observer = options.on_batch.clone();
             std::thread::Builder::new()
                 .name(format!("bolus-infer-{index}"))
-                .spawn(move || serve(session, &queue, batch, &scored))
+                .spawn(move || serve(session, &queue, batch, &scored, observer.as_ref()))
                 .map_err(|error| InferenceError::Runtime(error.to_string()))?;
         }
         let room = Semaphore::new(QUEUED_SERIES);
@@ -134,13 +155,16 @@ fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSe
 }
 
 /// Runs batches until every handle is gone.
-fn serve(mut session: BatchSession, queue: &Queue, batch: usize, scored: &AtomicU64) {
+fn serve(mut session: BatchSession, queue: &Queue, batch: usize, scored: &AtomicU64, observer: Option<&BatchObserver>) {
     while let Some(shares) = queue.next_batch(batch) {
         let slices: Vec<&[f32]> = shares.iter().flat_map(Share::slices).collect();
         // A thread that died would leave its series waiting for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.run(&slices)))
             .unwrap_or_else(|_| Err(InferenceError::Runtime("the network's thread panicked".into())));
         scored.fetch_add(slices.len() as u64, Ordering::Relaxed);
+        if let Some(BatchObserver(observe)) = observer {
+            observe(slices.len(), batch);
+        }
         queue.settle(&shares, outcome);
     }
 }
@@ -181,6 +205,7 @@ mod tests {
             threads,
             batch: Some(batch),
             scored: Arc::default(),
+            on_batch: None,
         }
     }
 

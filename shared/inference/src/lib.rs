@@ -13,7 +13,7 @@ mod session;
 
 pub use bundle::Bundle;
 pub use decision::Decision;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{BatchObserver, Engine, EngineOptions};
 pub use error::{InferenceError, Kind};
 pub use manifest::{Aggregation, Calibration, DecisionSpec, Dtype, Layout, Manifest, NetworkSpec, ReferenceSpec};
 pub use runtime::{CudaOptions, Device, DeviceChoice};

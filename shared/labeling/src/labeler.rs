@@ -17,6 +17,7 @@ use crate::prepare::{Prepared, Preview, Unprepared, Workshop, admit_body_part, p
 use crate::progress::Progress;
 use crate::row::{counted, file_row, refused_files, row_key, series_row};
 use crate::scan::{FileRefusal, Scan};
+use crate::stages::{PixelStages, Stage, Stages};
 
 /// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
 /// with the published preprocessing, so memory does not depend on how many series a run has.
@@ -65,6 +66,8 @@ pub struct Labeled {
     pub refused_files: Vec<(usize, Reason)>,
     /// Pictures, as many as the options ask for.
     pub previews: Vec<Preview>,
+    /// Where the time went; zero for what was not reached.
+    pub stages: Stages,
 }
 
 impl Labeled {
@@ -158,38 +161,49 @@ impl Labeler {
         // The semaphore is never closed; without a permit the series would only use more memory.
         let _permit = self.in_flight.acquire().await.ok();
         let start = Instant::now();
+        let pixels = PixelStages::begin();
         let workshop = Workshop {
             spec: &self.bundle.manifest.preprocessing,
             body_parts: &self.bundle.manifest.body_parts,
             cpu: &self.cpu,
             progress: &self.progress,
+            stages: &pixels,
         };
-        let prepared = match workshop.prepare(series, &scan.objects).await {
+        let prepared = workshop.prepare(series, &scan.objects).await;
+        let mut stages = Stages { fetch: pixels.fetch.total(), decode: pixels.decode.total(), ..Stages::default() };
+        // Ends their spans.
+        drop(pixels);
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(Unprepared { reason, refused }) => {
                 row.seconds = start.elapsed().as_secs_f64();
                 refused_files.extend(refused);
                 let status =
                     if reason.code == ReasonCode::TooManyRefusedSlices { Status::Failed } else { Status::Refused };
-                return Ok(self.unlabelled(row, status, reason, series, refused_files));
+                let labeled = self.unlabelled(row, status, reason, series, refused_files);
+                return Ok(Labeled { stages, ..labeled });
             }
         };
         refused_files.extend(prepared.refused.iter().cloned());
         let previews = previews(&prepared.tensor, self.options.previews);
         row.body_part.clone_from(&prepared.body_part);
-        match self.predict(prepared, series.declared.verdict).await {
+        let infer = Stage::new(tracing::info_span!("infer"));
+        let prediction = infer.time(self.predict(prepared, series.declared.verdict)).await;
+        stages.infer = infer.total();
+        match prediction {
             Ok(prediction) => {
                 row.status = Status::Labelled;
                 row.prediction = Some(prediction);
                 row.refused_slices = counted(&refused_files);
                 row.seconds = start.elapsed().as_secs_f64();
                 self.progress.series_done.add(1);
-                Ok(Labeled { row, refused_files, previews })
+                Ok(Labeled { row, refused_files, previews, stages })
             }
             Err(error) if error.kind() == Kind::Fatal => Err(error.into()),
             Err(error) => {
                 let reason = Reason::new(ReasonCode::Inference, error.to_string());
-                Ok(self.unlabelled(row, Status::Failed, reason, series, refused_files))
+                let labeled = self.unlabelled(row, Status::Failed, reason, series, refused_files);
+                Ok(Labeled { stages, ..labeled })
             }
         }
     }
@@ -228,6 +242,6 @@ impl Labeler {
         row.status = status;
         row.reason = Some(reason);
         self.progress.series_done.add(1);
-        Labeled { row, refused_files, previews: Vec::new() }
+        Labeled { row, refused_files, previews: Vec::new(), stages: Stages::default() }
     }
 }

@@ -20,6 +20,7 @@ mod prepare;
 mod progress;
 mod row;
 mod scan;
+mod stages;
 #[cfg(test)]
 mod transient_tests;
 
@@ -30,3 +31,4 @@ pub use prepare::Preview;
 pub use progress::{Counter, Progress};
 pub use row::refused_files;
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
+pub use stages::Stages;

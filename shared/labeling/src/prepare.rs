@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
 use crate::progress::Progress;
+use crate::stages::PixelStages;
 
 /// Slices in flight beyond one a CPU thread, so that fetching runs ahead of decoding.
 const FETCH_AHEAD: usize = 6;
@@ -44,6 +45,7 @@ pub(crate) struct Workshop<'a> {
     pub body_parts: &'a [BodyPart],
     pub cpu: &'a CpuPool,
     pub progress: &'a Progress,
+    pub stages: &'a PixelStages,
 }
 
 /// Why a series could not be prepared, with the slices that were lost before that.
@@ -114,7 +116,7 @@ impl Workshop<'_> {
     ) -> Result<Vec<f32>, Reason> {
         let range = pixel::frame_byte_range(&slice.instance, slice.frame, plan.window, object.size);
         let start = range.start;
-        let bytes = object.read_range(range).await.map_err(|error| error.reason())?;
+        let bytes = self.stages.fetch.time(object.read_range(range)).await.map_err(|error| error.reason())?;
         self.progress.bytes_read.add(bytes.len() as u64);
         let (instance, frame, plan, air) =
             (Arc::clone(&slice.instance), slice.frame, Arc::clone(plan), self.spec.fill_hu);
@@ -123,7 +125,8 @@ impl Workshop<'_> {
             pixel::decode_window_hu(&instance, frame, plan.window, &bytes, start, air, &mut hu)?;
             Ok(plan.resample_plane(ordinal, &hu))
         };
-        self.cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+        let decoded = self.stages.decode.time(self.cpu.run(work)).await;
+        decoded.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
     }
 
     /// Puts the planes together and settles the body part where only the image can tell it.

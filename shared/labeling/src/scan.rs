@@ -164,11 +164,12 @@ async fn read_headers(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Vec<Member> {
-    let headers = stream::iter(objects.iter().enumerate())
+    let mut headers = stream::iter(objects.iter().enumerate())
         .map(|(index, object)| async move { (index, object, read_instance(object, cpu, progress).await) })
         .buffer_unordered(HEADERS_IN_FLIGHT)
-        .take_until(cancel.cancelled());
-    let mut headers = std::pin::pin!(headers);
+        .take_until(cancel.cancelled())
+        // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
+        .boxed();
     let mut members = Vec::new();
     while let Some((index, object, header)) = headers.next().await {
         progress.headers_read.add(1);

@@ -220,6 +220,7 @@ fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions
         threads: threads(args.threads),
         batch: args.batch,
         scored: progress.slices_scored.shared(),
+        on_batch: None,
     })
 }
 
