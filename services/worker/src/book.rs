@@ -117,8 +117,8 @@ struct Owned<T> {
     ready: Vec<Ended<T>>,
     ready_next: Option<i64>,
     sizes: Ready,
-    /// What is being written: its end, and its memory.
-    writing: Option<(i64, usize)>,
+    /// What is being written.
+    writing: Option<Writing>,
     seen: Seen,
     /// Bytes of the payloads and rows that are held.
     bytes: usize,
@@ -126,6 +126,14 @@ struct Owned<T> {
     running: usize,
     /// Whether the partition is about to go, so that nothing new begins.
     leaving: bool,
+}
+
+/// What is being written of a partition.
+#[derive(Debug, Clone, Copy)]
+struct Writing {
+    next: i64,
+    bytes: usize,
+    events: usize,
 }
 
 /// Digests of messages, the oldest of which are forgotten.
@@ -271,7 +279,8 @@ impl<T> Book<T> {
         idle.filter_map(|(partition, owned)| {
             let next = owned.ready_next.take()?;
             let sizes = std::mem::take(&mut owned.sizes);
-            owned.writing = Some((next, sizes.bytes + sizes.events * EVENT_BYTES));
+            let bytes = sizes.bytes + sizes.events * EVENT_BYTES;
+            owned.writing = Some(Writing { next, bytes, events: sizes.events });
             Some(Part {
                 partition: partition.clone(),
                 generation: owned.generation,
@@ -290,9 +299,9 @@ impl<T> Book<T> {
             return false;
         };
         match owned.writing.take() {
-            Some((end, bytes)) if end == next => {
+            Some(writing) if writing.next == next => {
                 owned.expected = Some(next);
-                owned.bytes = owned.bytes.saturating_sub(bytes);
+                owned.bytes = owned.bytes.saturating_sub(writing.bytes);
                 true
             }
             other => {
@@ -305,9 +314,9 @@ impl<T> Book<T> {
     /// Whether nothing of a partition is being handled, waits for a commit or is being written.
     #[must_use]
     pub fn is_quiet(&self, partition: &TopicPartition) -> bool {
-        self.partitions.get(partition).is_none_or(|owned| {
-            owned.running == 0 && owned.ready_next.is_none() && owned.writing.is_none()
-        })
+        self.partitions
+            .get(partition)
+            .is_none_or(|owned| owned.running == 0 && owned.ready_next.is_none() && owned.writing.is_none())
     }
 
     /// Events of a partition that are being handled.
@@ -320,6 +329,14 @@ impl<T> Book<T> {
     #[must_use]
     pub fn all_running(&self) -> usize {
         self.partitions.values().map(|owned| owned.running).sum()
+    }
+
+    /// Events of a partition that have been taken and have not landed.
+    #[must_use]
+    pub fn waiting(&self, partition: &TopicPartition) -> usize {
+        self.partitions.get(partition).map_or(0, |owned| {
+            owned.tracker.held() + owned.sizes.events + owned.writing.map_or(0, |writing| writing.events)
+        })
     }
 
     /// Bytes that each partition holds: payloads of events under way, and rows that have not landed.

@@ -67,7 +67,8 @@ impl Worker {
         let ticket = Ticket { partition: partition(number), generation: 0, offset: *offset };
         let Some(generation) = self.book.generation(&ticket.partition) else { return };
         *offset += 1;
-        if let Received::Begin(ticket) = self.book.receive(Ticket { generation, ..ticket }, 10, Some((*content).into())) {
+        if let Received::Begin(ticket) = self.book.receive(Ticket { generation, ..ticket }, 10, Some((*content).into()))
+        {
             self.open.push(ticket);
         }
     }

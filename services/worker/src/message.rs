@@ -1,0 +1,167 @@
+//! One record of a study topic: its events, its text, and its identity.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bolus_broker::Record;
+use bolus_events::{Event, EventError, IgnoredReason, Parsed};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::book::Digest;
+
+/// Longer messages are read on the CPU pool, so that they hold nobody up; their repetitions go the long way.
+const READ_AT_ONCE_BYTES: usize = 64 << 10;
+
+/// Longest event that rows of a labelled or refused series repeat; of longer ones they name the record.
+const EVENT_IN_ROW_BYTES: usize = 16 << 10;
+
+/// Begins the text of an event that is not UTF-8, before its bytes in base64. Text that begins so itself is encoded too, so
+/// that the beginning is never ambiguous.
+pub const BASE64_MARK: &str = "base64:";
+
+/// A record with what it holds.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// When the record was written, in milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// The bytes; empty for a tombstone.
+    pub payload: Bytes,
+    /// What they hold, where that is known already.
+    pub parsed: Option<Result<Parsed, EventError>>,
+}
+
+impl Message {
+    /// Takes a record, and reads it if it is small.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let payload = record.payload.clone().unwrap_or_default();
+        let parsed = if record.payload.is_none() {
+            Some(Ok(nothing()))
+        } else {
+            (payload.len() <= READ_AT_ONCE_BYTES).then(|| bolus_events::parse(&payload))
+        };
+        Self {
+            topic: Arc::clone(&record.topic),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            payload,
+            parsed,
+        }
+    }
+
+    /// The identity under which repetitions of the message may end at once, where it has one.
+    ///
+    /// Equal bytes are the same event only where something in them says so: a study event has an id, a notification a
+    /// sequencer (of the same key, it is that of one write). A notification without one may be sent alike for two writes. What
+    /// is no event stays none.
+    #[must_use]
+    pub fn identity(&self) -> Option<Digest> {
+        let is_one = |event: &Event| match event {
+            Event::Study(_) | Event::Ignored(_) => true,
+            Event::Object(object) => object.sequencer.is_some(),
+        };
+        match self.parsed.as_ref()? {
+            Ok(parsed) if !parsed.events.iter().all(is_one) => None,
+            _ => Some(self.digest()),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        let digest = Sha256::digest(&self.payload);
+        digest.iter().take(16).fold(0, |number, byte| number << 8 | Digest::from(*byte))
+    }
+
+    /// sha256 of the bytes as hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(&self.payload))
+    }
+
+    /// The message as text: as it is, or in base64 after [`BASE64_MARK`].
+    #[must_use]
+    pub fn text(&self) -> String {
+        match std::str::from_utf8(&self.payload) {
+            Ok(text) if !text.starts_with(BASE64_MARK) => text.to_owned(),
+            _ => format!("{BASE64_MARK}{}", BASE64.encode(&self.payload)),
+        }
+    }
+
+    /// What rows that are no failures say of the event: its text, or where it lies if it is long.
+    #[must_use]
+    pub fn short_text(&self) -> String {
+        if self.payload.len() <= EVENT_IN_ROW_BYTES {
+            return self.text();
+        }
+        let (topic, partition, offset) = (&*self.topic, self.partition, self.offset);
+        serde_json::json!({ "topic": topic, "partition": partition, "offset": offset }).to_string()
+    }
+}
+
+/// What a tombstone holds.
+fn nothing() -> Parsed {
+    let ignored = bolus_events::Ignored { reason: IgnoredReason::Empty, name: None };
+    Parsed { events: vec![Event::Ignored(ignored)], refused: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use bolus_events::StudyEvent;
+
+    use super::*;
+
+    fn message(payload: impl Into<Bytes>) -> Message {
+        Message::of(&Record {
+            topic: "t".into(),
+            partition: 3,
+            offset: 9,
+            generation: 1,
+            key: None,
+            payload: Some(payload.into()),
+            timestamp_ms: None,
+            headers: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn any_bytes_come_back_from_the_text() {
+        for bytes in [&b"{\"a\": 1}"[..], b"\xff\x00", b"base64:AAAA", b""] {
+            let text = message(bytes).text();
+            let back = match text.strip_prefix(BASE64_MARK) {
+                Some(code) => BASE64.decode(code).unwrap(),
+                None => text.into_bytes(),
+            };
+            assert_eq!(back, bytes);
+        }
+    }
+
+    #[test]
+    fn long_events_are_named_by_their_record() {
+        let long = message(vec![b' '; EVENT_IN_ROW_BYTES + 1]);
+        assert_eq!(long.short_text(), r#"{"offset":9,"partition":3,"topic":"t"}"#);
+        assert_eq!(long.text().len(), EVENT_IN_ROW_BYTES + 1);
+    }
+
+    #[test]
+    fn only_what_names_itself_has_an_identity() {
+        let study = StudyEvent::prefix("b", "p").to_json();
+        assert_eq!(message(study.clone()).identity(), message(study.clone()).identity());
+        assert_ne!(message(study).identity(), message(StudyEvent::prefix("b", "p").to_json()).identity());
+        let record = |sequencer: &str| {
+            format!(
+                r#"{{"Records":[{{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"b"}},"object":{{"key":"a.zip"{sequencer}}}}}}}]}}"#
+            )
+        };
+        assert_eq!(message(record("")).identity(), None);
+        assert!(message(record(r#","sequencer":"0A""#)).identity().is_some());
+        assert!(message("junk").identity().is_some());
+    }
+}

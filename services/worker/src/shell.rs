@@ -1,0 +1,503 @@
+//! The one task that owns the book: it takes events, hands them out, drafts commits and answers the group.
+//!
+//! Everything slow (studies, the lake, a position's reset) runs in tasks of its own and comes back as a message, so that
+//! nothing here waits for anything but the next thing to happen.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bolus_broker::{BrokerError, Consumer, Control, ControlEvents, ErrorKind, Record, Records, TopicPartition};
+use bolus_lake::LakeError;
+use bolus_ops::health::Health;
+use bolus_ops::telemetry;
+use bolus_study::LabelRow;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
+
+use crate::assignment::{self, Leaving, Started};
+use crate::book::{Book, Ended, Received, Ticket};
+use crate::commit::{Committer, Fate, Written};
+use crate::config::{Config, FlushConfig, ShutdownConfig, Topics};
+use crate::failpoints;
+use crate::message::Message;
+use crate::meters::Meters;
+use crate::rows::row_bytes;
+use crate::study::{End, Finished, Patience, Studio};
+
+/// Records taken in one turn, so that nothing else waits for long.
+const RECORDS_A_TURN: usize = 256;
+/// The longest that a turn may take before the process counts as hanging.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How often gauges are set, and the least often that a turn is made.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a complaint of the broker makes the worker unready.
+const BROKER_UNREADY: Duration = Duration::from_secs(30);
+
+/// What an event leads to, on its way into a commit.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its rows.
+    pub rows: Vec<LabelRow>,
+    topic: Arc<str>,
+    kind: &'static str,
+    timestamp_ms: Option<i64>,
+    span: Span,
+}
+
+/// An event task's last word.
+struct Ending {
+    ticket: Ticket,
+    bytes: usize,
+    end: End,
+    timestamp_ms: Option<i64>,
+    span: Span,
+}
+
+/// A slow step's last word.
+enum Step {
+    Started(Result<Started, LakeError>),
+    Reset { partition: TopicPartition, stands: i64, generation: Result<u64, BrokerError> },
+    Written { took: Duration, written: Result<Vec<Written<Outcome>>, LakeError> },
+}
+
+/// What the shell is told of the configuration.
+struct Settings {
+    flush: FlushConfig,
+    topics: Topics,
+    shutdown: ShutdownConfig,
+    memory: usize,
+}
+
+/// The worker's loop.
+pub struct Shell {
+    settings: Settings,
+    studio: Arc<Studio>,
+    committer: Committer,
+    consumer: Arc<Consumer>,
+    control: ControlEvents,
+    records: Records,
+    meters: Arc<Meters>,
+    health: Health,
+    book: Book<Outcome>,
+    patience: HashMap<TopicPartition, Patience>,
+    events: JoinSet<Ending>,
+    steps: JoinSet<Step>,
+    /// Partitions whose position is being reset. Until that is known no record is taken: one of the new position could not be
+    /// told from a stranger's, and dropping it would lose it.
+    moving: HashSet<TopicPartition>,
+    paused: HashSet<TopicPartition>,
+    writing: bool,
+    flush_at: Option<Instant>,
+    leaving: Vec<Leaving>,
+    draining: bool,
+    broker_failed: Option<Instant>,
+    next_tick: Instant,
+}
+
+impl Shell {
+    /// Puts the parts together. Nothing is taken before [`Shell::run`].
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        studio: Arc<Studio>,
+        committer: Committer,
+        (consumer, control, records): (Consumer, ControlEvents, Records),
+    ) -> Self {
+        Self {
+            settings: Settings {
+                flush: config.flush.clone(),
+                topics: config.topics.clone(),
+                shutdown: config.shutdown.clone(),
+                memory: config.limits.memory.as_usize(),
+            },
+            meters: Arc::clone(&committer.meters),
+            health: committer.health.clone(),
+            studio,
+            committer,
+            consumer: Arc::new(consumer),
+            control,
+            records,
+            book: Book::default(),
+            patience: HashMap::new(),
+            events: JoinSet::new(),
+            steps: JoinSet::new(),
+            moving: HashSet::new(),
+            paused: HashSet::new(),
+            writing: false,
+            flush_at: None,
+            leaving: Vec::new(),
+            draining: false,
+            broker_failed: None,
+            next_tick: Instant::now(),
+        }
+    }
+
+    /// Works until `shutdown`, then drains and leaves the group.
+    ///
+    /// # Errors
+    /// What ends the process: the network, the lake or the broker cannot be used any more. Nothing is lost by it: what has
+    /// not landed is read again.
+    pub async fn run(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let heartbeat = self.health.heartbeat("intake", HEARTBEAT);
+        while !self.turn(&shutdown).await? {
+            heartbeat.beat();
+        }
+        drop(heartbeat);
+        self.leave_group().await
+    }
+
+    /// Takes one thing that happens, and does what follows. True once drained.
+    async fn turn(&mut self, shutdown: &CancellationToken) -> anyhow::Result<bool> {
+        let deadline = self.next_deadline();
+        let takes_records = self.takes_records();
+        tokio::select! {
+            biased;
+            control = self.control.recv() => self.on_control(control.context("the consumer has ended")?)?,
+            Some(step) = self.steps.join_next() => self.on_step(step)?,
+            Some(ending) = self.events.join_next() => self.on_ending(ending)?,
+            () = shutdown.cancelled(), if !self.draining => self.drain(),
+            record = self.records.recv(), if takes_records => self.on_records(record.context("the consumer has ended")?),
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        self.flush_if_due();
+        self.balance_memory();
+        self.tick();
+        Ok(self.let_go())
+    }
+
+    fn takes_records(&self) -> bool {
+        let held: usize = self.book.held().map(|(_, bytes)| bytes).sum();
+        // Partitions pause at their shares; what they had in the channel still comes, up to this.
+        self.moving.is_empty() && !self.draining && held < 2 * self.settings.memory
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let deadlines = self.leaving.iter().map(Leaving::next_deadline);
+        let flush = self.flush_at.filter(|_| !self.writing);
+        deadlines.chain(flush).chain([self.next_tick]).min().unwrap_or(self.next_tick)
+    }
+
+    fn on_control(&mut self, control: Control) -> anyhow::Result<()> {
+        match control {
+            Control::Assigned { partitions, generation, reply } => {
+                self.meters.rebalance("assigned");
+                tracing::info!(partitions = partitions.len(), "partitions are assigned");
+                let committer = self.committer.clone();
+                self.steps.spawn(async move {
+                    Step::Started(assignment::read_progress(&committer, partitions, generation, reply).await)
+                });
+            }
+            Control::Revoked { partitions, lost, reply } => {
+                failpoints::pass(failpoints::ON_REVOKE);
+                self.meters.rebalance(if lost { "lost" } else { "revoked" });
+                tracing::info!(partitions = partitions.len(), lost, "partitions are revoked");
+                self.moving.retain(|partition| !partitions.contains(partition));
+                if lost {
+                    partitions.iter().for_each(|partition| self.forget(partition));
+                    reply.send(());
+                } else {
+                    self.leave(Leaving::new(partitions, self.settings.shutdown.revoke.0, Some(reply)));
+                }
+            }
+            Control::Failed(error) if error.kind() == ErrorKind::Retry => {
+                tracing::warn!(%error, "the broker failed");
+                self.broker_failed = Some(Instant::now());
+                self.health.set_ready("broker", false, error.to_string());
+            }
+            Control::Failed(error) => return Err(error).context("cannot read from the broker"),
+        }
+        Ok(())
+    }
+
+    fn on_step(&mut self, step: Result<Step, JoinError>) -> anyhow::Result<()> {
+        match step.context("a step of the worker failed")? {
+            Step::Started(started) => {
+                let started = started.context("cannot read the partitions' progress from the lake")?;
+                for (partition, stands) in &started.stands {
+                    self.take_over(partition.clone(), started.generation, *stands);
+                }
+                started.answer();
+            }
+            Step::Reset { partition, stands, generation } => match generation {
+                Ok(generation) if self.moving.remove(&partition) => self.take_over(partition, generation, Some(stands)),
+                Ok(_) => {}
+                Err(error) => {
+                    self.moving.remove(&partition);
+                    tracing::info!(%error, %partition, "the partition has gone before it could be read again");
+                }
+            },
+            Step::Written { took, written } => {
+                self.writing = false;
+                self.meters.stage("commit", took);
+                self.on_written(written.context("cannot commit to the lake; what landed before is safe")?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, partition: TopicPartition, generation: u64, stands: Option<i64>) {
+        let lane = self.settings.topics.lane(&partition.topic);
+        self.forget(&partition);
+        self.book.assign(partition.clone(), generation, stands, lane);
+        if self.draining {
+            self.book.leave(&partition);
+        }
+        self.patience.insert(partition, Patience::new());
+    }
+
+    /// Drops all that is known of a partition, and what is under way.
+    fn forget(&mut self, partition: &TopicPartition) {
+        if let Some(patience) = self.patience.remove(partition) {
+            patience.end();
+        }
+        self.paused.remove(partition);
+        self.book.forget(partition);
+    }
+
+    fn on_records(&mut self, first: Record) {
+        self.broker_answers();
+        self.on_record(first);
+        for _ in 1..RECORDS_A_TURN {
+            match self.records.try_recv() {
+                Some(record) => self.on_record(record),
+                None => break,
+            }
+        }
+    }
+
+    fn on_record(&mut self, record: Record) {
+        let partition = record.topic_partition();
+        let ticket = Ticket { partition, generation: record.generation, offset: record.offset };
+        let message = Message::of(&record);
+        let bytes = message.payload.len();
+        match self.book.receive(ticket, bytes, message.identity()) {
+            Received::Begin(ticket) => self.begin(ticket, message, bytes, &record),
+            Received::Repeated => self.meters.event(&record.topic, "duplicate"),
+            Received::Known | Received::Stranger => {}
+        }
+    }
+
+    fn begin(&mut self, ticket: Ticket, message: Message, bytes: usize, record: &Record) {
+        let lane = self.settings.topics.lane(&ticket.partition.topic);
+        let Some(patience) = self.patience.get(&ticket.partition).cloned() else { return };
+        let span = tracing::info_span!("event", partition = %ticket.partition, offset = ticket.offset);
+        telemetry::set_parent(&span, record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref())));
+        let (studio, timestamp_ms) = (Arc::clone(&self.studio), record.timestamp_ms);
+        let handled = span.clone();
+        self.events.spawn(async move {
+            let end = studio.handle(message, lane, &patience).instrument(handled).await;
+            Ending { ticket, bytes, end, timestamp_ms, span }
+        });
+    }
+
+    fn on_ending(&mut self, ending: Result<Ending, JoinError>) -> anyhow::Result<()> {
+        let Ending { ticket, bytes, end, timestamp_ms, span } = ending.context("an event's task failed")?;
+        match end {
+            End::Rows(Finished { rows, failed, outcome: kind }) => {
+                let size = rows.iter().map(row_bytes).sum();
+                let (count, topic) = (rows.len(), Arc::clone(&ticket.partition.topic));
+                let value = Some(Outcome { rows, topic, kind, timestamp_ms, span });
+                if !self.book.finish(&ticket, bytes, Ended { value, rows: count, bytes: size, failed }) {
+                    tracing::debug!(partition = %ticket.partition, "an event ended after its partition had gone");
+                }
+            }
+            End::GivenUp => self.book.give_up(&ticket),
+            End::Fatal(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Begins a commit where one is due and none is under way.
+    fn flush_if_due(&mut self) {
+        let ready = self.book.ready();
+        if self.writing || ready.events == 0 {
+            return;
+        }
+        let (flush, now) = (&self.settings.flush, Instant::now());
+        let due_at = *self.flush_at.get_or_insert_with(|| now + assignment::shortened(flush.interval.0));
+        let is_large =
+            ready.rows >= flush.rows || ready.bytes >= flush.bytes.as_usize() || ready.events >= flush.events;
+        if !is_large && now < due_at && !self.leaving.iter().any(|leaving| leaving.is_idle(&self.book)) {
+            return;
+        }
+        failpoints::pass(failpoints::BEFORE_FLUSH);
+        let parts = self.book.draft();
+        (self.writing, self.flush_at) = (true, None);
+        let committer = self.committer.clone();
+        self.steps.spawn(async move {
+            let start = Instant::now();
+            // Each event's trace gets the commit that it waited for.
+            let outcomes = parts.iter().flat_map(|part| &part.values);
+            let spans: Vec<Span> =
+                outcomes.map(|outcome| tracing::info_span!(parent: &outcome.span, "commit")).collect();
+            let written = committer.write(parts, |outcome: &mut Outcome| std::mem::take(&mut outcome.rows)).await;
+            drop(spans);
+            Step::Written { took: start.elapsed(), written }
+        });
+    }
+
+    fn on_written(&mut self, written: Vec<Written<Outcome>>) -> anyhow::Result<()> {
+        let mut offsets = Vec::new();
+        for part in written {
+            match part.fate {
+                Fate::Landed => {
+                    part.values.iter().for_each(|outcome| self.count(outcome));
+                    if self.book.landed(&part.partition, part.generation, part.next) {
+                        offsets.push((part.partition, part.next));
+                    }
+                }
+                Fate::Fenced(found) => self.on_fenced(part.partition, part.generation, found)?,
+            }
+        }
+        failpoints::pass(failpoints::BEFORE_OFFSET_COMMIT);
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.consumer.commit(&offsets) {
+            tracing::debug!(%error, "the broker was not told of the progress; the lake has it");
+        }
+        failpoints::pass(failpoints::AFTER_OFFSET_COMMIT);
+        Ok(())
+    }
+
+    /// Another owner has moved a partition on: begins anew where the lake says, as long as the partition is ours.
+    fn on_fenced(&mut self, partition: TopicPartition, generation: u64, found: Option<i64>) -> anyhow::Result<()> {
+        if self.book.generation(&partition) != Some(generation) {
+            return Ok(());
+        }
+        self.forget(&partition);
+        let Some(stands) = found else { bail!("the lake no longer knows how far partition {partition} is") };
+        if self.draining || self.leaving.iter().any(|leaving| leaving.holds(&partition)) {
+            return Ok(());
+        }
+        self.moving.insert(partition.clone());
+        let consumer = Arc::clone(&self.consumer);
+        self.steps.spawn(async move {
+            let generation = consumer.reset(&partition, stands).await;
+            if let Err(error) = consumer.resume(std::slice::from_ref(&partition)) {
+                tracing::debug!(%error, "the partition could not be resumed");
+            }
+            Step::Reset { partition, stands, generation }
+        });
+        Ok(())
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        self.meters.event(&outcome.topic, outcome.kind);
+        match outcome.kind {
+            "done" => self.meters.study("labelled"),
+            "duplicate" => self.meters.study("skipped"),
+            "failed" => self.meters.study("failed"),
+            _ => {}
+        }
+        if let Some(written_ms) = outcome.timestamp_ms {
+            let now_ms = chrono::Utc::now().timestamp_millis();
+            self.meters.event_to_commit.observe((now_ms - written_ms).max(0) as f64 / 1_000.0);
+        }
+    }
+
+    /// Pauses partitions that hold more than their share of the memory, and resumes those that hold less than half of it.
+    fn balance_memory(&mut self) {
+        let share = self.settings.memory / self.book.partitions().count().max(1);
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for (partition, held) in self.book.held() {
+            match self.paused.contains(partition) {
+                false if held > share => pause.push(partition.clone()),
+                true if held < share / 2 => resume.push(partition.clone()),
+                _ => {}
+            }
+        }
+        // A partition that goes meanwhile fails to pause, and is forgotten with its next event.
+        if !pause.is_empty() && self.consumer.pause(&pause).is_ok() {
+            self.paused.extend(pause);
+        }
+        if !resume.is_empty() && self.consumer.resume(&resume).is_ok() {
+            resume.iter().for_each(|partition| {
+                self.paused.remove(partition);
+            });
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + TICK;
+        if self.broker_failed.is_some_and(|failed| now - failed > BROKER_UNREADY) {
+            self.broker_answers();
+        }
+        self.meters.follow(&self.studio.progress);
+        self.meters.gauges(&self.book, self.paused.len(), &self.consumer.lag());
+    }
+
+    fn broker_answers(&mut self) {
+        if self.broker_failed.take().is_some() {
+            self.health.set_ready("broker", true, "");
+        }
+    }
+
+    /// Begins to let everything go.
+    fn drain(&mut self) {
+        tracing::info!("draining: what is under way is finished and committed");
+        self.draining = true;
+        self.health.set_ready("drain", false, "the worker is shutting down");
+        let partitions = self.book.partitions().cloned().collect();
+        self.leave(Leaving::new(partitions, self.settings.shutdown.drain.0, None));
+    }
+
+    fn leave(&mut self, leaving: Leaving) {
+        for partition in leaving.partitions() {
+            self.book.leave(partition);
+            if let Some(patience) = self.patience.get(partition) {
+                patience.begin.cancel();
+            }
+        }
+        self.leaving.push(leaving);
+    }
+
+    /// Gives up the partitions whose work has ended, or whose time is over. True once the last of a drain has gone.
+    fn let_go(&mut self) -> bool {
+        let now = Instant::now();
+        let mut going = Vec::new();
+        for leaving in std::mem::take(&mut self.leaving) {
+            if now >= leaving.finish_by {
+                let under_way = leaving.partitions().filter_map(|partition| self.patience.get(partition));
+                under_way.for_each(|patience| patience.go_on.cancel());
+            }
+            let is_over = leaving.is_quiet(&self.book) || now >= leaving.give_up_by;
+            if is_over { going.push(leaving) } else { self.leaving.push(leaving) }
+        }
+        for leaving in going {
+            if !leaving.is_quiet(&self.book) {
+                self.meters.commit("abandoned");
+                tracing::warn!("time is over: what has not landed will be read again");
+            }
+            leaving.partitions().for_each(|partition| self.forget(partition));
+            leaving.answer();
+        }
+        self.draining && self.leaving.is_empty()
+    }
+
+    /// Leaves the group, answering what it still asks.
+    async fn leave_group(mut self) -> anyhow::Result<()> {
+        self.events.shutdown().await;
+        self.steps.shutdown().await;
+        self.committer.lake.finish().await;
+        // Only steps had clones, and they have ended.
+        let Some(consumer) = Arc::into_inner(self.consumer) else { return Ok(()) };
+        let answers = async {
+            while let Some(control) = self.control.recv().await {
+                if let Control::Revoked { reply, .. } = control {
+                    reply.send(());
+                }
+            }
+        };
+        let (stopped, ()) = tokio::join!(consumer.stop(), answers);
+        stopped.context("cannot leave the group in order")
+    }
+}

@@ -1,0 +1,165 @@
+//! From a configuration to a running worker: everything that may be wrong is found before the first event is taken.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bolus_broker::{Consumer, ConsumerConfig};
+use bolus_inference::{BatchObserver, Bundle, CudaOptions, Engine, EngineOptions};
+use bolus_labeling::{Labeler, LabelerOptions, PatientKey, Progress, Scorer};
+use bolus_lake::Lake;
+use bolus_ops::CpuPool;
+use bolus_ops::health::Health;
+use bolus_storage::{Location, Spool, open_store_for_writing};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::commit::Committer;
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::lookups::Lookups;
+use crate::meters::Meters;
+use crate::shell::Shell;
+use crate::study::Studio;
+
+/// Lanes: live and backfill.
+const LANES: usize = 2;
+/// Beyond the time that the worker takes to let partitions go, before the consumer lets them go by itself.
+const REVOKE_MARGIN: Duration = Duration::from_secs(5);
+/// How long an assignment may wait for the lake to say where its partitions stand.
+const ASSIGN_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Runs a worker until `shutdown`.
+///
+/// # Errors
+/// What is wrong with the configuration, the bundle, the lake or the broker, and what ended the worker.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let (meters, health) = (Arc::new(Meters::new()), Health::new());
+    health.set_ready("start", false, "the network is loaded and the lake is opened");
+    let serving = CancellationToken::new();
+    let server = bolus_ops::http::serve(config.http.listen, meters.registry(), health.clone(), serving.clone()).await?;
+    tracing::info!(address = %server.address(), "metrics and health are served");
+    let outcome = work(&config, meters, health, shutdown).await;
+    serving.cancel();
+    server.stopped().await;
+    outcome
+}
+
+async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let threads = threads(config);
+    let progress = Arc::new(Progress::default());
+    let bundle = Arc::new(load_bundle(config)?);
+    let (loading, options) = (Arc::clone(&bundle), engine_options(config, threads, &progress, &meters));
+    // The network loads while the lake is opened.
+    let engine = tokio::task::spawn_blocking(move || Engine::start(&loading, &options));
+    let lake = Arc::new(open_lake(&config.lake.url).await?);
+    let engine = engine.await.context("the network's loading ended unexpectedly")??;
+    tracing::info!(device = %engine.device(), bundle = bundle.manifest.name, "the network is ready");
+    let cpu = CpuPool::new(threads)?;
+    let labeler_options = LabelerOptions { patient_key: patient_key(config)?, previews: 0 };
+    let (lookups, asking) = Lookups::start(Arc::clone(&lake));
+    let studio = Studio {
+        labeler: Labeler::new(
+            Arc::clone(&bundle),
+            Scorer::Network(engine),
+            cpu.clone(),
+            labeler_options,
+            Arc::clone(&progress),
+        ),
+        bundle,
+        lookups,
+        spool: Spool::new(config.studies.spool.as_deref())?,
+        cpu,
+        progress,
+        studies: Gate::new(config.limits.studies, LANES, config.limits.live_reserve),
+        series: Gate::new(Labeler::concurrency(), LANES, 0),
+        retry: config.retry.clone(),
+        allowed_buckets: config.studies.allowed_buckets.clone(),
+        lake_uri: Location::parse(&config.lake.url)?.uri(),
+        locate: |bucket, key| Location::S3 { bucket: bucket.to_owned(), key: key.to_owned() },
+        meters: Arc::clone(&meters),
+    };
+    let committer = Committer { lake, group: config.consumer.group.clone(), meters, health: health.clone() };
+    let consumer = Consumer::start(consumer_config(config)).context("cannot join the consumer group")?;
+    health.set_ready("start", true, "");
+    tracing::info!(group = config.consumer.group, topics = ?config.topics.all(), "waiting for studies");
+    let outcome = Shell::new(config, Arc::new(studio), committer, consumer).run(shutdown).await;
+    // It may be waiting for a lake that does not answer.
+    asking.abort();
+    outcome
+}
+
+fn consumer_config(config: &Config) -> ConsumerConfig {
+    let settings = &config.consumer;
+    ConsumerConfig {
+        instance_id: settings.instance_id.clone(),
+        session_timeout: settings.session_timeout.0,
+        assign_timeout: ASSIGN_TIMEOUT,
+        revoke_timeout: config.shutdown.revoke.0 + REVOKE_MARGIN,
+        prefetch_bytes: settings.prefetch.as_usize(),
+        ..ConsumerConfig::new(config.kafka.clone(), settings.group.clone(), config.topics.all())
+    }
+}
+
+fn threads(config: &Config) -> usize {
+    let asked = config.model.threads.filter(|threads| *threads > 0);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn engine_options(config: &Config, threads: usize, progress: &Progress, meters: &Meters) -> EngineOptions {
+    let fill = meters.batch_fill.clone();
+    EngineOptions {
+        device: config.device(),
+        cuda: CudaOptions { memory_limit_bytes: config.model.cuda_memory.map(|size| size.as_usize()) },
+        threads,
+        batch: config.model.batch,
+        scored: progress.slices_scored.shared(),
+        on_batch: Some(BatchObserver::new(move |slices, capacity| fill.observe(slices as f64 / capacity as f64))),
+    }
+}
+
+/// Looks for the bundle in the folders named, in `./models`, beside an installed program, and in the source tree that the
+/// program was built in.
+fn load_bundle(config: &Config) -> anyhow::Result<Bundle> {
+    let mut folders = config.model.folders.clone();
+    folders.push(PathBuf::from("models"));
+    if let Some(installed) =
+        std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/bolus/models")))
+    {
+        folders.push(installed);
+    }
+    folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
+    let folder = Bundle::locate(&config.model.name, &folders)?;
+    Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))
+}
+
+fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {
+    let Some(path) = &config.studies.patient_key_file else { return Ok(None) };
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the patient key {}", path.display()))?;
+    PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
+}
+
+async fn open_lake(text: &str) -> anyhow::Result<Lake> {
+    let open = async {
+        let location = Location::parse(text)?;
+        let opened = open_store_for_writing(&location).await?;
+        anyhow::Ok(Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?)
+    };
+    open.await.with_context(|| format!("cannot use the lake {text}"))
+}
+
+/// The lake's URL. A key may hold any character, so its parts are escaped here; a local location's URI is escaped already.
+fn lake_url(location: &Location) -> anyhow::Result<Url> {
+    let uri = location.uri();
+    // deltalake unescapes a name twice.
+    anyhow::ensure!(!uri.contains('%'), "{uri}: the name of a lake must not hold a percent sign");
+    let Location::S3 { bucket, key } = location else {
+        return Url::parse(&uri).with_context(|| format!("{uri} is no URL"));
+    };
+    let mut url = Url::parse(&format!("s3://{bucket}")).with_context(|| format!("{uri} is no URL"))?;
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.extend(key.split('/').filter(|part| !part.is_empty()));
+    }
+    Ok(url)
+}

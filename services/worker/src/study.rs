@@ -1,0 +1,391 @@
+//! One message: its studies are listed, read and labelled, and it ends as rows.
+//!
+//! An attempt that meets something that may pass (the store is away, an object changes under our hands) is not committed; the
+//! event waits and is tried again from its listing on, while others go on. Series that an attempt did finish are kept. After the
+//! last attempt the event ends as a `failed` row beside what was finished: never as a label that misses slices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use bolus_events::{Event, Parsed, StudyContent};
+use bolus_inference::Bundle;
+use bolus_labeling::{Found, Labeler, LabelingError, Progress, Scan, Unit, discover, scan};
+use bolus_ops::CpuPool;
+use bolus_storage::{Location, Spool};
+use bolus_study::{LabelRow, Reason, ReasonCode, RowKey, Status};
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::backoff::Backoff;
+use crate::config::RetryConfig;
+use crate::failpoints;
+use crate::gate::{Gate, Lane};
+use crate::lookups::Lookups;
+use crate::message::Message;
+use crate::meters::Meters;
+use crate::objects::{self, Trouble};
+use crate::rows::{event_row, record_uri};
+
+/// Attempts at an event that names nothing that is there: one more than the first, for stores that list with delay.
+const ATTEMPTS_AT_NOTHING: u32 = 2;
+
+/// What all events share.
+pub struct Studio {
+    /// Labels series.
+    pub labeler: Labeler,
+    /// The bundle.
+    pub bundle: Arc<Bundle>,
+    /// Asks the lake for keys.
+    pub lookups: Lookups,
+    /// Where archives are expanded.
+    pub spool: Spool,
+    /// Threads for headers and pixels.
+    pub cpu: CpuPool,
+    /// Counters of the labelling.
+    pub progress: Arc<Progress>,
+    /// Studies at a time.
+    pub studies: Gate,
+    /// Series that hold pixels at a time.
+    pub series: Gate,
+    /// Attempts and pauses.
+    pub retry: RetryConfig,
+    /// Buckets that may be read; empty for any.
+    pub allowed_buckets: BTreeSet<String>,
+    /// The lake itself, which is no input.
+    pub lake_uri: String,
+    /// Where a bucket and a key lie: S3, save in tests.
+    pub locate: fn(&str, &str) -> Location,
+    /// Metrics.
+    pub meters: Arc<Meters>,
+}
+
+/// When to let an event go.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Once cancelled, no attempt begins.
+    pub begin: CancellationToken,
+    /// Once cancelled, an attempt under way is dropped.
+    pub go_on: CancellationToken,
+}
+
+/// How an event ended.
+#[derive(Debug)]
+pub enum End {
+    /// In these rows; none where the lake had them all or nothing is to be done.
+    Rows(Finished),
+    /// Not at all: it was let go.
+    GivenUp,
+    /// Nothing can be labelled any more.
+    Fatal(anyhow::Error),
+}
+
+/// An event that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its rows, by key.
+    pub rows: Vec<LabelRow>,
+    /// Whether the same message, sent again, deserves another try.
+    pub failed: bool,
+    /// How it is counted.
+    pub outcome: &'static str,
+}
+
+/// What the attempts at an event have found so far.
+#[derive(Debug, Default)]
+struct Findings {
+    /// Rows by key: those of earlier attempts stay.
+    rows: BTreeMap<RowKey, LabelRow>,
+    /// Keys that the lake has.
+    known: usize,
+    /// Files that were looked at, in this attempt.
+    files: usize,
+    /// Studies among the events, in this attempt.
+    studies: usize,
+    /// Where it lies, for a row of the event's own.
+    place: Option<String>,
+    /// What no attempt can mend.
+    lasting: Option<Reason>,
+    /// What another attempt may mend, and the attempts that it is worth.
+    passing: Option<(Reason, u32, &'static str)>,
+}
+
+/// What ends an attempt early.
+#[derive(Debug)]
+enum Stop {
+    Cancelled,
+    Fatal(anyhow::Error),
+}
+
+impl Studio {
+    /// Handles a message until it has ended, or patience has.
+    pub async fn handle(&self, message: Message, lane: Lane, patience: &Patience) -> End {
+        let mut findings = Findings::default();
+        let mut pauses = Backoff::of_events(&self.retry);
+        let parsed = self.parsed(&message).await;
+        for attempt in 1.. {
+            let Some(permit) = unless(&patience.begin, self.studies.enter(lane)).await.flatten() else {
+                return End::GivenUp;
+            };
+            findings.begin_attempt();
+            let work = AssertUnwindSafe(self.attempt(&parsed, lane, &mut findings, &patience.go_on)).catch_unwind();
+            match unless(&patience.go_on, work).await {
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(Stop::Fatal(error)))) => return End::Fatal(error),
+                Some(Ok(Err(Stop::Cancelled))) | None => return End::GivenUp,
+                Some(Err(_panic)) => findings.lasting = Some(bad_event("handling the event panicked")),
+            }
+            match findings.passing.take() {
+                Some((reason, worth, stage)) if attempt < self.retry.attempts.min(worth) => {
+                    tracing::info!(attempt, %reason, "the event is tried again");
+                    self.meters.retry(stage);
+                }
+                passing => {
+                    failpoints::pass(failpoints::AFTER_INFERRED);
+                    return End::Rows(self.end(&message, findings, passing.map(|(reason, ..)| reason), attempt));
+                }
+            }
+            // Who waits holds nobody up.
+            drop(permit);
+            if unless(&patience.begin, pauses.wait()).await.is_none() {
+                return End::GivenUp;
+            }
+        }
+        End::GivenUp
+    }
+
+    /// What the message holds; a long one is read on the CPU pool.
+    async fn parsed(&self, message: &Message) -> Result<Parsed, Reason> {
+        let parsed = match &message.parsed {
+            Some(parsed) => parsed.clone(),
+            None => {
+                let payload = message.payload.clone();
+                let work = move || bolus_events::parse(&payload);
+                self.cpu.run(work).await.map_err(|error| bad_event(error.to_string()))?
+            }
+        };
+        parsed.map_err(|error| bad_event(error.to_string()))
+    }
+
+    /// One attempt at everything in the message.
+    async fn attempt(
+        &self,
+        parsed: &Result<Parsed, Reason>,
+        lane: Lane,
+        findings: &mut Findings,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                findings.lasting = Some(reason.clone());
+                return Ok(());
+            }
+        };
+        if let Some(error) = parsed.refused.first() {
+            findings.lasting = Some(bad_event(error.to_string()));
+        }
+        for event in &parsed.events {
+            match event {
+                Event::Ignored(_) => {}
+                Event::Study(study) => self.study(&study.bucket, &study.content, lane, findings, cancel).await?,
+                Event::Object(object) => match objects::archive_of(object, self.locate).await {
+                    Ok(content) => self.study(&object.bucket, &content, lane, findings, cancel).await?,
+                    Err(trouble) => findings.trouble(trouble, "list"),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// One study: listed, then read and labelled part by part.
+    async fn study(
+        &self,
+        bucket: &str,
+        content: &StudyContent,
+        lane: Lane,
+        findings: &mut Findings,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
+        findings.studies += 1;
+        findings.place.get_or_insert_with(|| objects::place_of(bucket, content));
+        if !self.allowed_buckets.is_empty() && !self.allowed_buckets.contains(bucket) {
+            findings.lasting = Some(bad_event("the bucket is not among studies.allowed_buckets"));
+            return Ok(());
+        }
+        let start = Instant::now();
+        let listing = self.list(bucket, content, cancel).instrument(tracing::info_span!("list")).await;
+        self.meters.stage("list", start.elapsed());
+        match listing {
+            Ok(found) => {
+                for unit in found.into_units() {
+                    self.unit(unit, lane, findings, cancel).await?;
+                }
+                Ok(())
+            }
+            Err(Trouble::Cancelled) => Err(Stop::Cancelled),
+            Err(trouble) => {
+                findings.trouble(trouble, "list");
+                Ok(())
+            }
+        }
+    }
+
+    async fn list(&self, bucket: &str, content: &StudyContent, cancel: &CancellationToken) -> Result<Found, Trouble> {
+        let mut found = match content {
+            StudyContent::Prefix(prefix) => {
+                let folder = match prefix.trim_end_matches('/') {
+                    "" => String::new(),
+                    prefix => format!("{prefix}/"),
+                };
+                discover(&[(self.locate)(bucket, &folder)], &self.progress, cancel).await.map_err(objects::trouble)?
+            }
+            StudyContent::Objects(named) => objects::find_all(bucket, named, self.locate, &self.progress).await?,
+        };
+        found.exclude(self.lake_uri.trim_end_matches('/'));
+        Ok(found)
+    }
+
+    /// Loose files or one archive: headers, then the series that the lake does not have.
+    async fn unit(
+        &self,
+        unit: Unit,
+        lane: Lane,
+        findings: &mut Findings,
+        cancel: &CancellationToken,
+    ) -> Result<(), Stop> {
+        let start = Instant::now();
+        let scanned = scan(unit, &self.spool, &self.cpu, &self.progress, cancel);
+        let scanned = scanned.instrument(tracing::info_span!("headers")).await;
+        self.meters.stage("headers", start.elapsed());
+        let scan = match scanned {
+            Ok(scan) => scan,
+            Err(LabelingError::Cancelled) => return Err(Stop::Cancelled),
+            Err(error) => {
+                findings.trouble(objects::trouble(error), "headers");
+                return Ok(());
+            }
+        };
+        findings.files += scan.files_seen();
+        if let Some(reason) = scan.transient() {
+            // Without these headers the series miss slices, and have other keys than they should.
+            findings.passing(reason.clone(), "headers");
+            return Ok(());
+        }
+        let start = Instant::now();
+        let labelled = self.label(&scan, lane, findings).instrument(tracing::info_span!("label")).await;
+        self.meters.stage("label", start.elapsed());
+        labelled
+    }
+
+    /// Labels the series of `scan` that are new, and makes rows of its refused files.
+    async fn label(&self, scan: &Scan, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
+        let files =
+            scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| (row.key.clone(), row));
+        let mut files: BTreeMap<RowKey, LabelRow> = files.collect();
+        let series: BTreeMap<RowKey, _> =
+            scan.series.iter().map(|series| (self.labeler.key(series, &scan.objects), series)).collect();
+        let keys = files.keys().chain(series.keys()).filter(|key| !findings.rows.contains_key(key)).cloned().collect();
+        let known =
+            self.lookups.known(keys).await.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
+        findings.known += known.len();
+        files.retain(|key, _| !known.contains(key));
+        findings.rows.extend(files);
+        let done = &findings.rows;
+        let new: Vec<_> = series
+            .into_iter()
+            .filter(|(key, _)| !known.contains(key) && !done.contains_key(key))
+            .map(|(_, series)| series)
+            .collect();
+        let mut labelled = stream::iter(new)
+            .map(|series| async move {
+                // The gate is never closed while events are handled; without a permit only memory would suffer.
+                let _permit = self.series.enter(lane).await;
+                self.labeler.label(scan, series).await
+            })
+            .buffer_unordered(Labeler::concurrency())
+            // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
+            .boxed();
+        while let Some(labelled) = labelled.next().await {
+            let labelled = labelled.context("cannot label").map_err(Stop::Fatal)?;
+            self.meters.series_stages(&labelled.stages);
+            match labelled.transient() {
+                Some(reason) => findings.passing(reason.clone(), "label"),
+                None => {
+                    findings.rows.insert(labelled.row.key.clone(), labelled.row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the rows of an ended event together. Never none, unless the lake has them or nothing is to be done.
+    fn end(&self, message: &Message, mut findings: Findings, passing: Option<Reason>, attempts: u32) -> Finished {
+        let may_help = passing.is_some();
+        let failure = passing.or(findings.lasting.take());
+        let nothing = findings.rows.is_empty() && findings.known == 0 && findings.studies > 0;
+        let outcome = match (&failure, findings.studies, findings.rows.is_empty()) {
+            (Some(_), ..) => "failed",
+            (None, 0, _) => "ignored",
+            (None, _, true) if !nothing => "duplicate",
+            _ => "done",
+        };
+        let own = match failure {
+            Some(reason) => Some((Status::Failed, reason)),
+            None if nothing => {
+                let detail = format!("none of {} files is a DICOM image", findings.files);
+                Some((Status::Refused, Reason::new(ReasonCode::NotDicom, detail)))
+            }
+            None => None,
+        };
+        if let Some((status, reason)) = own {
+            let place = findings.place.take().unwrap_or_else(|| record_uri(message));
+            let row = event_row(message, &self.bundle.reference, status, reason, place);
+            findings.rows.insert(row.key.clone(), row);
+        }
+        let (whole, short) = (message.text(), message.short_text());
+        let mut rows: Vec<LabelRow> = findings.rows.into_values().collect();
+        for row in &mut rows {
+            row.event = Some(if row.status == Status::Failed { whole.clone() } else { short.clone() });
+            row.attempts = attempts;
+        }
+        self.meters.skipped(findings.known);
+        Finished { rows, failed: may_help, outcome }
+    }
+}
+
+impl Findings {
+    /// Forgets what each attempt finds anew.
+    fn begin_attempt(&mut self) {
+        (self.known, self.files, self.studies) = (0, 0, 0);
+        (self.lasting, self.passing) = (None, None);
+    }
+
+    fn passing(&mut self, reason: Reason, stage: &'static str) {
+        self.passing.get_or_insert((reason, u32::MAX, stage));
+    }
+
+    fn trouble(&mut self, trouble: Trouble, stage: &'static str) {
+        match trouble {
+            Trouble::Passing(reason) => self.passing(reason, stage),
+            Trouble::Nothing(reason) => {
+                self.passing.get_or_insert((reason, ATTEMPTS_AT_NOTHING, stage));
+            }
+            Trouble::Lasting(reason) => self.lasting = Some(reason),
+            Trouble::Cancelled => {}
+        }
+    }
+}
+
+fn bad_event(detail: impl Into<String>) -> Reason {
+    Reason::new(ReasonCode::BadEvent, detail)
+}
+
+/// The outcome of `future`; none where `token` is cancelled first.
+async fn unless<T>(token: &CancellationToken, future: impl Future<Output = T>) -> Option<T> {
+    token.run_until_cancelled(future).await
+}

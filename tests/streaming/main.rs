@@ -1,0 +1,11 @@
+//! The `bolus-worker` program as its operators run it: a real Kafka, a real S3 server, real processes.
+//!
+//! Skipped, with a word on standard output, where `infra/test` has not started the servers.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod crashes;
+mod events;
+mod group;
+mod world;
