@@ -1,7 +1,7 @@
 //! Topics, their ends, and how far a group is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, TopicReplication};
 use rdkafka::config::ClientConfig;
@@ -15,6 +15,8 @@ use crate::{BrokerConfig, BrokerError, ErrorKind};
 
 /// How long one question to the broker may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the reason of a failure is waited for.
+const REASON: Duration = Duration::from_millis(500);
 
 /// A topic to be made.
 #[derive(Clone, Debug)]
@@ -133,8 +135,11 @@ impl Admin {
                 .create_with_context(ErrorLog::default())
                 .map_err(|error| BrokerError::of(&action, &error, None))?;
             question(&reader, &action).map_err(|error| {
-                // What the library has to say waits in its queue.
-                while reader.poll(Duration::ZERO).is_some() {}
+                // What the library has to say of it waits in its queue, among other things.
+                let deadline = Instant::now() + REASON;
+                while error.kind() == ErrorKind::Retry && Instant::now() < deadline {
+                    reader.poll(REASON / 10);
+                }
                 match reader.context().take() {
                     Some((cause, reason)) => BrokerError::of(&error.to_string(), &cause, Some(&reason)),
                     None => error,

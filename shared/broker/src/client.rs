@@ -6,8 +6,10 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use crate::error::is_refusal;
+
 /// Sends librdkafka's log to `tracing` and keeps the words of its last error, which its error codes come without.
-/// librdkafka writes no secret into either.
+/// A refusal is kept over what follows from it (all brokers down, …). librdkafka writes no secret into either.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorLog {
     last: Mutex<Option<(KafkaError, String)>>,
@@ -15,7 +17,10 @@ pub(crate) struct ErrorLog {
 
 impl ErrorLog {
     pub(crate) fn note(&self, error: KafkaError, reason: &str) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((error, reason.to_owned()));
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !last.as_ref().is_some_and(|(error, _)| error.rdkafka_error_code().is_some_and(is_refusal)) {
+            *last = Some((error, reason.to_owned()));
+        }
     }
 
     pub(crate) fn take(&self) -> Option<(KafkaError, String)> {

@@ -122,10 +122,15 @@ impl Producer {
 
 /// Waits until the broker refuses us, and says why.
 async fn refused(refusal: &mut watch::Receiver<Option<String>>) -> String {
-    match refusal.wait_for(Option::is_some).await {
-        Ok(reason) => reason.clone().unwrap_or_default(),
-        // The producer is gone; its delivery says so.
-        Err(_) => std::future::pending().await,
+    loop {
+        let reason = refusal.borrow_and_update().clone();
+        if let Some(reason) = reason {
+            return reason;
+        }
+        if refusal.changed().await.is_err() {
+            // The producer is gone; its delivery says so.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

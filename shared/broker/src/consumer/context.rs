@@ -13,6 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -166,7 +167,10 @@ impl Context {
 }
 
 fn names(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    list.elements().iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
+    let name = |element: &TopicPartitionListElem<'_>| TopicPartition::new(element.topic(), element.partition());
+    let mut names: Vec<TopicPartition> = list.elements().iter().map(name).collect();
+    names.sort_unstable();
+    names
 }
 
 impl ClientContext for Context {

@@ -247,6 +247,7 @@ impl Consumer {
             commands: commands_receiver,
             records: records_sender,
             prefetch_bytes: config.prefetch_bytes,
+            full_since: None,
             told: HashMap::new(),
         };
         let handle = std::thread::Builder::new()
