@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The parts of the command line that stand by themselves: going through an archive and sending its studies to the workers.
+
+pub mod backfill;
