@@ -28,6 +28,7 @@ mod lookups;
 mod message;
 mod meters;
 mod objects;
+mod outcome;
 mod rows;
 pub mod shell;
 mod start;

@@ -6,8 +6,8 @@ use bolus_storage::{ArchiveKind, ErrorKind, Location, ObjectRef, StorageError, a
 use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
 
-/// Objects of one event that are looked up at the same time.
-const LOOKED_UP_AT_ONCE: usize = 16;
+/// Objects of one event that are looked up at the same time: enough to hide a store's latency.
+const LOOKED_UP_AT_ONCE: usize = 64;
 
 /// Why an event's objects cannot be listed.
 #[derive(Debug)]
@@ -71,7 +71,8 @@ pub async fn archive_of(event: &ObjectEvent, locate: fn(&str, &str) -> Location)
     Ok(StudyContent::Objects(vec![StudyObject { key: key.clone(), etag, version_id, size: event.size }]))
 }
 
-/// Looks the named objects up. One that is gone is refused by name, as long as others are there.
+/// Looks the named objects up. One that is gone is refused by name, as long as others are there and it is not the `first`
+/// attempt: a store may show an object later than it tells of it.
 ///
 /// An object whose entity tag is not the event's has been written again since: what is there now is taken, and whoever wrote
 /// it sends an event of his own.
@@ -83,6 +84,7 @@ pub async fn find_all(
     named: &[StudyObject],
     locate: fn(&str, &str) -> Location,
     progress: &Progress,
+    first: bool,
 ) -> Result<Found, Trouble> {
     let mut found = Found::default();
     let mut looked_up = stream::iter(named)
@@ -103,8 +105,9 @@ pub async fn find_all(
         }
     }
     match found.refused.first() {
-        Some(file) if found.objects.is_empty() && found.archives.is_empty() => {
-            let detail = format!("none of {} objects can be read, the first because of {}", named.len(), file.reason);
+        Some(file) if first || (found.objects.is_empty() && found.archives.is_empty()) => {
+            let (gone, all) = (found.refused.len(), named.len());
+            let detail = format!("{gone} of {all} objects cannot be found, the first because of {}", file.reason);
             Err(Trouble::Nothing(Reason::new(ReasonCode::NothingFound, detail)))
         }
         _ => Ok(found),

@@ -12,7 +12,6 @@ use bolus_broker::{BrokerError, Consumer, Control, ControlEvents, ErrorKind, Rec
 use bolus_lake::LakeError;
 use bolus_ops::health::Health;
 use bolus_ops::telemetry;
-use bolus_study::LabelRow;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,7 @@ use crate::config::{Config, FlushConfig, ShutdownConfig, Topics};
 use crate::failpoints;
 use crate::message::Message;
 use crate::meters::Meters;
+use crate::outcome::Outcome;
 use crate::rows::row_bytes;
 use crate::study::{End, Finished, Patience, Studio};
 
@@ -36,17 +36,6 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_secs(1);
 /// How long a complaint of the broker makes the worker unready.
 const BROKER_UNREADY: Duration = Duration::from_secs(30);
-
-/// What an event leads to, on its way into a commit.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Its rows.
-    pub rows: Vec<LabelRow>,
-    topic: Arc<str>,
-    kind: &'static str,
-    timestamp_ms: Option<i64>,
-    span: Span,
-}
 
 /// An event task's last word.
 struct Ending {
@@ -345,7 +334,7 @@ impl Shell {
         for part in written {
             match part.fate {
                 Fate::Landed => {
-                    part.values.iter().for_each(|outcome| self.count(outcome));
+                    part.values.iter().for_each(|outcome| outcome.count(&self.meters));
                     if self.book.landed(&part.partition, part.generation, part.next) {
                         offsets.push((part.partition, part.next));
                     }
@@ -384,20 +373,6 @@ impl Shell {
             Step::Reset { partition, stands, generation }
         });
         Ok(())
-    }
-
-    fn count(&self, outcome: &Outcome) {
-        self.meters.event(&outcome.topic, outcome.kind);
-        match outcome.kind {
-            "done" => self.meters.study("labelled"),
-            "duplicate" => self.meters.study("skipped"),
-            "failed" => self.meters.study("failed"),
-            _ => {}
-        }
-        if let Some(written_ms) = outcome.timestamp_ms {
-            let now_ms = chrono::Utc::now().timestamp_millis();
-            self.meters.event_to_commit.observe((now_ms - written_ms).max(0) as f64 / 1_000.0);
-        }
     }
 
     /// Pauses partitions that hold more than their share of the memory, and resumes those that hold less than half of it.

@@ -98,8 +98,12 @@ pub struct Finished {
 /// What the attempts at an event have found so far.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Rows by key: those of earlier attempts stay.
+    /// The attempt, from 1.
+    attempt: u32,
+    /// Rows of series by key: those of earlier attempts stay.
     rows: BTreeMap<RowKey, LabelRow>,
+    /// Rows of files that no series holds, in this attempt.
+    file_rows: BTreeMap<RowKey, LabelRow>,
     /// Keys that the lake has.
     known: usize,
     /// Files that were looked at, in this attempt.
@@ -131,7 +135,7 @@ impl Studio {
             let Some(permit) = unless(&patience.begin, self.studies.enter(lane)).await.flatten() else {
                 return End::GivenUp;
             };
-            findings.begin_attempt();
+            findings.begin(attempt);
             let work = AssertUnwindSafe(self.attempt(&parsed, lane, &mut findings, &patience.go_on)).catch_unwind();
             match unless(&patience.go_on, work).await {
                 Some(Ok(Ok(()))) => {}
@@ -218,7 +222,8 @@ impl Studio {
             return Ok(());
         }
         let start = Instant::now();
-        let listing = self.list(bucket, content, cancel).instrument(tracing::info_span!("list")).await;
+        let listing =
+            self.list(bucket, content, findings.attempt == 1, cancel).instrument(tracing::info_span!("list")).await;
         self.meters.stage("list", start.elapsed());
         match listing {
             Ok(found) => {
@@ -235,7 +240,13 @@ impl Studio {
         }
     }
 
-    async fn list(&self, bucket: &str, content: &StudyContent, cancel: &CancellationToken) -> Result<Found, Trouble> {
+    async fn list(
+        &self,
+        bucket: &str,
+        content: &StudyContent,
+        first: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Found, Trouble> {
         let mut found = match content {
             StudyContent::Prefix(prefix) => {
                 let folder = match prefix.trim_end_matches('/') {
@@ -244,7 +255,9 @@ impl Studio {
                 };
                 discover(&[(self.locate)(bucket, &folder)], &self.progress, cancel).await.map_err(objects::trouble)?
             }
-            StudyContent::Objects(named) => objects::find_all(bucket, named, self.locate, &self.progress).await?,
+            StudyContent::Objects(named) => {
+                objects::find_all(bucket, named, self.locate, &self.progress, first).await?
+            }
         };
         found.exclude(self.lake_uri.trim_end_matches('/'));
         Ok(found)
@@ -294,7 +307,7 @@ impl Studio {
             self.lookups.known(keys).await.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
         findings.known += known.len();
         files.retain(|key, _| !known.contains(key));
-        findings.rows.extend(files);
+        findings.file_rows.extend(files);
         let done = &findings.rows;
         let new: Vec<_> = series
             .into_iter()
@@ -327,6 +340,7 @@ impl Studio {
     fn end(&self, message: &Message, mut findings: Findings, passing: Option<Reason>, attempts: u32) -> Finished {
         let may_help = passing.is_some();
         let failure = passing.or(findings.lasting.take());
+        findings.rows.append(&mut findings.file_rows);
         let nothing = findings.rows.is_empty() && findings.known == 0 && findings.studies > 0;
         let outcome = match (&failure, findings.studies, findings.rows.is_empty()) {
             (Some(_), ..) => "failed",
@@ -360,7 +374,9 @@ impl Studio {
 
 impl Findings {
     /// Forgets what each attempt finds anew.
-    fn begin_attempt(&mut self) {
+    fn begin(&mut self, attempt: u32) {
+        self.attempt = attempt;
+        self.file_rows.clear();
         (self.known, self.files, self.studies) = (0, 0, 0);
         (self.lasting, self.passing) = (None, None);
     }
