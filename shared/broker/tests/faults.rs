@@ -15,7 +15,7 @@ use bolus_broker::{
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use support::{Member, Starts, broker, fill, new_topic, number, unique};
+use support::{Event, Member, Starts, broker, fill, new_topic, number, unique};
 
 const SECRET: &str = "not-the-password-hunter2";
 
@@ -185,5 +185,31 @@ async fn produce_and_fetch_errors_are_ridden_out() {
     let mut member = Member::join(config, Starts::default());
     let numbers: Vec<usize> = member.take(20).await.iter().map(number).collect();
     assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    member.stop().await;
+}
+
+/// A group that has forgotten a member may have given its partitions to another already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_the_group_forgot_is_told_that_its_partitions_are_lost() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let broker = BrokerConfig::plaintext(cluster.bootstrap_servers());
+    fill(&broker, "t", 0..3).await;
+    let mut config = ConsumerConfig::new(broker, "group", vec!["t".into()]);
+    config.session_timeout = Duration::from_secs(6);
+    let mut member = Member::join(config, Starts::default());
+    let before = member.take(3).await;
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID]);
+    let lost = member
+        .until("a revocation", |event| match event {
+            Event::Revoked(partitions, lost) => Some((partitions.len(), *lost)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(lost, (1, true));
+    // It joins again, and reads under a new generation from where it is told.
+    let again = member.take(3).await;
+    assert!(again.iter().map(|record| record.offset).eq(0..3));
+    assert!(again[0].generation > before[0].generation);
     member.stop().await;
 }
