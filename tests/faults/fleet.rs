@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tokio::task::JoinSet;
 
 use crate::plan::{Step, Timed, WORKERS};
 use crate::processes::{Janitor, Service, repository};
@@ -40,11 +42,14 @@ pub struct Fleet {
     /// Ends at a failpoint.
     pub fired: BTreeMap<&'static str, u64>,
     armed: Vec<Option<&'static str>>,
+    kafka: Arc<Kafka>,
+    /// What takes seconds while everything else goes on.
+    chores: JoinSet<Result<()>>,
 }
 
 impl Fleet {
     /// Writes the configuration and starts everything.
-    pub async fn start(folder: &Path, kafka: &Kafka, store: &Store, seed: u64, janitor: &Janitor) -> Result<Self> {
+    pub async fn start(folder: &Path, kafka: &Arc<Kafka>, store: &Store, seed: u64, janitor: &Janitor) -> Result<Self> {
         std::fs::write(folder.join("worker.toml"), settings::worker(kafka, store))?;
         std::fs::write(folder.join("assembler.toml"), settings::assembler(kafka))?;
         std::fs::write(folder.join("clock"), "+0s")?;
@@ -64,6 +69,8 @@ impl Fleet {
             exits: Vec::new(),
             fired: BTreeMap::new(),
             armed,
+            kafka: Arc::clone(kafka),
+            chores: JoinSet::new(),
         };
         for number in 0..WORKERS {
             fleet.start_worker(number, None)?;
@@ -102,7 +109,7 @@ impl Fleet {
     }
 
     /// Carries out a plan, and starts again what ends.
-    pub async fn suffer(&mut self, plan: Vec<Timed>, kafka: &Kafka) -> Result<()> {
+    pub async fn suffer(&mut self, plan: Vec<Timed>) -> Result<()> {
         let start = Instant::now();
         for (at, step) in plan {
             while start.elapsed() < at {
@@ -110,12 +117,15 @@ impl Fleet {
                 tokio::time::sleep(LOOK.min(at.saturating_sub(start.elapsed()))).await;
             }
             eprintln!("faults: {:6.2} s  {step:?}", start.elapsed().as_secs_f64());
-            self.apply(step, kafka)?;
+            self.apply(step)?;
+        }
+        while let Some(chore) = self.chores.join_next().await {
+            chore??;
         }
         Ok(())
     }
 
-    fn apply(&mut self, step: Step, kafka: &Kafka) -> Result<()> {
+    fn apply(&mut self, step: Step) -> Result<()> {
         match step {
             Step::Kill(worker) => self.workers[worker].end("KILL"),
             Step::Terminate(worker) => self.workers[worker].end("TERM"),
@@ -133,10 +143,6 @@ impl Fleet {
                 }
                 Ok(())
             }
-            Step::KillNode(node) => tokio::task::block_in_place(|| kafka.kill_node(node)),
-            Step::StartNode(node) => tokio::task::block_in_place(|| kafka.start_node(node)),
-            Step::FreezeNode(node) => kafka.signal_node(node, "STOP"),
-            Step::ThawNode(node) => kafka.signal_node(node, "CONT"),
             Step::KillAssembler => self.assembler.end("KILL"),
             Step::TerminateAssembler => self.assembler.end("TERM"),
             Step::StartAssembler => self.start_assembler(),
@@ -149,6 +155,11 @@ impl Fleet {
                     worker.wanted = true;
                     Ok(())
                 })
+            }
+            Step::Node(node, what) => {
+                let kafka = Arc::clone(&self.kafka);
+                self.chores.spawn_blocking(move || kafka.node(node, what));
+                Ok(())
             }
         }
     }

@@ -32,14 +32,8 @@ pub enum Step {
     Thaw(usize),
     /// A fault of the store for some time.
     Strike(Victim, Rule, Duration),
-    /// `kill -9` of a broker node, counted from 1.
-    KillNode(usize),
-    /// Its restart.
-    StartNode(usize),
-    /// SIGSTOP to a broker node: connections stand and nothing answers.
-    FreezeNode(usize),
-    /// SIGCONT to it.
-    ThawNode(usize),
+    /// What becomes of a broker node, counted from 1.
+    Node(usize, Node),
     /// `kill -9` of the assembler.
     KillAssembler,
     /// SIGTERM to the assembler.
@@ -50,6 +44,19 @@ pub enum Step {
     Clock(i64),
     /// From here on workers join without an instance id, so that each start and end is a rebalance.
     Rebalances,
+}
+
+/// What becomes of a broker node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Node {
+    /// `kill -9`.
+    Kill,
+    /// Its restart.
+    Start,
+    /// SIGSTOP: connections stand and nothing answers.
+    Freeze,
+    /// SIGCONT.
+    Thaw,
 }
 
 /// A step and its time from the start.
@@ -173,8 +180,8 @@ fn broker_faults(rng: &mut Rng, form: &Form) -> Vec<Deed> {
     let (killed, frozen) = (1 + rng.below(form.nodes), 1 + rng.below(form.nodes));
     let (down, hole) = (rng.between(seconds(1), seconds(4)), rng.between(seconds(2), seconds(5)));
     vec![
-        vec![(Duration::ZERO, Step::KillNode(killed)), (down, Step::StartNode(killed))],
-        vec![(Duration::ZERO, Step::FreezeNode(frozen)), (hole, Step::ThawNode(frozen))],
+        vec![(Duration::ZERO, Step::Node(killed, Node::Kill)), (down, Step::Node(killed, Node::Start))],
+        vec![(Duration::ZERO, Step::Node(frozen, Node::Freeze)), (hole, Step::Node(frozen, Node::Thaw))],
     ]
 }
 

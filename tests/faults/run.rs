@@ -1,6 +1,7 @@
 //! One run: set up, mischief, drain, judgement.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -39,7 +40,7 @@ pub struct Outcome {
 
 struct Servers {
     // Fields end in this order: the janitor last, as it stops the servers.
-    kafka: Kafka,
+    kafka: Arc<Kafka>,
     store: Store,
     janitor: Janitor,
 }
@@ -64,7 +65,7 @@ fn start_servers(folder: &Path, nodes: usize) -> Result<Servers> {
     let janitor = Janitor::start(folder)?;
     let store = Store::start(&folder.join("s3"))?;
     let kafka = Kafka::start(&folder.join("kafka"), nodes)?;
-    Ok(Servers { kafka, store, janitor })
+    Ok(Servers { kafka: Arc::new(kafka), store, janitor })
 }
 
 async fn with_servers(options: &Options, folder: &Path, servers: &Servers) -> Result<Verdict> {
@@ -86,7 +87,7 @@ async fn with_servers(options: &Options, folder: &Path, servers: &Servers) -> Re
     let messages = messages(&studies, &poisoned, store, options);
     eprintln!("faults: {} studies, {} messages", studies.len(), messages.len());
     let form = Form { span: options.span, nodes: options.nodes, failpoints: settings::FAILPOINTS };
-    let (fed, suffered) = tokio::join!(feed(&producer, messages), fleet.suffer(plan(options.seed, &form), kafka));
+    let (fed, suffered) = tokio::join!(feed(&producer, messages), fleet.suffer(plan(options.seed, &form)));
     fed.and(suffered)?;
     fleet.calm()?;
     let drained = drain(&mut fleet, &admin, store).await?;

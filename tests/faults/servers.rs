@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, ensure};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 
+use crate::plan::Node;
 use crate::processes::repository;
 
 /// Runs a script of `infra` and gives the variables that it prints as `export NAME=VALUE`.
@@ -36,27 +37,21 @@ impl Kafka {
         Ok(Self { folder: folder.to_owned(), servers: servers.clone(), nodes, down: Mutex::default() })
     }
 
-    /// Kills one node, counted from 1, as a power cut would; nothing to do where it is down.
-    pub fn kill_node(&self, node: usize) -> Result<()> {
-        if !self.down.lock().unwrap().insert(node) {
-            return Ok(());
-        }
-        infra("kafka-server", &["kill-node", path(&self.folder), &node.to_string()]).map(drop)
+    /// Does something to a node, counted from 1. Killing one that is down and starting one that runs change nothing.
+    pub fn node(&self, node: usize, what: Node) -> Result<()> {
+        // Held until it is done, so that nobody starts a node before it is down.
+        let mut down = self.down.lock().unwrap();
+        let command = match what {
+            Node::Kill if down.insert(node) => "kill-node",
+            Node::Start if down.remove(&node) => "start-node",
+            Node::Freeze if !down.contains(&node) => return self.signal(node, "STOP"),
+            Node::Thaw if !down.contains(&node) => return self.signal(node, "CONT"),
+            _ => return Ok(()),
+        };
+        infra("kafka-server", &[command, path(&self.folder), &node.to_string()]).map(drop)
     }
 
-    /// Starts a killed node again on the same ports and data; nothing to do where it runs.
-    pub fn start_node(&self, node: usize) -> Result<()> {
-        if !self.down.lock().unwrap().remove(&node) {
-            return Ok(());
-        }
-        infra("kafka-server", &["start-node", path(&self.folder), &node.to_string()]).map(drop)
-    }
-
-    /// Sends a signal to a node: STOP makes it a black hole, CONT ends that.
-    pub fn signal_node(&self, node: usize, name: &str) -> Result<()> {
-        if self.down.lock().unwrap().contains(&node) {
-            return Ok(());
-        }
+    fn signal(&self, node: usize, name: &str) -> Result<()> {
         let pid = std::fs::read_to_string(self.folder.join(format!("node-{node}/pid")))?;
         let status = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status()?;
         ensure!(status.success(), "signal {name} could not be sent to broker node {node}");
