@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bolus_broker::{
-    Admin, BrokerConfig, ConsumerConfig, ErrorKind, Mechanism, Producer, Protocol, Secret, SecurityConfig,
+    Admin, BrokerConfig, ConsumerConfig, ErrorKind, Mechanism, OauthConfig, Producer, Protocol, Secret, SecurityConfig,
 };
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use support::{Event, Member, Starts, broker, fill, new_topic, number, unique};
 
@@ -211,5 +212,40 @@ async fn a_member_that_the_group_forgot_is_told_that_its_partitions_are_lost() {
     let again = member.take(3).await;
     assert!(again.iter().map(|record| record.offset).eq(0..3));
     assert!(again[0].generation > before[0].generation);
+    member.stop().await;
+}
+
+/// Tokens are fetched by the library itself, with the client's name and secret, before it talks to the broker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn oauth_tokens_are_asked_for_at_the_endpoint() {
+    let endpoint = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut broker = BrokerConfig::plaintext("127.0.0.1:1");
+    broker.security = SecurityConfig {
+        protocol: Protocol::SaslPlaintext,
+        mechanism: Some(Mechanism::OauthBearer),
+        oauth: Some(OauthConfig {
+            token_endpoint_url: format!("http://{}/token", endpoint.local_addr().unwrap()),
+            client_id: "bolus-client".into(),
+            client_secret: Some(Secret::new(SECRET)),
+            client_secret_file: None,
+            scope: Some("kafka".into()),
+        }),
+        ..SecurityConfig::default()
+    };
+    assert!(!format!("{broker:?}").contains(SECRET));
+    let config = ConsumerConfig::new(broker, unique("group"), vec!["any".into()]);
+    let member = Member::join(config, Starts::default());
+    let (mut stream, _) = tokio::time::timeout(support::PATIENCE, endpoint.accept()).await.unwrap().unwrap();
+    let mut request = Vec::new();
+    while !String::from_utf8_lossy(&request).contains("scope=kafka") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "{}", String::from_utf8_lossy(&request));
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    assert!(request.starts_with("POST /token") && request.contains("grant_type=client_credentials"), "{request}");
+    stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await.unwrap();
+    drop(stream);
+    let error = member.until_failed().await;
+    assert!(!error.to_string().contains(SECRET), "{error}");
+    drop(endpoint);
     member.stop().await;
 }

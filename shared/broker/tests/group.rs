@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bolus_broker::{BrokerConfig, ConsumerConfig, Record, Start, TopicPartition};
+use bolus_broker::{BrokerConfig, Consumer, ConsumerConfig, Control, Record, Start, TopicPartition};
 
 use support::{Event, Member, Starts, broker, fill, new_topic, unique, until};
 
@@ -168,4 +168,29 @@ async fn two_members_of_one_static_name_end_in_a_fatal_error_for_the_elder() {
     assert!(error.to_string().contains("group"), "{error}");
     elder.stop().await;
     younger.stop().await;
+}
+
+/// The old owner's silence holds the partitions back until the deadline, and no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_waits_for_its_reply_until_the_deadline() {
+    let Some(broker) = broker() else { return };
+    let topic = new_topic(&broker, 2).await;
+    let group = unique("group");
+    let mut config = config(&broker, &group, &topic);
+    config.revoke_timeout = Duration::from_secs(3);
+    let (consumer, mut control, _records) = Consumer::start(config.clone()).unwrap();
+    let Some(Control::Assigned { partitions, reply, .. }) = control.recv().await else { panic!("an assignment first") };
+    assert!(reply.send(partitions.into_iter().map(|partition| (partition, Start::Earliest)).collect()));
+
+    let second = Member::join(config, Starts::default());
+    let Some(Control::Revoked { partitions, lost, reply }) = control.recv().await else { panic!("a revocation next") };
+    assert_eq!((partitions.len(), lost), (1, false));
+    let asked = std::time::Instant::now();
+    until("the partition's new owner", || (second.owned() == partitions).then_some(())).await;
+    let waited = asked.elapsed();
+    assert!(waited > Duration::from_millis(2_900), "given up after {waited:?}, unanswered");
+    assert!(!reply.send(()), "the answer comes too late, and is told so");
+    second.stop().await;
+    drop(control);
+    consumer.stop().await.unwrap();
 }

@@ -58,7 +58,9 @@ impl Context {
         }
     }
 
+    /// Has the thread end, so the error is fatal to this consumer whatever its cause would say.
     pub fn fail(&self, error: BrokerError) {
+        let error = BrokerError::fatal(error.to_string());
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
@@ -79,7 +81,7 @@ impl Context {
             let position = match locate(consumer, partition, *start) {
                 Ok(position) => position,
                 Err(error) => {
-                    self.fail(BrokerError::new(error.kind(), format!("{}: {error}", self.name)));
+                    self.fail(BrokerError::fatal(format!("{}: {error}", self.name)));
                     return None;
                 }
             };

@@ -24,9 +24,9 @@ pub(super) struct Position {
 /// Turns a start into an offset.
 ///
 /// # Errors
-/// `Fatal` where a [`Start::Offset`] is not within the partition: beyond its end the topic was made anew, before its
-/// beginning retention removed what had not been read. Both need a person, and neither may pass in silence. `Retry`,
-/// with the consumer's end, where the broker does not tell what the group committed.
+/// Where a [`Start::Offset`] is not within the partition: beyond its end the topic was made anew, before its
+/// beginning retention removed what had not been read. Both need a person, and neither may pass in silence. Also
+/// where the broker does not tell what the group committed.
 pub(super) fn locate<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partition: &TopicPartition,
