@@ -4,10 +4,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test faults soak bench build fmt lint clean
+.PHONY: help demo up down test faults soak bench bench-stream build fmt lint clean
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: ## Build, label the CT series under tests/data into demo/lake, and query the result
 	@infra/demo
@@ -29,6 +29,9 @@ soak: ## The fault harness for an hour or SOAK_MINUTES, one seed after the other
 
 bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 	@infra/bench
+
+bench-stream: ## Measure the worker against its goals on real servers; writes tests/bench/STREAM_RESULTS.md
+	@infra/bench-stream
 
 build: ## Build the program and say where it is
 	@infra/bootstrap

@@ -47,11 +47,12 @@ class PeakMemory(threading.Thread):
                     self.mib = max(self.mib, int(line.split()[1]) / 1024)
 
 
-def run(command: list, cwd: Path | None = None, accepted=(0,)) -> Measured:
+def run(command: list, cwd: Path | None = None, accepted=(0,), environment: dict | None = None) -> Measured:
     """Runs `command`, which prints JSON lines; raises with its error output where its exit status is not `accepted`."""
     with tempfile.TemporaryFile("w+") as errors:
         begin = perf_counter()
-        process = subprocess.Popen(list(map(str, command)), cwd=cwd, stdout=subprocess.PIPE, stderr=errors, text=True)
+        words = list(map(str, command))
+        process = subprocess.Popen(words, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         memory = PeakMemory(process.pid)
         memory.start()
         lines, first = [], None
