@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// How old the broker's word on a partition's end may be when it reaches us, in milliseconds: it comes with each answer to
 /// a fetch, which takes half a second where there is nothing new, and is looked at once a second.
-const END_AGE_MS: u64 = 2_000;
+const END_AGE_MS: i64 = 2_000;
 
 /// Records that are taken and not done with, in order. Records are done in any order; only the unbroken prefix counts.
 #[derive(Debug, Default)]
@@ -59,24 +59,26 @@ impl Acks {
         self.pending.is_empty()
     }
 
-    /// The event time (when records were written) up to which all is done, in milliseconds since 1970: that of the latest
-    /// record, not the greatest, so that a record with a wrong time does harm only until the next.
-    ///
-    /// Where the partition has been read to its end (`at_end`) and nothing is in flight, time goes on from there by the
-    /// monotone clock, not by the wall clock; `None` where no record has told the time yet. A partition that lags and has not told the
-    /// time holds everything ([`i64::MIN`]).
+    /// What time it is by the clock of the records: that of the latest one, and since then our monotone clock. A record that
+    /// was written long before it was taken makes it late, never early.
     #[must_use]
-    pub fn progress(&self, at_end: bool, now_ms: u64) -> Option<i64> {
-        let at_end = at_end && self.is_idle();
-        match self.latest {
-            Some(latest) if at_end => {
-                let since_ms = now_ms.saturating_sub(latest.taken_ms).saturating_sub(END_AGE_MS);
-                Some(latest.event_ms.saturating_add(i64::try_from(since_ms).unwrap_or(i64::MAX)))
-            }
-            Some(latest) => Some(latest.event_ms),
-            None if at_end => None,
-            None => Some(i64::MIN),
+    pub fn event_clock_ms(&self, now_ms: u64) -> Option<i64> {
+        let latest = self.latest?;
+        let since_ms = i64::try_from(now_ms.saturating_sub(latest.taken_ms)).unwrap_or(i64::MAX);
+        Some(latest.event_ms.saturating_add(since_ms))
+    }
+
+    /// The event time (when records were written) up to which all is done, in milliseconds since 1970.
+    ///
+    /// That of the latest record, not the greatest, so that a record with a wrong time does harm only until the next. Where
+    /// the partition has been read to its end (`at_end`) and nothing is in flight, it is the present, `clock_ms`. A partition
+    /// that lags and has not told the time holds everything ([`i64::MIN`]).
+    #[must_use]
+    pub fn progress(&self, at_end: bool, clock_ms: i64) -> i64 {
+        if at_end && self.is_idle() {
+            return clock_ms.saturating_sub(END_AGE_MS);
         }
+        self.latest.map_or(i64::MIN, |latest| latest.event_ms)
     }
 }
 
@@ -104,21 +106,19 @@ mod tests {
             }
             let prefix = offsets.iter().take_while(|offset| finished.contains(offset)).last();
             prop_assert_eq!(acks.committable(), prefix.map(|last| last + 1));
-            prop_assert_eq!(acks.progress(false, 1_000_000), Some(prefix.map_or(i64::MIN, |last| last * 10)));
+            prop_assert_eq!(acks.progress(false, 1_000_000), prefix.map_or(i64::MIN, |last| last * 10));
             prop_assert_eq!(acks.is_idle(), finished.len() == offsets.len());
         }
     }
 
     #[test]
-    fn an_idle_partition_goes_on_by_the_monotone_clock_only_at_its_end() {
+    fn a_partition_at_its_end_is_as_far_as_the_clock() {
         let mut acks = Acks::default();
-        assert_eq!(acks.progress(true, 0), None);
-        assert_eq!(acks.progress(false, 0), Some(i64::MIN));
+        assert_eq!((acks.progress(true, 9_000), acks.progress(false, 9_000)), (7_000, i64::MIN));
         acks.take(7, Some(4_000), 1_000);
-        assert_eq!(acks.progress(true, 60_000), Some(i64::MIN), "in flight");
+        assert_eq!(acks.progress(true, 9_000), i64::MIN, "in flight");
         acks.done(7);
-        assert_eq!(acks.progress(false, 60_000), Some(4_000), "lagging");
-        assert_eq!(acks.progress(true, 60_000), Some(4_000 + 59_000 - 2_000));
-        assert_eq!(acks.progress(true, 500), Some(4_000), "never backwards from the record");
+        assert_eq!((acks.progress(true, 9_000), acks.progress(false, 9_000)), (7_000, 4_000));
+        assert_eq!((acks.event_clock_ms(61_000), acks.event_clock_ms(500)), (Some(64_000), Some(4_000)));
     }
 }

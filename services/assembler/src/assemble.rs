@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bolus_broker::{BrokerError, Control, ErrorKind, Record, Start, TopicPartition};
@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::{Assembly, Closed, Heard, Rules, Ticket};
-use crate::member::{Member, TICK};
+use crate::member::{Member, TICK, wall_clock_ms};
 use crate::meters::{ByLabel, Meters, PartitionLabels};
 use crate::outbox::Outbox;
 use crate::wire::{Internal, read};
@@ -227,14 +227,11 @@ impl Assemble {
 
     /// How far the slowest partition's event time is behind the clock; infinite while one's is not known.
     fn watermark_delay_seconds(&self) -> f64 {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
         let slowest = self.assembly.watermarks().map(|(_, watermark)| watermark.unwrap_or(i64::MIN)).min();
         match slowest.unwrap_or(i64::MAX) {
             i64::MIN => f64::INFINITY,
-            watermark => {
-                Duration::from_millis(u64::try_from(now_ms.saturating_sub(watermark)).unwrap_or(0)).as_secs_f64()
-            }
+            watermark => Duration::from_millis(u64::try_from(wall_clock_ms().saturating_sub(watermark)).unwrap_or(0))
+                .as_secs_f64(),
         }
     }
 
@@ -247,9 +244,7 @@ impl Assemble {
             owned.committed = Some(offset);
             offsets.push((TopicPartition::new(self.settings.internal.as_str(), partition), offset));
         }
-        if let Err(error) = self.member.consumer.commit(&offsets) {
-            tracing::warn!(%error, "offsets of the internal topic are not committed; records will be read again");
-        }
+        self.member.commit(&offsets);
     }
 
     fn labels(&self, partition: i32) -> PartitionLabels {

@@ -7,7 +7,7 @@
 //! 3. **Quiet**: nothing has come for it for `quiet`, in two clocks at once. By event time: the watermark, which is the
 //!    progress of the slowest partition of the object topics, is `quiet` past the event time of its latest object. So
 //!    nothing is closed while the first stage, or this one, lags. And by this process's monotone clock, so that a wall
-//!    clock that jumps, here or at the store, closes nothing early.
+//!    clock that jumps, here or at the broker, closes nothing early.
 //! 4. **Deadline**: its first object came `deadline` ago by the monotone clock. The one rule that a partition which
 //!    lags or is silent for ever cannot hold up. A restart begins it anew.
 //! 5. **Crowded**: more is open than may be, and it is the oldest.
@@ -171,6 +171,11 @@ impl Assembly {
         owned.next = Some(offset + 1);
         let (study, hash) = (study_hash(object), object_hash(object));
         if self.past.knows(study, hash) {
+            // A marker is written again with the same bytes to say the same of what has come since.
+            if object.kind == Kind::Marker && owned.open.contains_key(&study) {
+                self.close(partition, study, Why::Marker, None, now_ms);
+                return Heard::Taken;
+            }
             return Heard::Duplicate;
         }
         if !owned.open.contains_key(&study) {
@@ -284,7 +289,7 @@ impl Assembly {
     }
 
     /// For each partition, the event time up to which the first stage is known to have read everything; `None` while that is
-    /// not known, [`i64::MAX`] where all is read and nothing tells the time.
+    /// not known.
     pub fn watermarks(&self) -> impl Iterator<Item = (i32, Option<i64>)> {
         self.partitions.iter().map(|(number, (_, owned))| (*number, owned.watermark.at()))
     }

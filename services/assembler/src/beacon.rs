@@ -44,14 +44,14 @@ impl Beacon {
     }
 
     /// Tells how far the partitions are that this process owns. Gives itself back, so that rounds never overlap.
-    pub async fn tell(mut self, at: Vec<(String, i32, Option<i64>)>) -> Self {
+    pub async fn tell(mut self, at: Vec<(String, i32, i64)>) -> Self {
         if let Err(error) = self.try_tell(at).await {
             tracing::warn!(%error, "the second stage was not told how far the first is");
         }
         self
     }
 
-    async fn try_tell(&mut self, at: Vec<(String, i32, Option<i64>)>) -> Result<(), BrokerError> {
+    async fn try_tell(&mut self, at: Vec<(String, i32, i64)>) -> Result<(), BrokerError> {
         let counts = self.counts().await?;
         let payload = Internal::Progress(Progress { of: counts.objects, at }).to_json();
         let (outbox, topic) = (&self.outbox, self.internal.as_str());

@@ -1,14 +1,20 @@
 //! What both stages do as members of their groups.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use bolus_broker::{Consumer, ConsumerConfig, Control, ControlEvents, Records};
+use bolus_broker::{Consumer, ConsumerConfig, Control, ControlEvents, Records, TopicPartition};
 
 /// How often a stage looks at the time: closes studies, commits offsets, tells metrics.
 pub const TICK: Duration = Duration::from_millis(250);
 /// A stage that has not turned for so long is stuck.
 pub const STUCK: Duration = Duration::from_secs(60);
+
+/// The wall clock in milliseconds since 1970.
+pub fn wall_clock_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// A member of a consumer group.
 #[derive(Debug)]
@@ -31,6 +37,16 @@ impl Member {
         let (consumer, controls, records) =
             Consumer::start(config).with_context(|| format!("cannot join the group {group}"))?;
         Ok(Self { consumer, controls, records })
+    }
+
+    /// Commits offsets, each the next to read.
+    pub fn commit(&self, offsets: &[(TopicPartition, i64)]) {
+        if offsets.is_empty() {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(offsets) {
+            tracing::warn!(%error, "offsets are not committed; records will be read again");
+        }
     }
 
     /// Leaves the group; what is still owned is given up as it is, so offsets should be committed before.

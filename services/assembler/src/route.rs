@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acks::Acks;
 use crate::beacon::Beacon;
-use crate::member::{Member, TICK};
+use crate::member::{Member, TICK, wall_clock_ms};
 use crate::meters::{Meters, PartitionLabels};
 use crate::router::Router;
 
@@ -60,6 +60,8 @@ struct Route {
     beacon: Option<Beacon>,
     round: OptionFuture<BoxFuture<'static, Beacon>>,
     started: Instant,
+    /// The wall clock's milliseconds since 1970 at `started`.
+    began_ms: i64,
     told: Instant,
 }
 
@@ -77,6 +79,7 @@ pub async fn run(settings: Settings, member: Member, beacon: Beacon, cancel: Can
         beacon: Some(beacon),
         round: None.into(),
         started,
+        began_ms: wall_clock_ms(),
         told: started,
     };
     let outcome = route.turn(&cancel).await;
@@ -194,12 +197,12 @@ impl Route {
     }
 
     fn tell(&mut self, lags: &HashMap<TopicPartition, Option<i64>>) {
-        let now_ms = self.now_ms();
+        let clock_ms = self.clock_ms();
         let at = self.owned.iter().map(|(partition, owned)| {
             let at_end = lags.get(partition) == Some(&Some(0));
-            (partition.topic.to_string(), partition.partition, owned.acks.progress(at_end, now_ms))
+            (partition.topic.to_string(), partition.partition, owned.acks.progress(at_end, clock_ms))
         });
-        let at: Vec<(String, i32, Option<i64>)> = at.collect();
+        let at: Vec<(String, i32, i64)> = at.collect();
         if at.is_empty() {
             return;
         }
@@ -217,9 +220,15 @@ impl Route {
             Some((partition.clone(), offset))
         });
         let offsets: Vec<(TopicPartition, i64)> = new.collect();
-        if let Err(error) = self.member.consumer.commit(&offsets) {
-            tracing::warn!(%error, "offsets of the object topics are not committed; records will be read again");
-        }
+        self.member.commit(&offsets);
+    }
+
+    /// The present by the clock of the events: the wall clock as it was when we began, carried on by the monotone clock so
+    /// that it never jumps, or the records' own where that is ahead.
+    fn clock_ms(&self) -> i64 {
+        let now_ms = self.now_ms();
+        let ours_ms = self.began_ms.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX));
+        self.owned.values().filter_map(|owned| owned.acks.event_clock_ms(now_ms)).fold(ours_ms, i64::max)
     }
 
     fn now_ms(&self) -> u64 {

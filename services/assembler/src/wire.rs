@@ -8,10 +8,9 @@
 //! object topics that the sender owns. It is sent only after all that it covers has been acknowledged, so who reads it
 //! has read all of that before:
 //! ```json
-//! {"type":"progress","of":3,"at":[["bolus.objects",0,1767225600000],["bolus.objects",1,null]]}
+//! {"type":"progress","of":3,"at":[["bolus.objects",0,1767225600000],["bolus.objects",1,1767225598000]]}
 //! ```
-//! `of` is the number of partitions of all object topics; a time is in milliseconds since 1970; `null` stands for a
-//! partition that is read to its end and has not held anything to tell the time by.
+//! `of` is the number of partitions of all object topics; a time is in milliseconds since 1970.
 //!
 //! Fields may be added; a reader passes over those that it does not know. A record of an unknown `type` is counted and
 //! passed over, so that versions can run side by side during an upgrade.
@@ -77,8 +76,8 @@ pub enum Kind {
 pub struct Progress {
     /// How many partitions all object topics have together.
     pub of: usize,
-    /// Topic, partition, and the event time up to which it is read; `None`: read to its end, and time unknown.
-    pub at: Vec<(String, i32, Option<i64>)>,
+    /// Topic, partition, and the event time up to which it is read.
+    pub at: Vec<(String, i32, i64)>,
 }
 
 impl Internal<'_> {
@@ -131,10 +130,9 @@ mod tests {
         assert!(
             matches!(read(object), Ok(Internal::Object(object)) if object.study == "a/b" && object.kind == Kind::Slice)
         );
-        let progress =
-            br#"{"type":"progress","of":3,"at":[["bolus.objects",0,1767225600000],["bolus.objects",1,null]]}"#;
+        let progress = br#"{"type":"progress","of":3,"at":[["bolus.objects",0,1767225600000],["bolus.objects",1,-5]]}"#;
         assert!(
-            matches!(read(progress), Ok(Internal::Progress(progress)) if progress.of == 3 && progress.at[1].2.is_none())
+            matches!(read(progress), Ok(Internal::Progress(progress)) if progress.of == 3 && progress.at[1].2 == -5)
         );
         assert!(read(br#"{"type":"other"}"#).is_err());
     }

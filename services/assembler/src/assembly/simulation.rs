@@ -80,7 +80,9 @@ struct World {
     position: Vec<usize>,
     committed: Vec<usize>,
     unacknowledged: Vec<(Ticket, usize)>,
-    read: BTreeMap<u32, BTreeMap<u32, i64>>,
+    read: BTreeMap<u32, BTreeSet<u32>>,
+    /// Of each study that is open, the event time of the latest object that came for this revision.
+    latest_ms: BTreeMap<u32, i64>,
     emitted: Vec<Emitted>,
     objects: u32,
     /// Check that quiet closes nothing for which something is on its way.
@@ -100,6 +102,7 @@ impl World {
             committed: vec![0; PARTITIONS],
             unacknowledged: Vec::new(),
             read: BTreeMap::new(),
+            latest_ms: BTreeMap::new(),
             emitted: Vec::new(),
             objects: 0,
             strict,
@@ -172,7 +175,8 @@ impl World {
     fn tell_progress(&mut self) {
         let at = self.route.iter().enumerate().map(|(source, (position, _, acks))| {
             let at_end = *position == self.topics[source].len();
-            ("objects".to_owned(), i32::try_from(source).unwrap(), acks.progress(at_end, self.now_ms))
+            let clock_ms = EPOCH_MS + i64::try_from(self.now_ms).unwrap();
+            ("objects".to_owned(), i32::try_from(source).unwrap(), acks.progress(at_end, clock_ms))
         });
         let progress = Progress { of: SOURCES, at: at.collect() };
         for partition in &mut self.internal {
@@ -189,8 +193,11 @@ impl World {
             match record {
                 Record::Progress(progress) => self.assembly.progress(number, offset, progress),
                 Record::Object(made) => {
-                    self.read.entry(made.study).or_default().insert(made.object, made.event_ms);
-                    self.assembly.object(number, offset, self.now_ms, &made.incoming());
+                    self.read.entry(made.study).or_default().insert(made.object);
+                    if self.assembly.object(number, offset, self.now_ms, &made.incoming()) == Heard::Taken {
+                        let latest_ms = self.latest_ms.entry(made.study).or_insert(made.event_ms);
+                        *latest_ms = made.event_ms.max(*latest_ms);
+                    }
                 }
             }
             self.take_closed();
@@ -211,7 +218,8 @@ impl World {
             if self.strict && closed.why == Why::Quiet {
                 self.check_nothing_was_on_its_way(study);
             }
-            let read = self.read.get(&study).into_iter().flat_map(BTreeMap::keys).copied().collect();
+            self.latest_ms.remove(&study);
+            let read = self.read.get(&study).cloned().unwrap_or_default();
             self.unacknowledged.push((closed.ticket, self.emitted.len()));
             self.emitted.push(Emitted { study, read, written: false });
         }
@@ -220,8 +228,8 @@ impl World {
     /// However far either stage lags: what has not been read of the study lies at least `quiet` after what has been.
     fn check_nothing_was_on_its_way(&self, study: u32) {
         let read = &self.read[&study];
-        let last_ms = read.values().max().unwrap();
-        for made in self.topics.iter().flatten().filter(|made| made.study == study && !read.contains_key(&made.object))
+        let last_ms = self.latest_ms[&study];
+        for made in self.topics.iter().flatten().filter(|made| made.study == study && !read.contains(&made.object))
         {
             let apart_ms = made.event_ms - last_ms;
             assert!(

@@ -31,13 +31,8 @@ pub(super) fn study_hash(object: &Incoming<'_>) -> StudyHash {
 }
 
 /// The identity of an object: a second notification of the same bytes has the same.
-///
-/// A marker is written again with the same bytes to say the same again, so the time tells two of them apart.
 pub(super) fn object_hash(object: &Incoming<'_>) -> ObjectHash {
     let key = object.key.as_bytes();
-    if object.kind == Kind::Marker {
-        return digest(&[key, b"time", &object.time.to_be_bytes()]);
-    }
     match (&object.etag, &object.version, object.size) {
         (Some(etag), _, _) => digest(&[key, b"etag", etag.as_bytes()]),
         (None, Some(version), _) => digest(&[key, b"version", version.as_bytes()]),

@@ -31,7 +31,7 @@ fn slice<'a>(study: &'a str, name: u32, event_ms: i64) -> Incoming<'a> {
     }
 }
 
-fn at(event_ms: Option<i64>) -> Progress {
+fn at(event_ms: i64) -> Progress {
     Progress { of: 1, at: vec![("objects".to_owned(), 0, event_ms)] }
 }
 
@@ -39,7 +39,7 @@ fn at(event_ms: Option<i64>) -> Progress {
 fn assembly(rules: Rules) -> Assembly {
     let mut assembly = Assembly::new(rules);
     assembly.assign(0, 1);
-    assembly.progress(0, 0, at(None));
+    assembly.progress(0, 0, at(i64::MAX));
     assembly
 }
 
@@ -77,9 +77,9 @@ fn nothing_is_quiet_while_the_first_stage_lags_or_is_not_heard_of() {
     assembly.assign(0, 1);
     assembly.object(0, 1, 0, &slice("a", 1, 1_000_000));
     assert_eq!(closed_at(&mut assembly, 500_000), [], "not heard of");
-    assembly.progress(0, 2, at(Some(1_059_999)));
+    assembly.progress(0, 2, at(1_059_999));
     assert_eq!(closed_at(&mut assembly, 600_000), [], "lags");
-    assembly.progress(0, 3, at(Some(1_060_000)));
+    assembly.progress(0, 3, at(1_060_000));
     assert_eq!(closed_at(&mut assembly, 600_000), [("a".into(), 0, Why::Quiet)]);
 }
 
@@ -117,6 +117,9 @@ fn a_marker_closes_at_once_also_a_study_without_objects() {
     assembly.object(0, 2, 1, &marker);
     assert_eq!(closed_at(&mut assembly, 1), [("a".into(), 0, Why::Marker)]);
     assert_eq!(assembly.object(0, 3, 2, &marker), Heard::Duplicate);
+    assembly.object(0, 3, 2, &slice("a", 2, 0));
+    assembly.object(0, 3, 2, &marker);
+    assert_eq!(closed_at(&mut assembly, 2), [("a".into(), 1, Why::Marker)], "written again after a late slice");
     let other = Incoming { kind: Kind::Marker, key: "b/_SUCCESS".into(), ..slice("b", 0, 0) };
     assembly.object(0, 4, 3, &other);
     assert_eq!(closed_at(&mut assembly, 3), [("b".into(), 0, Why::Marker)]);
@@ -217,22 +220,22 @@ fn clock_jumps_close_nothing_early_and_nothing_never() {
             let event_ms = i64::from(second) * 1_000 + if second >= 100 { jump } else { 0 };
             for study in ["a", "b"] {
                 assembly.object(0, offset, now_ms, &slice(study, second, event_ms));
-                assembly.progress(0, offset + 1, at(Some(event_ms)));
+                assembly.progress(0, offset + 1, at(event_ms));
                 offset += 2;
             }
             assert_eq!(closed_at(&mut assembly, now_ms), [], "jump {jump} at second {second}");
         }
         // Idle: time goes on from the latest record by the monotone clock.
         let last_event_ms = 299_000 + jump;
-        assembly.progress(0, offset, at(Some(last_event_ms + 59_000)));
+        assembly.progress(0, offset, at(last_event_ms + 59_000));
         assert_eq!(closed_at(&mut assembly, 358_000), []);
-        assembly.progress(0, offset + 1, at(Some(last_event_ms + 60_000)));
+        assembly.progress(0, offset + 1, at(last_event_ms + 60_000));
         // A jump back leaves the studies that were open across it with a latest object in the future: their deadline closes them.
         let expected = if jump > 0 { [2, 0] } else { [0, 2] };
         assert_eq!([359_000, DEADLINE_MS].map(|now_ms| closed_at(&mut assembly, now_ms).len()), expected);
         // What begins after the jump closes as ever.
         assembly.object(0, offset + 2, DEADLINE_MS, &slice("c", 1, last_event_ms + 60_000));
-        assembly.progress(0, offset + 3, at(Some(last_event_ms + 120_000)));
+        assembly.progress(0, offset + 3, at(last_event_ms + 120_000));
         assert_eq!(closed_at(&mut assembly, DEADLINE_MS + 60_000), [("c".into(), 0, Why::Quiet)]);
     }
 }

