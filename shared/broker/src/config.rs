@@ -84,6 +84,8 @@ impl BrokerConfig {
         client.set("log.connection.close", "false").set_log_level(RDKafkaLogLevel::Info);
         // A topic that is made, or grows, while we run is seen so soon; the library would take five minutes.
         client.set("topic.metadata.refresh.interval.ms", "10000");
+        // A broker that comes back is met again within so long; the library would take up to ten seconds.
+        client.set("reconnect.backoff.max.ms", "2000");
         self.security.apply(&mut client)?;
         for (key, value) in &self.properties {
             if is_reserved(key) {
