@@ -229,8 +229,7 @@ impl World {
     fn check_nothing_was_on_its_way(&self, study: u32) {
         let read = &self.read[&study];
         let last_ms = self.latest_ms[&study];
-        for made in self.topics.iter().flatten().filter(|made| made.study == study && !read.contains(&made.object))
-        {
+        for made in self.topics.iter().flatten().filter(|made| made.study == study && !read.contains(&made.object)) {
             let apart_ms = made.event_ms - last_ms;
             assert!(
                 apart_ms >= i64::try_from(QUIET_MS).unwrap(),

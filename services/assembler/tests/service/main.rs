@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bolus_events::{StudyContent, StudyEvent};
 use shapes::{SHAPES, Shape, created, records};
-use world::World;
+use world::{FIRST, World};
 
 /// Numbers that a seed repeats (splitmix64).
 struct Random(u64);
@@ -34,16 +34,21 @@ impl Random {
     }
 }
 
-/// Kills the program at random moments while notifications of every vendor's shape come in over several partitions, and
-/// checks that every study comes out with its last object. `BOLUS_TEST_SEED` repeats a run.
+/// Kills the program at random moments, two processes of it, while notifications of every vendor's shape come in over several
+/// partitions, and checks that every study comes out with its last object. `BOLUS_TEST_SEED` repeats a run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_by_kill_9() {
     let Some(world) = World::new("kills").await else { return };
     let mut random = Random::new();
-    let mut running = world.start("1s");
+    let mut names = vec![FIRST];
+    let mut running = vec![world.start("1s", FIRST)];
     let mut last: BTreeMap<String, (i32, i64)> = BTreeMap::new();
     let mut kill_at = Instant::now() + Duration::from_millis(2_500);
     for slice in 0..12 {
+        if slice == 4 {
+            names.push("two");
+            running.push(world.start("1s", "two"));
+        }
         for study in 0..20 {
             let folder = world.key(&format!("study-{study}"));
             let shape = SHAPES[(slice + study) % SHAPES.len()];
@@ -55,12 +60,15 @@ async fn nothing_is_lost_by_kill_9() {
             }
             tokio::time::sleep(Duration::from_millis(random.below(80))).await;
             if Instant::now() > kill_at {
-                running.kill();
-                running = world.start("1s");
+                let victim = usize::try_from(random.below(names.len() as u64)).unwrap();
+                running.remove(victim).kill();
+                running.insert(victim, world.start("1s", names[victim]));
                 kill_at = Instant::now() + Duration::from_millis(500 + random.below(5_500));
             }
         }
     }
+    // The other one takes over, once the group misses the first: a static member does not leave by itself.
+    assert!(running.remove(0).terminate().success());
     for (study, offset) in &last {
         world
             .wait(study, |world| {
@@ -76,14 +84,14 @@ async fn nothing_is_lost_by_kill_9() {
         assert_eq!(ready.key, format!("{}/{}", world.bucket, ready.study()));
     }
     assert_eq!(world.forwarded(), BTreeMap::new());
-    assert!(running.terminate().success());
+    assert!(running.remove(0).terminate().success());
 }
 
 /// What becomes of late slices, duplicates, archives, markers, study events, deletes and junk, and what the program tells.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_goes_where_it_belongs() {
     let Some(world) = World::new("rules").await else { return };
-    let running = world.start("2s");
+    let running = world.start("2s", FIRST);
     let slice = |study: &str, name: &str| {
         created(Shape::Minio, &world.bucket, &world.key(&format!("{study}/{name}")), &format!("etag-{name}"))
     };

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The name of the first member of the groups.
+pub const FIRST: &str = "one";
+
 pub struct World {
     pub bucket: String,
     pub admin: Admin,
@@ -114,10 +117,12 @@ impl World {
         self.producer.send(&self.topic("objects"), payload.as_bytes(), payload.as_bytes(), &[]).await.unwrap()
     }
 
-    pub fn config(&self, quiet: &str) -> String {
-        let Self { servers, name, listen, .. } = self;
+    fn config(&self, quiet: &str, instance: &str) -> String {
+        let Self { servers, name, .. } = self;
+        // The tests ask only the first one how it is.
+        let listen = if instance == FIRST { &self.listen } else { "127.0.0.1:0" };
         format!(
-            "[kafka]\nservers = \"{servers}\"\n[consumer]\ngroup = \"{name}\"\ninstance_id = \"one\"\n\
+            "[kafka]\nservers = \"{servers}\"\n[consumer]\ngroup = \"{name}\"\ninstance_id = \"{instance}\"\nsession_timeout = \"6s\"\n\
              [topics]\nobjects = [\"{name}.objects\"]\ninternal = \"{name}.by-study\"\ninternal_partitions = 2\n\
              internal_replication = 1\nstudies = \"{name}.studies\"\n\
              [study]\nquiet = \"{quiet}\"\nprogress = \"250ms\"\n[http]\nlisten = \"{listen}\"\n"
@@ -125,10 +130,10 @@ impl World {
     }
 
     /// Starts the program. Its log goes to a file that is printed where a test fails.
-    pub fn start(&self, quiet: &str) -> Running {
-        let config = self.folder.path().join("assembler.toml");
-        std::fs::write(&config, self.config(quiet)).unwrap();
-        let log = self.folder.path().join("assembler.log");
+    pub fn start(&self, quiet: &str, instance: &str) -> Running {
+        let config = self.folder.path().join(format!("{instance}.toml"));
+        std::fs::write(&config, self.config(quiet, instance)).unwrap();
+        let log = self.folder.path().join(format!("{instance}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolus-assembler"));
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
