@@ -90,7 +90,7 @@ async fn what_is_no_study_ends_as_one_failed_row() {
         row(plain_object, "failed", "bad_event"),
         row(&nowhere.to_json(), "failed", "nothing_found"),
         row(&no_images.to_json(), "refused", "not_dicom"),
-        row(&no_bucket.to_json(), "failed", "nothing_found"),
+        row(&no_bucket.to_json(), "failed", "store_unavailable"),
         row(&gone.to_json(), "failed", "nothing_found"),
     ];
     expected.sort();

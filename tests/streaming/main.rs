@@ -8,4 +8,6 @@ mod config;
 mod crashes;
 mod events;
 mod group;
+mod secure;
+mod telemetry;
 mod world;

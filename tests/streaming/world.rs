@@ -10,6 +10,7 @@ use bolus_broker::{Admin, BrokerConfig, NewTopic, Producer};
 use bolus_events::StudyEvent;
 use bolus_lake::Lake;
 use bolus_testkit::SyntheticSeries;
+use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
@@ -42,7 +43,8 @@ struct Store {
     secret_key: String,
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable that the servers' starters print; none where it is not set.
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(format!("BOLUS_TEST_{name}")).ok().filter(|value| !value.is_empty())
 }
 
@@ -111,7 +113,18 @@ impl World {
 
     /// Sends one record; gives its partition and offset.
     pub async fn publish(&self, topic: &str, key: &[u8], payload: &[u8]) -> (i32, i64) {
-        self.producer.send(topic, key, payload, &[]).await.unwrap()
+        self.publish_with(topic, key, payload, &[]).await
+    }
+
+    /// Sends one record with headers.
+    pub async fn publish_with(
+        &self,
+        topic: &str,
+        key: &[u8],
+        payload: &[u8],
+        headers: &[(String, Bytes)],
+    ) -> (i32, i64) {
+        self.producer.send(topic, key, payload, headers).await.unwrap()
     }
 
     /// A worker's configuration: short times, and what `more` adds or replaces as `key=value` of the environment.
