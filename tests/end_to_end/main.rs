@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod archives;
+mod failures;
 mod faults;
 mod identity;
 mod inspect;
+mod kafka;
 mod label;
+mod reconcile;
 mod s3;
+mod submit;
 mod support;

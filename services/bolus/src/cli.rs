@@ -1,9 +1,15 @@
 //! The command line's arguments.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
+use bolus::backfill::BrokerArgs;
+use bolus_events::StudyRule;
 use bolus_inference::DeviceChoice;
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
+
+use crate::commands::reconcile::StudyState;
 
 /// The bundle that is used where none is named.
 const DEFAULT_MODEL: &str = "torso-b4";
@@ -33,6 +39,18 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Query the lake: table `labels`, views `series_labels`, `slice_scores`, `failures`.
     Sql(SqlArgs),
+    /// Send the studies of an archive in S3 to the workers, by way of Kafka.
+    ///
+    /// Goes on where a stopped run of the same command ended; what a crash may send twice the workers recognise.
+    /// Exit status: 0 all sent, 3 some keys or studies were refused or the run was stopped, 1 nothing could be done.
+    Submit(SubmitArgs),
+    /// Compare what a bucket holds with what the lake has labelled, and send what is missing.
+    ///
+    /// Exit status: 0 nothing is missing or all that was has been sent, 3 something is missing, 1 nothing could be done.
+    Reconcile(ReconcileArgs),
+    /// List what failed and was not labelled since, and send it to the workers again.
+    #[command(subcommand)]
+    Failures(FailuresCommand),
     /// Look after the lake.
     #[command(subcommand)]
     Lake(LakeCommand),
@@ -143,4 +161,143 @@ pub enum LakeCommand {
         #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = DEFAULT_LAKE)]
         lake: String,
     },
+}
+
+/// How a bucket is gone through.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which objects are one study: `parent` (the folder they lie in), `depth=N` (the first N folders of the key) or
+    /// `pattern=REGEX` (what it matches from the key's beginning). The assembler must have the same rule.
+    #[arg(long = "studies-by", value_name = "RULE", default_value = "parent")]
+    pub rule: StudyRule,
+    /// Listing requests at a time.
+    #[arg(long = "list-requests", value_name = "N", default_value = "32")]
+    pub requests: NonZeroUsize,
+}
+
+/// Arguments of `bolus submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// The archive: s3://bucket/prefix.
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// Most studies a second.
+    #[arg(long, value_name = "N")]
+    pub rate: Option<NonZeroU32>,
+    /// Only studies with an object written at or after this time, as 2026-01-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<DateTime<Utc>>,
+    /// Stop after so many studies; the same command then goes on with the next.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// List and count, send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where an unfinished run is remembered; by default below the user's folder of states ($XDG_STATE_HOME/bolus).
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Begin anew, whatever an earlier run has done.
+    #[arg(long)]
+    pub restart: bool,
+    /// Print the summary as a JSON line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bolus reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// What to compare with the lake: s3://bucket/prefix.
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    /// The lake: a folder or s3://bucket/prefix.
+    #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = DEFAULT_LAKE)]
+    pub lake: String,
+    #[command(flatten)]
+    pub list: ListArgs,
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    /// Count only rows of the bundle of this name.
+    #[arg(long, value_name = "NAME")]
+    pub bundle: Option<String>,
+    /// Read the headers of every study that has rows and compare the rows' keys with those of `--model`: exact, and slow.
+    #[arg(long)]
+    pub deep: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Send studies in these states to the workers: missing and stale, unless said otherwise as in --submit=missing,failed.
+    #[arg(
+        long,
+        value_name = "STATES",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_values = ["missing", "stale"],
+    )]
+    pub submit: Option<Vec<StudyState>>,
+    /// Most studies a second that are submitted.
+    #[arg(long, value_name = "N")]
+    pub rate: Option<NonZeroU32>,
+    /// Write the studies that are not ok into this file too, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print JSON lines instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Subcommands of `bolus failures`.
+#[derive(Debug, Subcommand)]
+pub enum FailuresCommand {
+    /// List what failed and has had no other outcome since.
+    List {
+        #[command(flatten)]
+        choice: FailureArgs,
+        /// Print JSON lines instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send the events of what failed to the workers again.
+    ///
+    /// Exit status: 0 all sent, 3 some have no event that can be sent, 1 nothing could be sent.
+    Replay(ReplayArgs),
+}
+
+/// Which failures.
+#[derive(Debug, Args)]
+pub struct FailureArgs {
+    /// The lake: a folder or s3://bucket/prefix.
+    #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = DEFAULT_LAKE)]
+    pub lake: String,
+    /// Only those with this reason, such as store_unavailable.
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// Only those whose row key begins so.
+    #[arg(long, value_name = "PREFIX")]
+    pub key: Option<String>,
+    /// Only those since this time, as 2026-01-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `bolus failures replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub choice: FailureArgs,
+    /// All that failed; needed where no other choice is made.
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    /// Send messages that are no event of a known shape too, as they came.
+    #[arg(long)]
+    pub raw: bool,
+    /// Print the summary as a JSON line.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -20,6 +20,9 @@ async fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Label(args) => commands::label::run(args).await,
         Command::Inspect(args) => commands::inspect::run(args).await,
+        Command::Submit(args) => commands::submit::run(args).await,
+        Command::Reconcile(args) => commands::reconcile::run(args).await,
+        Command::Failures(command) => commands::failures::run(command).await,
         Command::Sql(args) => commands::lake::sql(args).await,
         Command::Lake(command) => commands::lake::run(command).await,
         Command::Completions { shell } => commands::completions(shell),

@@ -1,8 +1,11 @@
 //! One module a subcommand.
 
+pub mod failures;
 pub mod inspect;
 pub mod label;
 pub mod lake;
+pub mod reconcile;
+pub mod submit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

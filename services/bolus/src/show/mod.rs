@@ -1,12 +1,14 @@
 //! What people see: tables, errors, progress. Standard output carries results, standard error everything else.
 
 mod progress;
+mod spinner;
 
 use std::io::{ErrorKind, IsTerminal};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 pub use progress::Display;
+pub use spinner::Spinner;
 
 /// A table for people; `numeric` columns are aligned to the right.
 pub fn table(headers: &[String], rows: Vec<Vec<String>>, numeric: &[bool]) -> Table {

@@ -1,0 +1,351 @@
+//! `bolus failures`: what failed and was not labelled since, and sending it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bolus::backfill::Sender;
+use bolus_broker::ErrorKind;
+use bolus_events::{Event, ObjectKey, StudyContent, StudyEvent, StudyObject};
+use chrono::Utc;
+use serde::Serialize;
+
+use super::{SOME_REFUSED, lake};
+use crate::cli::{FailureArgs, FailuresCommand, ReplayArgs};
+use crate::report::json_line;
+use crate::show;
+
+/// Rows of the table; beyond, only counts are shown.
+const MOST_TABLE_ROWS: usize = 1000;
+/// How replayed events name their maker.
+const SOURCE: &str = "bolus/replay";
+/// What the worker puts before an event that is not text, in base64.
+const BASE64_MARK: &str = "base64:";
+
+/// Runs the command.
+pub async fn run(command: FailuresCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        FailuresCommand::List { choice, json } => list(&choice, json).await,
+        FailuresCommand::Replay(args) => replay(&args).await,
+    }
+}
+
+/// One failed row.
+struct Failure {
+    row_key: String,
+    reason_code: String,
+    reason: String,
+    series_uid: String,
+    source_uri: String,
+    bundle: String,
+    attempts: String,
+    created_at: String,
+    /// The event as received; empty where there was none.
+    event: String,
+}
+
+impl Failure {
+    /// The columns of [`query`], in its order.
+    fn of(row: Vec<String>) -> Option<Self> {
+        let [row_key, reason_code, reason, series_uid, source_uri, bundle, attempts, created_at, event] =
+            <[String; 9]>::try_from(row).ok()?;
+        Some(Self { row_key, reason_code, reason, series_uid, source_uri, bundle, attempts, created_at, event })
+    }
+}
+
+/// The failed rows that no newer row of the same series or file under the same bundle replaces. An event that failed as a whole
+/// is a row without a series: any newer row at or below its place replaces it.
+fn query(choice: &FailureArgs) -> String {
+    let text = |value: &str| value.replace('\'', "''");
+    let mut conditions = String::new();
+    if let Some(reason) = &choice.reason {
+        conditions += &format!(" AND reason_code = '{}'", text(reason));
+    }
+    if let Some(key) = &choice.key {
+        conditions += &format!(" AND starts_with(row_key, '{}')", text(key));
+    }
+    if let Some(since) = choice.since {
+        conditions += &format!(" AND CAST(created_at AS BIGINT) >= {}", since.timestamp_micros());
+    }
+    format!(
+        "SELECT row_key, reason_code, reason, series_instance_uid, source_uri, bundle_name, attempts, created_at, event
+         FROM (
+             SELECT *, coalesce(series_instance_uid, source_uri) AS who FROM labels WHERE status = 'failed'{conditions}
+         ) f
+         LEFT ANTI JOIN (
+             SELECT coalesce(series_instance_uid, source_uri) AS newer_who, bundle_name AS newer_bundle,
+                    created_at AS newer_at
+             FROM labels
+         ) n ON who = newer_who AND bundle_name = newer_bundle AND newer_at > created_at
+         LEFT ANTI JOIN (
+             SELECT source_uri || '/' AS below, bundle_name AS below_bundle, created_at AS below_at FROM labels
+         ) b ON bundle_name = below_bundle AND series_instance_uid IS NULL AND below_at > created_at
+                AND starts_with(below, rtrim(source_uri, '/') || '/')
+         ORDER BY created_at DESC, row_key"
+    )
+}
+
+/// `bolus failures list`.
+async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let lake = lake::open(&choice.lake).await?;
+    let mut result = lake.sql(&query(choice)).await?;
+    let (mut table, mut reasons, mut count) = (Vec::new(), BTreeMap::<String, usize>::new(), 0);
+    while let Some(rows) = result.next_rows().await? {
+        for failure in rows.into_iter().filter_map(Failure::of) {
+            count += 1;
+            *reasons.entry(failure.reason_code.clone()).or_insert(0) += 1;
+            if json {
+                json_line(&failure.line())?;
+            } else if table.len() < MOST_TABLE_ROWS {
+                table.push(failure.cells());
+            }
+        }
+    }
+    #[derive(Serialize)]
+    struct SummaryLine {
+        r#type: &'static str,
+        failures: usize,
+        by_reason: BTreeMap<String, usize>,
+    }
+    if json {
+        json_line(&SummaryLine { r#type: "summary", failures: count, by_reason: reasons })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut output = std::io::stdout().lock();
+    if !table.is_empty() {
+        let headers = ["key", "reason", "series or source", "attempts", "when", "event"].map(str::to_owned);
+        writeln!(output, "{}", show::table(&headers, table, &[false, false, false, true, false, false]))?;
+    }
+    let reasons: Vec<String> = reasons.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+    writeln!(output, "{}{reasons}", show::counted(count, "failure", "failures"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A failure as a JSON line.
+#[derive(Serialize)]
+struct FailureLine<'a> {
+    r#type: &'static str,
+    row_key: &'a str,
+    reason_code: &'a str,
+    reason: &'a str,
+    series_instance_uid: Option<&'a str>,
+    source_uri: &'a str,
+    bundle_name: &'a str,
+    attempts: u32,
+    created_at: &'a str,
+    /// Whether an event led here, which `replay` can send again.
+    has_event: bool,
+}
+
+impl Failure {
+    fn line(&self) -> FailureLine<'_> {
+        FailureLine {
+            r#type: "failure",
+            row_key: &self.row_key,
+            reason_code: &self.reason_code,
+            reason: &self.reason,
+            series_instance_uid: Some(self.series_uid.as_str()).filter(|uid| !uid.is_empty()),
+            source_uri: &self.source_uri,
+            bundle_name: &self.bundle,
+            attempts: self.attempts.parse().unwrap_or(1),
+            created_at: &self.created_at,
+            has_event: !self.event.is_empty(),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let name = if self.series_uid.is_empty() {
+            self.source_uri.clone()
+        } else {
+            show::series_name(&self.source_uri, &self.series_uid)
+        };
+        let key = self.row_key.chars().take(12).collect();
+        let reason = format!("{}: {}", self.reason_code, self.reason.chars().take(80).collect::<String>());
+        let event = if self.event.is_empty() { "no" } else { "yes" };
+        vec![key, reason, name, self.attempts.clone(), self.created_at.clone(), event.to_owned()]
+    }
+}
+
+/// What a replay tells at its end.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    /// Failed rows chosen.
+    failures: usize,
+    /// Events sent: rows of one event share it.
+    sent: usize,
+    /// Rows without an event, as `bolus label` makes them.
+    without_event: usize,
+    /// Rows whose message is no event that can be made anew; `--raw` sends them as they came.
+    not_events: usize,
+    /// Events that the broker refused.
+    refused: usize,
+    /// The name that the replayed events carry.
+    replay: String,
+}
+
+impl Summary {
+    fn exit_code(&self) -> u8 {
+        if self.without_event + self.not_events + self.refused == 0 {
+            0
+        } else if self.sent > 0 {
+            SOME_REFUSED
+        } else {
+            1
+        }
+    }
+}
+
+/// What is sent for a failed row.
+#[derive(Debug, PartialEq)]
+enum Again {
+    Event(Box<StudyEvent>),
+    Raw(Vec<u8>),
+    NoEvent,
+}
+
+/// `bolus failures replay`.
+async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let chosen = args.choice.reason.is_some() || args.choice.key.is_some() || args.choice.since.is_some();
+    anyhow::ensure!(args.all || chosen, "which failures? Give --reason, --key or --since, or --all");
+    let lake = lake::open(&args.choice.lake).await?;
+    let sender = Sender::connect(&args.broker).await?;
+    let replay = format!("replay-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"));
+    let mut summary = Summary { replay, ..Summary::default() };
+    let mut result = lake.sql(&query(&args.choice)).await?;
+    let mut seen = BTreeSet::new();
+    while let Some(rows) = result.next_rows().await? {
+        for failure in rows.into_iter().filter_map(Failure::of) {
+            summary.failures += 1;
+            if failure.event.is_empty() {
+                summary.without_event += 1;
+            } else {
+                send_again(&failure.event, &sender, args.raw, &mut seen, &mut summary).await?;
+            }
+        }
+    }
+    tell(&summary, args)?;
+    Ok(ExitCode::from(summary.exit_code()))
+}
+
+async fn send_again(
+    event: &str,
+    sender: &Sender,
+    raw: bool,
+    seen: &mut BTreeSet<Vec<u8>>,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    for again in again(event, &summary.replay) {
+        let sent = match again {
+            Again::Event(event) => {
+                if !seen.insert(identity(&event)) {
+                    continue;
+                }
+                sender.send(&event).await
+            }
+            Again::Raw(payload) if raw => {
+                if !seen.insert(payload.clone()) {
+                    continue;
+                }
+                sender.send_raw(&payload).await
+            }
+            Again::Raw(_) | Again::NoEvent => {
+                summary.not_events += 1;
+                continue;
+            }
+        };
+        match sent {
+            Ok(_) => summary.sent += 1,
+            Err(error) if error.kind() == ErrorKind::Reject => {
+                tracing::warn!(%error, "an event was refused");
+                summary.refused += 1;
+            }
+            Err(error) => return Err(error).context(format!("stopped after {} events", summary.sent)),
+        }
+    }
+    Ok(())
+}
+
+/// What two replays of the same study have in common.
+fn identity(event: &StudyEvent) -> Vec<u8> {
+    let same = StudyEvent { id: String::new(), time: chrono::DateTime::UNIX_EPOCH, revision: 0, ..event.clone() };
+    same.to_json()
+}
+
+/// What is to be sent for an event as a row tells it. An event is made anew, with another id, so that no worker takes it for the
+/// one that failed, and with the name of the replay, so that the failed row's key does not stand in its way.
+fn again(text: &str, replay: &str) -> Vec<Again> {
+    let payload = match text.strip_prefix(BASE64_MARK).map(|code| BASE64.decode(code)) {
+        Some(Ok(payload)) => payload,
+        _ => text.as_bytes().to_vec(),
+    };
+    let Ok(parsed) = bolus_events::parse(&payload) else { return vec![Again::Raw(payload)] };
+    let mut all: Vec<Again> = parsed
+        .events
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Study(study) => Some(Again::Event(Box::new(anew(study, replay)))),
+            Event::Object(object) => Some(match object.key {
+                ObjectKey::Exact(key) => {
+                    let named = StudyObject { key, etag: None, version_id: object.version_id, size: None };
+                    let study = StudyEvent::objects(object.bucket, vec![named]);
+                    Again::Event(Box::new(study.with_source(SOURCE).with_replay(replay)))
+                }
+                ObjectKey::Ambiguous { .. } => Again::Raw(payload.clone()),
+            }),
+            Event::Ignored(_) => None,
+        })
+        .collect();
+    if all.is_empty() && parsed.refused.is_empty() {
+        all.push(Again::NoEvent);
+    }
+    if !parsed.refused.is_empty() {
+        all.push(Again::Raw(payload));
+    }
+    all
+}
+
+fn anew(study: StudyEvent, replay: &str) -> StudyEvent {
+    let new = match study.content {
+        StudyContent::Prefix(prefix) => StudyEvent::prefix(study.bucket, prefix),
+        StudyContent::Objects(objects) => StudyEvent::objects(study.bucket, objects),
+    };
+    StudyEvent {
+        study_uid: study.study_uid,
+        revision: study.revision,
+        partition_key: study.partition_key,
+        origin: study.origin,
+        ..new.with_source(SOURCE).with_replay(replay)
+    }
+}
+
+fn tell(summary: &Summary, args: &ReplayArgs) -> anyhow::Result<()> {
+    if args.json {
+        #[derive(Serialize)]
+        struct SummaryLine<'a> {
+            r#type: &'static str,
+            #[serde(flatten)]
+            summary: &'a Summary,
+        }
+        return json_line(&SummaryLine { r#type: "summary", summary });
+    }
+    let mut output = std::io::stdout().lock();
+    let failures = show::counted(summary.failures, "failure", "failures");
+    let events = show::counted(summary.sent, "event", "events");
+    writeln!(output, "{failures}: {events} sent to {} as {}.", args.broker.topic, summary.replay)?;
+    if summary.without_event > 0 {
+        let rows = show::counted(summary.without_event, "has no event", "have no event");
+        writeln!(output, "{rows}: they come from `bolus label`; label their source again with --relabel.")?;
+    }
+    if summary.not_events > 0 {
+        let rows = show::counted(summary.not_events, "message is no event", "messages are no events");
+        writeln!(output, "{rows} that can be sent anew: --raw sends them as they came.")?;
+    }
+    if summary.refused > 0 {
+        writeln!(output, "{} refused by the broker.", show::counted(summary.refused, "event was", "events were"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Reading headers to compare keys.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use bolus::backfill::Study;
+use bolus_events::StudyContent;
+use bolus_inference::Bundle;
+use bolus_labeling::{Found, Labeler, LabelerOptions, LabelingError, Progress, Scorer, discover, scan};
+use bolus_lake::Lake;
+use bolus_ops::CpuPool;
+use bolus_storage::{ErrorKind, Location, Spool, archive_kind, find};
+use bolus_study::RowKey;
+use tokio_util::sync::CancellationToken;
+
+use super::rows::Account;
+use super::{StudyState, folder_of};
+use crate::cli::ReconcileArgs;
+use crate::commands::{load_bundle, threads};
+
+/// Compares the keys that the workers would make with those in the lake.
+pub struct Deep<'a> {
+    lake: &'a Lake,
+    labeler: Labeler,
+    cpu: CpuPool,
+    spool: Spool,
+    progress: Progress,
+    cancel: CancellationToken,
+}
+
+impl<'a> Deep<'a> {
+    /// Loads the bundle, whose digest is part of the keys. Its network is not needed.
+    pub fn new(args: &ReconcileArgs, lake: &'a Lake, cancel: CancellationToken) -> anyhow::Result<Self> {
+        let bundle: Bundle = load_bundle(&args.model)?;
+        let cpu = CpuPool::new(threads(None))?;
+        let options = LabelerOptions::default();
+        let labeler =
+            Labeler::new(Arc::new(bundle), Scorer::Skipped, cpu.clone(), options, Arc::new(Progress::default()));
+        let (spool, progress) = (Spool::new(None)?, Progress::default());
+        Ok(Self { lake, labeler, cpu, spool, progress, cancel })
+    }
+
+    /// How a study that has rows stands: stale where a series or file has none as it is now.
+    pub async fn state(&self, bucket: &str, study: &Study, account: &Account) -> anyhow::Result<StudyState> {
+        let keys = self.keys(bucket, study).await.with_context(|| format!("cannot read study {}", study.name()))?;
+        let known = self.lake.known_keys(&keys).await?;
+        if keys.iter().any(|key| !known.contains(key)) {
+            return Ok(StudyState::Stale);
+        }
+        Ok(if account.failed() { StudyState::Failed } else { StudyState::Ok })
+    }
+
+    async fn keys(&self, bucket: &str, study: &Study) -> anyhow::Result<Vec<RowKey>> {
+        let mut keys = Vec::new();
+        for unit in self.found(bucket, &study.content).await?.into_units() {
+            let scan = scan(unit, &self.spool, &self.cpu, &self.progress, &self.cancel).await?;
+            keys.extend(scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)));
+            keys.extend(scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| row.key));
+        }
+        Ok(keys)
+    }
+
+    async fn found(&self, bucket: &str, content: &StudyContent) -> Result<Found, LabelingError> {
+        let at = |key: &str| Location::S3 { bucket: bucket.to_owned(), key: key.to_owned() };
+        if let Some(folder) = folder_of(content) {
+            return discover(&[at(&folder)], &self.progress, &self.cancel).await;
+        }
+        let mut found = Found::default();
+        let StudyContent::Objects(objects) = content else { return Ok(found) };
+        for named in objects {
+            let object = match find(&at(&named.key), None).await {
+                Ok(object) => object,
+                // It is gone since it was listed.
+                Err(error) if error.kind == ErrorKind::Reject => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match archive_kind(&object).await? {
+                Some(kind) => found.archives.push((object, kind)),
+                None => found.objects.push(object),
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,46 @@
+//! A line that counts: shown on a terminal, silent in a pipe.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often the line is drawn anew.
+const REFRESH: Duration = Duration::from_millis(120);
+
+/// A line for work whose end is not known.
+pub struct Spinner {
+    bar: ProgressBar,
+    start: Instant,
+    drawn: Instant,
+}
+
+impl Spinner {
+    /// Starts the clock. `indicatif` itself hides the line where standard error is no terminal.
+    pub fn start() -> Self {
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{spinner:.cyan} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(REFRESH);
+        let now = Instant::now();
+        Self { bar, start: now, drawn: now }
+    }
+
+    /// Shows what `text` says, given the seconds so far, if it is time to.
+    pub fn show(&mut self, text: impl FnOnce(f64) -> String) {
+        if self.drawn.elapsed() >= REFRESH {
+            self.drawn = Instant::now();
+            self.bar.set_message(text(self.start.elapsed().as_secs_f64().max(0.001)));
+        }
+    }
+
+    /// Prints a line to standard error, above this one.
+    pub fn print(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Removes the line; gives the seconds since the start.
+    pub fn finish(&self) -> f64 {
+        self.bar.finish_and_clear();
+        self.start.elapsed().as_secs_f64()
+    }
+}
