@@ -1,12 +1,12 @@
 //! Appending rows so that each key lands once, whoever else writes.
 //!
-//! An attempt reads the newest snapshot, drops the rows whose keys are in it, writes the rest as one Parquet file, and
-//! creates the log entry of exactly the next version. The entry can be created only if no other writer has made that
-//! version, so a created entry rests on a snapshot that was complete. A writer that loses starts the next attempt on
-//! the winner's snapshot. The library's own commit loop is not used: it would retry without this look.
+//! An attempt reads the log up to its newest entry, drops the rows whose keys have landed, writes the rest as one Parquet
+//! file, and creates the log entry of exactly the next version. The entry can be created only if no other writer has made
+//! that version, so a created entry rests on a log that was read to its end. A writer that loses starts the next attempt
+//! after the winner's entry. The library's own commit loop is not used: it would retry without this look.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bolus_study::{LabelRow, RowKey};
 use deltalake::DeltaTable;
@@ -26,15 +26,26 @@ use uuid::Uuid;
 
 use crate::entry::{COMMIT_ID, KEYS_NAMED, LogEntry, ROW_KEYS};
 use crate::error::{ErrorKind, LakeError};
+use crate::keys::Fingerprint;
 use crate::lake::{Lake, version_of};
 use crate::rows;
 
-/// Attempts before an append gives up, unless the lake is told otherwise: some ten seconds of pauses.
+/// Failures in a row before an append gives up, unless the lake is told otherwise: some ten seconds of pauses.
 pub(crate) const ATTEMPTS: u32 = 20;
+
+/// Lost races before an append gives up. Each is another writer's success, so this is no failure but a table that has
+/// become too slow for its writers; fifty of them without any pacing were seen to lose some tens in a row.
+const MOST_LOST_RACES: u32 = 2_000;
 
 /// The first pause after a failed attempt, and the longest. Each is shortened by chance, so that writers part.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest pause after a lost race.
+const LONGEST_YIELD: Duration = Duration::from_secs(1);
+
+/// Doublings of the pause after lost races. Few, or whoever has lost often would seldom try, and lose to newcomers.
+const YIELD_DOUBLINGS: u32 = 5;
 
 /// Rows of one row group: small enough that a query for few columns reads little.
 const ROW_GROUP_ROWS: usize = 65_536;
@@ -68,6 +79,8 @@ pub struct Commit {
     pub appended: usize,
     /// Rows dropped because their keys were in the lake, or twice in the batch.
     pub already_there: usize,
+    /// Races for a version of the log that were lost on the way.
+    pub conflicts: u32,
 }
 
 /// An append under way.
@@ -79,13 +92,22 @@ struct Pending<'a> {
     file: Option<Add>,
     /// A version whose log entry may be this append's, as far as is known.
     unsettled: Option<u64>,
+    conflicts: u32,
+}
+
+/// What the log says, up to one version, about an append.
+struct View {
+    version: u64,
+    fenced: Option<LakeError>,
+    /// Which of the rows have landed.
+    known: HashSet<RowKey>,
 }
 
 /// How an attempt to create a log entry ended.
 enum Outcome {
     Landed,
     /// Another commit has the version.
-    Lost,
+    Lost(Box<LogEntry>),
     /// Nothing is there yet, or the log cannot be read: the entry may still appear.
     Unknown(LakeError),
 }
@@ -93,11 +115,16 @@ enum Outcome {
 impl Lake {
     /// Appends `rows` as one Parquet file and one commit, each key once.
     ///
+    /// A batch may be empty: transactions are then moved alone. What is written is read back from the log, so an append costs
+    /// what was committed since the last one, not what the log or the table hold. Only the first needs every key once
+    /// (see [`Lake::known_keys`]). Appends of other writers that land first are no failure: it goes on until it is its turn.
+    ///
     /// On [`ErrorKind::Retry`] the same rows can be appended again: those that landed after all are then dropped. (With
     /// `relabel` they would be written again; the views show one of them.) If the future is dropped, the same holds.
     ///
     /// # Errors
-    /// [`LakeError::Fenced`] where a transaction stands elsewhere than expected, [`LakeError::Contended`] after too many
+    /// [`LakeError::Fenced`] where a transaction stands elsewhere than expected: another owner has moved it, or (where it
+    /// stands at this step's own version) an earlier call that ended in [`LakeError::Unsettled`] has landed after all; [`LakeError::Contended`] after too many
     /// lost races, [`LakeError::Unsettled`] where it cannot be known whether the rows landed, and the store's errors.
     pub fn append<'a>(
         &'a self,
@@ -107,48 +134,61 @@ impl Lake {
         Box::pin(async move {
             let _turn = self.writer.lock().await;
             let mut pending = Pending::new(rows, options);
-            let mut failure = None;
-            for attempt in 0..self.attempts {
-                if attempt > 0 {
-                    tokio::time::sleep(pause(attempt)).await;
-                }
+            let mut failures = 0;
+            loop {
+                let start = Instant::now();
                 match self.attempt(&mut pending).await {
                     Ok(Some(commit)) => return Ok(commit),
-                    Ok(None) => failure = None,
+                    Ok(None) => {
+                        failures = 0;
+                        pending.conflicts += 1;
+                        if pending.conflicts >= MOST_LOST_RACES {
+                            return Err(LakeError::Contended { attempts: pending.conflicts });
+                        }
+                        tokio::time::sleep(pause_after_loss(pending.conflicts, start.elapsed())).await;
+                    }
                     Err(error) if error.kind() == ErrorKind::Retry => {
-                        tracing::debug!(%error, attempt, "an append to the lake failed, trying again");
-                        failure = Some(error);
+                        failures += 1;
+                        if failures >= self.attempts {
+                            return Err(pending.ended(error));
+                        }
+                        tracing::debug!(%error, failures, "an append to the lake failed, trying again");
+                        tokio::time::sleep(pause(failures)).await;
                     }
                     Err(error) => return Err(pending.ended(error)),
                 }
             }
-            Err(pending.ended(failure.unwrap_or(LakeError::Contended { attempts: self.attempts })))
         })
     }
 
     /// One attempt; none where another writer won.
     async fn attempt(&self, pending: &mut Pending<'_>) -> Result<Option<Commit>, LakeError> {
-        let table = self.refreshed().await?;
+        let view = self.view(pending).await?;
         if let Some(version) = pending.unsettled
-            && version <= version_of(&table)
+            && version <= view.version
         {
-            if self.is_ours(version, &pending.id).await? == Some(true) {
-                return Ok(Some(self.landed(pending, version).await));
+            if self.entry(version).await?.is_some_and(|entry| entry.is_of(&pending.id)) {
+                return Ok(Some(self.landed(pending, version)));
             }
             pending.unsettled = None;
         }
-        self.check_fence(&table, pending.options).await?;
-        self.drop_known(&table, pending).await?;
+        if let Some(fenced) = view.fenced {
+            return Err(fenced);
+        }
+        self.drop_known(&view.known, pending).await;
         if pending.rows.is_empty() && pending.options.transactions.is_empty() {
             return Ok(Some(pending.commit(None)));
         }
         if pending.file.is_none() && !pending.rows.is_empty() {
-            pending.file = Some(write_file(&table, &pending.rows).await?);
+            pending.file = Some(write_file(&self.snapshot(), &pending.rows).await?);
         }
-        let version = version_of(&table) + 1;
+        let version = view.version + 1;
         match self.create_entry(version, pending).await? {
-            Outcome::Landed => Ok(Some(self.landed(pending, version).await)),
-            Outcome::Lost => Ok(None),
+            Outcome::Landed => Ok(Some(self.landed(pending, version))),
+            Outcome::Lost(entry) => {
+                self.take_in(version, *entry).await?;
+                Ok(None)
+            }
             Outcome::Unknown(error) => {
                 pending.unsettled = Some(version);
                 Err(error)
@@ -156,25 +196,39 @@ impl Lake {
         }
     }
 
-    async fn check_fence(&self, table: &DeltaTable, options: &AppendOptions) -> Result<(), LakeError> {
-        for step in &options.transactions {
-            let found = table.snapshot()?.transaction_version(self.log().as_ref(), &step.app_id).await?;
-            if found != step.expected {
-                let (app_id, expected) = (step.app_id.clone(), step.expected);
-                return Err(LakeError::Fenced { app_id, expected, found });
+    /// Reads the log to its end and says what it holds for `pending`: all of it as of one version. (Taken apart, another
+    /// task's look in between could show this append its own late commit as somebody else's.)
+    async fn view(&self, pending: &Pending<'_>) -> Result<View, LakeError> {
+        let transactions = &pending.options.transactions;
+        let looks_for_keys = !pending.options.relabel && !pending.rows.is_empty();
+        self.caught_up().await?;
+        loop {
+            self.look_up(transactions.iter().map(|step| step.app_id.as_str())).await?;
+            if looks_for_keys {
+                self.index_keys().await?;
             }
+            let tail = self.tail();
+            let stands = transactions.iter().map(|step| Some((step, tail.transaction(&step.app_id)?)));
+            // None, and not complete, where the tail began anew in the meantime.
+            let Some(stands) = stands.collect::<Option<Vec<_>>>() else { continue };
+            if looks_for_keys && !tail.keys.is_complete() {
+                continue;
+            }
+            let fenced = stands.into_iter().find(|(step, found)| *found != step.expected);
+            let fenced = fenced.map(|(step, found)| LakeError::Fenced {
+                app_id: step.app_id.clone(),
+                expected: step.expected,
+                found,
+            });
+            let rows = pending.rows.iter().filter(|row| looks_for_keys && tail.keys.holds(&row.key) == Some(true));
+            return Ok(View { version: tail.version, fenced, known: rows.map(|row| row.key.clone()).collect() });
         }
-        Ok(())
     }
 
-    /// Drops the rows whose keys are in `table`, and the file that holds them.
-    async fn drop_known(&self, table: &DeltaTable, pending: &mut Pending<'_>) -> Result<(), LakeError> {
-        if pending.options.relabel || pending.rows.is_empty() {
-            return Ok(());
-        }
-        let known = self.known_at(table, &pending.keys()).await?;
+    /// Drops the rows whose keys are `known`, and the file that holds them.
+    async fn drop_known(&self, known: &HashSet<RowKey>, pending: &mut Pending<'_>) {
         if known.is_empty() {
-            return Ok(());
+            return;
         }
         pending.rows.retain(|row| !known.contains(&row.key));
         if let Some(file) = pending.file.take() {
@@ -184,38 +238,29 @@ impl Lake {
                 tracing::debug!(%error, %path, "left a file behind that no commit names");
             }
         }
-        Ok(())
     }
 
     async fn create_entry(&self, version: u64, pending: &Pending<'_>) -> Result<Outcome, LakeError> {
-        let entry = CommitOrBytes::LogBytes(pending.entry()?.get_bytes()?);
-        let error: LakeError = match self.log().write_commit_entry(version, entry, Uuid::new_v4()).await {
+        let bytes = CommitOrBytes::LogBytes(pending.entry()?.get_bytes()?);
+        let error: LakeError = match self.log().write_commit_entry(version, bytes, Uuid::new_v4()).await {
             Ok(()) => return Ok(Outcome::Landed),
             // "Exists" may be our own entry after a retry inside the store's client, or mean nothing (a 409 of S3).
             Err(TransactionError::VersionAlreadyExists(_)) => LakeError::Contended { attempts: 1 },
             Err(error) => error.into(),
         };
-        Ok(match self.is_ours(version, &pending.id).await {
-            Ok(Some(true)) => Outcome::Landed,
-            Ok(Some(false)) => Outcome::Lost,
+        Ok(match self.entry(version).await {
+            Ok(Some(entry)) if entry.is_of(&pending.id) => Outcome::Landed,
+            Ok(Some(entry)) => Outcome::Lost(Box::new(entry)),
             Ok(None) | Err(_) => Outcome::Unknown(error),
         })
     }
 
-    /// Whether the log entry of `version` carries the commit id `id`; none where there is no such entry.
-    async fn is_ours(&self, version: u64, id: &str) -> Result<Option<bool>, LakeError> {
-        let Some(bytes) = self.log().read_commit_entry(version).await? else { return Ok(None) };
-        let entry = LogEntry::parse(version, &bytes)?;
-        Ok(Some(entry.commit_id.as_deref() == Some(id)))
-    }
-
-    /// Takes note of a commit that landed. Its rows are safe whether or not the new snapshot can be read now.
-    async fn landed(&self, pending: &Pending<'_>, version: u64) -> Commit {
-        self.absent.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).forget(pending.keys().iter());
-        match self.refreshed().await {
-            Ok(table) => self.keep_log_short(&table, version),
-            Err(error) => tracing::debug!(%error, version, "could not read the log after a commit"),
-        }
+    /// Takes note of a commit that landed.
+    fn landed(&self, pending: &Pending<'_>, version: u64) -> Commit {
+        let transactions = pending.options.transactions.iter().map(|step| (step.app_id.clone(), step.version));
+        let keys = pending.rows.iter().map(|row| Fingerprint::of(&row.key));
+        self.tail().take_in(version, transactions.collect(), keys);
+        self.keep_log_short(version);
         pending.commit(Some(version))
     }
 }
@@ -224,15 +269,13 @@ impl<'a> Pending<'a> {
     fn new(rows: &'a [LabelRow], options: &'a AppendOptions) -> Self {
         let mut seen = HashSet::new();
         let once = rows.iter().filter(|row| seen.insert(&row.key)).collect();
-        Self { id: Uuid::new_v4().to_string(), rows: once, given: rows.len(), options, file: None, unsettled: None }
-    }
-
-    fn keys(&self) -> Vec<RowKey> {
-        self.rows.iter().map(|row| row.key.clone()).collect()
+        let id = Uuid::new_v4().to_string();
+        Self { id, rows: once, given: rows.len(), options, file: None, unsettled: None, conflicts: 0 }
     }
 
     fn commit(&self, version: Option<u64>) -> Commit {
-        Commit { version, appended: self.rows.len(), already_there: self.given - self.rows.len() }
+        let (appended, already_there) = (self.rows.len(), self.given - self.rows.len());
+        Commit { version, appended, already_there, conflicts: self.conflicts }
     }
 
     /// The error to end with: not knowing whether the rows landed outweighs the reason.
@@ -275,9 +318,18 @@ async fn write_file(table: &DeltaTable, rows: &[&LabelRow]) -> Result<Add, LakeE
     }
 }
 
-/// The pause before `attempt`: doubled each time up to a limit, and any part of that.
-fn pause(attempt: u32) -> Duration {
-    let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(8)).min(LONGEST_PAUSE);
+/// The pause after the given number of failures in a row: doubled each time up to a limit, and any part of that.
+fn pause(failures: u32) -> Duration {
+    any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
+}
+
+/// The pause after the given number of lost races: any part of the time that a few attempts `took`, so that it suits a
+/// store that answers in a millisecond and one that takes a hundred, and soon as many writers try at a time as can win.
+fn pause_after_loss(lost: u32, took: Duration) -> Duration {
+    any_part_of(took.saturating_mul(1 << lost.min(YIELD_DOUBLINGS)).min(LONGEST_YIELD))
+}
+
+fn any_part_of(longest: Duration) -> Duration {
     let [a, b, ..] = *Uuid::new_v4().as_bytes();
     longest.mul_f64(f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX))
 }

@@ -24,6 +24,12 @@ pub(crate) struct LogEntry {
     pub row_keys: Option<Vec<RowKey>>,
     /// The files that the commit adds with new rows: path in the table, size in bytes.
     pub added: Vec<(Path, Option<u64>)>,
+    /// The transactions that the commit moves, with their new versions.
+    pub transactions: Vec<(String, i64)>,
+    /// Whether rows are taken away, which this program never does.
+    pub takes_rows_away: bool,
+    /// Whether the table's schema, properties or protocol change, which this program never does.
+    pub redefines_table: bool,
 }
 
 impl LogEntry {
@@ -43,8 +49,22 @@ impl LogEntry {
                 let path = Path::from_url_path(path).map_err(|error| broken(error.to_string()))?;
                 entry.added.push((path, add.get("size").and_then(Value::as_u64)));
             }
+            if let Some(transaction) = action.get("txn") {
+                let app_id = transaction.get("appId").and_then(Value::as_str);
+                let moved = app_id.zip(transaction.get("version").and_then(Value::as_i64));
+                let (app_id, to) = moved.ok_or_else(|| broken("a transaction has no version".into()))?;
+                entry.transactions.push((app_id.to_owned(), to));
+            }
+            let changes_rows = |remove: &Value| remove.get("dataChange") != Some(&Value::Bool(false));
+            entry.takes_rows_away |= action.get("remove").is_some_and(changes_rows);
+            entry.redefines_table |= action.get("metaData").is_some() || action.get("protocol").is_some();
         }
         Ok(entry)
+    }
+
+    /// Whether the writer gave the commit the identifier `id`.
+    pub fn is_of(&self, id: &str) -> bool {
+        self.commit_id.as_deref() == Some(id)
     }
 }
 
@@ -64,12 +84,22 @@ mod tests {
             r#"{"add":{"path":"a%20b.parquet","size":7,"dataChange":true}}"#,
             "\n",
             r#"{"add":{"path":"rewritten.parquet","size":7,"dataChange":false}}"#,
+            "\n",
+            r#"{"remove":{"path":"old.parquet","dataChange":false}}"#,
+            "\n",
+            r#"{"txn":{"appId":"bolus/g/t/0","version":41,"lastUpdated":7}}"#,
             "\n"
         );
         let entry = LogEntry::parse(3, text.as_bytes()).unwrap();
         assert_eq!(entry.commit_id.as_deref(), Some("c1"));
         assert_eq!(entry.row_keys, Some(vec![RowKey::from_stored("k1"), RowKey::from_stored("k2")]));
         assert_eq!(entry.added, vec![(Path::from("a b.parquet"), Some(7))]);
+        assert_eq!(entry.transactions, [("bolus/g/t/0".to_owned(), 41)]);
+        assert!(!entry.takes_rows_away && !entry.redefines_table);
+        let other = b"{\"remove\":{\"path\":\"a\",\"dataChange\":true}}\n{\"protocol\":{}}";
+        let other = LogEntry::parse(3, other).unwrap();
+        assert!(other.takes_rows_away && other.redefines_table);
+        assert!(matches!(LogEntry::parse(3, b"{\"txn\":{\"appId\":\"a\"}}"), Err(LakeError::Log { .. })));
         assert!(matches!(LogEntry::parse(3, b"{"), Err(LakeError::Log { version: 3, .. })));
     }
 }

@@ -90,6 +90,17 @@ pub enum LakeError {
         /// Why the log could not be written.
         source: Box<LakeError>,
     },
+    /// The store lets more than one writer create the same object, or forgets what it said: nothing can be exactly once.
+    #[error(
+        "the store {store} cannot hold a lake: {what}. A lake needs a store whose PUT with `If-None-Match: *` is won by \
+         exactly one of several writers at the same time"
+    )]
+    UnsafeStore {
+        /// The store, as it names itself.
+        store: String,
+        /// What it did wrong.
+        what: String,
+    },
     /// The log says something that cannot be.
     #[error("the log of the table `labels` is broken at version {version}: {what}")]
     Log {
@@ -131,7 +142,7 @@ impl LakeError {
             | Self::Query(_)
             | Self::Fenced { .. }
             | Self::Output(_) => ErrorKind::Reject,
-            Self::Log { .. } | Self::Arrow(_) => ErrorKind::Fatal,
+            Self::UnsafeStore { .. } | Self::Log { .. } | Self::Arrow(_) => ErrorKind::Fatal,
             Self::QueryStore { kind, .. } => *kind,
             Self::Store(error) => kind_of_store(error),
             Self::Delta(error) => kind_of_delta(error),

@@ -1,6 +1,7 @@
 //! Which row keys are in the lake.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bolus_study::RowKey;
@@ -16,149 +17,153 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use serde_json::Value;
 
-use crate::entry::LogEntry;
 use crate::error::LakeError;
 use crate::lake::{Lake, version_of};
 
-/// Files read at the same time while keys are looked for.
-const FILES_AT_ONCE: usize = 8;
+/// Files read at the same time while keys are read.
+const FILES_AT_ONCE: usize = 16;
 
 /// Rows of the key column in memory at a time, for each file.
 const ROWS_AT_ONCE: usize = 8_192;
 
-/// Keys remembered as absent; beyond it the memory is cleared, and the next look costs a scan.
-const REMEMBERED_KEYS: usize = 200_000;
+/// Hexadecimal digits of a key that is a sha256.
+const KEY_DIGITS: usize = 64;
 
-/// Commits that are read one by one rather than scanning the table.
-const COMMITS_READ: u64 = 64;
+/// New keys that are kept apart before they are sorted in: at least this many, and an eighth of all.
+const FRESH_KEYS: usize = 65_536;
 
-/// Keys that a look at the lake did not find, with the version that was looked at: an append then needs to read only
-/// the commits after it.
-#[derive(Debug, Default)]
-pub(crate) struct Absent(HashMap<RowKey, u64>);
+/// The first half of a key: 128 bits of a sha256, so that two keys of a lake never share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Fingerprint(u128);
 
-impl Absent {
-    fn remember(&mut self, keys: impl Iterator<Item = RowKey>, version: u64) {
-        if self.0.len() > REMEMBERED_KEYS {
-            self.0.clear();
-        }
-        self.0.extend(keys.map(|key| (key, version)));
+impl Fingerprint {
+    pub fn of(key: &RowKey) -> Self {
+        Self::of_text(key.as_str())
     }
 
-    pub(crate) fn forget<'a>(&mut self, keys: impl Iterator<Item = &'a RowKey>) {
-        for key in keys {
-            self.0.remove(key);
+    fn of_text(key: &str) -> Self {
+        let digits = (key.len() == KEY_DIGITS).then(|| key.get(..KEY_DIGITS / 2)).flatten();
+        let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        // A key of another form is not of this program's making.
+        Self(number.unwrap_or_else(|| u128::from(hash(0, key)) << 64 | u128::from(hash(1, key))))
+    }
+}
+
+fn hash(seed: u8, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The keys of the lake's rows, 16 bytes each.
+#[derive(Debug, Default)]
+pub(crate) struct KeyIndex {
+    sorted: Vec<Fingerprint>,
+    fresh: HashSet<Fingerprint>,
+    complete: bool,
+    /// Counts how often everything was forgotten.
+    generation: u64,
+}
+
+impl KeyIndex {
+    /// Whether every key of the lake is here. Before that only those of the entries taken in are.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether `key` is in the lake; none where that is not known.
+    pub fn holds(&self, key: &RowKey) -> Option<bool> {
+        let key = Fingerprint::of(key);
+        self.complete.then(|| self.fresh.contains(&key) || self.sorted.binary_search(&key).is_ok())
+    }
+
+    pub fn extend(&mut self, keys: impl Iterator<Item = Fingerprint>) {
+        self.fresh.extend(keys);
+        if self.fresh.len() > FRESH_KEYS.max(self.sorted.len() / 8) {
+            self.sorted.extend(self.fresh.drain());
+            // Stable, for the sake of its speed on what is sorted for the most part.
+            self.sorted.sort();
+            self.sorted.dedup();
         }
+    }
+
+    pub fn forget_all(&mut self) {
+        *self = Self { generation: self.generation + 1, ..Self::default() };
     }
 }
 
 impl Lake {
     /// Which of `keys` are in the lake.
     ///
-    /// Reads the column `row_key` alone, a part at a time, of those files whose range of keys could hold one. The
-    /// answer is remembered for what is absent, so that a later append of those keys reads only newer commits.
+    /// The first call reads the column `row_key` of every file, a part at a time, and keeps 16 bytes for each row of the
+    /// lake; from then on a call reads only the log entries that are new.
     ///
     /// # Errors
     /// The store's.
     pub fn known_keys<'a>(&'a self, keys: &'a [RowKey]) -> BoxFuture<'a, Result<HashSet<RowKey>, LakeError>> {
         Box::pin(async move {
-            let table = self.refreshed().await?;
-            self.known_at(&table, keys).await
+            self.caught_up().await?;
+            loop {
+                self.index_keys().await?;
+                let tail = self.tail();
+                if tail.keys.is_complete() {
+                    return Ok(keys.iter().filter(|key| tail.keys.holds(key) == Some(true)).cloned().collect());
+                }
+            }
         })
     }
 
-    /// Which of `keys` are in the lake at the version of `table`.
-    pub(crate) async fn known_at(&self, table: &DeltaTable, keys: &[RowKey]) -> Result<HashSet<RowKey>, LakeError> {
-        let version = version_of(table);
-        let (unseen, seen) = self.by_last_look(keys, version);
-        let mut known = HashSet::new();
-        if !unseen.is_empty() {
-            known.extend(self.scan_table(table, &unseen).await?);
+    /// Makes the tail know every key of the lake. Whoever comes while they are being read waits for that.
+    pub(crate) async fn index_keys(&self) -> Result<(), LakeError> {
+        if self.tail().keys.is_complete() {
+            return Ok(());
         }
-        for (since, wanted) in seen {
-            known.extend(self.landed_between(table, since, &wanted).await?);
+        let _turn = self.indexing.lock().await;
+        let generation = {
+            let tail = self.tail();
+            if tail.keys.is_complete() {
+                return Ok(());
+            }
+            tail.keys.generation
+        };
+        let table = self.refreshed().await?;
+        let found = self.scan_table(&table).await?;
+        // What the table has, the tail must have too, or an append would take its own late commit for another's.
+        self.caught_up().await?;
+        let mut tail = self.tail();
+        if tail.keys.generation == generation && tail.version >= version_of(&table) {
+            tail.keys.extend(found.into_iter());
+            tail.keys.complete = true;
         }
-        let mut absent = self.absent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        absent.forget(known.iter());
-        absent.remember(keys.iter().filter(|key| !known.contains(key)).cloned(), version);
-        Ok(known)
+        Ok(())
     }
 
-    /// Splits `keys` into those never looked for (or too long ago), and those absent at an earlier version.
-    fn by_last_look(&self, keys: &[RowKey], version: u64) -> (HashSet<RowKey>, HashMap<u64, HashSet<RowKey>>) {
-        let absent = self.absent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut unseen = HashSet::new();
-        let mut seen: HashMap<u64, HashSet<RowKey>> = HashMap::new();
-        for key in keys {
-            match absent.0.get(key) {
-                Some(since) if version.saturating_sub(*since) <= COMMITS_READ => {
-                    seen.entry(*since).or_default().insert(key.clone());
-                }
-                _ => {
-                    unseen.insert(key.clone());
-                }
+    async fn scan_table(&self, table: &DeltaTable) -> Result<Vec<Fingerprint>, LakeError> {
+        let mut found = Vec::new();
+        let mut files = Vec::new();
+        for file in table.snapshot()?.log_data().iter() {
+            match file.stats().and_then(|stats| keys_in_statistics(&stats)) {
+                Some(keys) => found.extend(keys),
+                None => files.push((file.object_store_path(), u64::try_from(file.size()).ok())),
             }
         }
-        (unseen, seen)
+        found.extend(self.scan_files(files).await?);
+        Ok(found)
     }
 
-    /// Which of `wanted`, absent at version `since`, have landed up to the version of `table`.
-    async fn landed_between(
-        &self,
-        table: &DeltaTable,
-        since: u64,
-        wanted: &HashSet<RowKey>,
-    ) -> Result<HashSet<RowKey>, LakeError> {
-        let mut known = HashSet::new();
-        for version in since + 1..=version_of(table) {
-            let Some(bytes) = self.log().read_commit_entry(version).await? else {
-                // Log entries that a checkpoint has replaced may be gone.
-                return self.scan_table(table, wanted).await;
-            };
-            let entry = LogEntry::parse(version, &bytes)?;
-            match entry.row_keys {
-                Some(keys) => known.extend(keys.into_iter().filter(|key| wanted.contains(key))),
-                None => known.extend(self.scan_files(entry.added, wanted).await?),
-            }
-        }
-        Ok(known)
-    }
-
-    async fn scan_table(&self, table: &DeltaTable, wanted: &HashSet<RowKey>) -> Result<HashSet<RowKey>, LakeError> {
-        let mut sorted: Vec<&str> = wanted.iter().map(RowKey::as_str).collect();
-        sorted.sort_unstable();
-        let files = table
-            .snapshot()?
-            .log_data()
-            .iter()
-            .filter(|file| file.stats().is_none_or(|stats| may_hold(&stats, &sorted)))
-            .map(|file| (file.object_store_path(), u64::try_from(file.size()).ok()))
-            .collect();
-        self.scan_files(files, wanted).await
-    }
-
-    /// Which of `wanted` are in `files` (path in the table, size in bytes where known).
-    async fn scan_files(
-        &self,
-        files: Vec<(Path, Option<u64>)>,
-        wanted: &HashSet<RowKey>,
-    ) -> Result<HashSet<RowKey>, LakeError> {
+    /// The keys in `files` (path in the table, size in bytes where known).
+    pub(crate) async fn scan_files(&self, files: Vec<(Path, Option<u64>)>) -> Result<Vec<Fingerprint>, LakeError> {
         stream::iter(files)
-            .map(|(path, size)| self.scan_file(path, size, wanted))
+            .map(|(path, size)| self.scan_file(path, size))
             .buffer_unordered(FILES_AT_ONCE)
-            .try_fold(HashSet::new(), |mut known, found| async move {
-                known.extend(found);
-                Ok(known)
+            .try_fold(Vec::new(), |mut all, found| async move {
+                all.extend(found);
+                Ok(all)
             })
             .await
     }
 
-    async fn scan_file(
-        &self,
-        path: Path,
-        size: Option<u64>,
-        wanted: &HashSet<RowKey>,
-    ) -> Result<HashSet<RowKey>, LakeError> {
+    async fn scan_file(&self, path: Path, size: Option<u64>) -> Result<Vec<Fingerprint>, LakeError> {
         let mut reader = ParquetObjectReader::new(self.log().object_store(None), path);
         if let Some(size) = size {
             reader = reader.with_file_size(size);
@@ -166,46 +171,76 @@ impl Lake {
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
         let column = ProjectionMask::columns(builder.parquet_schema(), ["row_key"]);
         let mut batches = builder.with_projection(column).with_batch_size(ROWS_AT_ONCE).build()?;
-        let mut known = HashSet::new();
+        let mut found = Vec::new();
         while let Some(batch) = batches.try_next().await? {
-            collect(&batch, wanted, &mut known)?;
+            collect(&batch, &mut found)?;
         }
-        Ok(known)
+        Ok(found)
     }
 }
 
-fn collect(batch: &RecordBatch, wanted: &HashSet<RowKey>, known: &mut HashSet<RowKey>) -> Result<(), LakeError> {
+fn collect(batch: &RecordBatch, found: &mut Vec<Fingerprint>) -> Result<(), LakeError> {
     let Some(column) = batch.columns().first() else { return Ok(()) };
     let text = if *column.data_type() == DataType::Utf8 { Arc::clone(column) } else { cast(column, &DataType::Utf8)? };
-    for key in text.as_string::<i32>().iter().flatten() {
-        let key = RowKey::from_stored(key);
-        if wanted.contains(&key) {
-            known.insert(key);
-        }
-    }
+    found.extend(text.as_string::<i32>().iter().flatten().map(Fingerprint::of_text));
     Ok(())
 }
 
-/// Whether a file with these statistics may hold one of `sorted`. The log may hold shortened values: the smallest one
-/// cut off, the largest one cut off and raised.
-fn may_hold(stats: &str, sorted: &[&str]) -> bool {
-    let Ok(stats) = serde_json::from_str::<Value>(stats) else { return true };
-    let bound = |side: &str| stats.get(side).and_then(|values| values.get("row_key")).and_then(Value::as_str);
-    let (Some(least), Some(greatest)) = (bound("minValues"), bound("maxValues")) else { return true };
-    let first = sorted.partition_point(|key| *key < least);
-    sorted.get(first).is_some_and(|key| *key <= greatest || key.starts_with(greatest))
+/// The keys of a file of one or two rows: its statistics name them. None where they say less, or shorten them.
+fn keys_in_statistics(stats: &str) -> Option<Vec<Fingerprint>> {
+    let stats: Value = serde_json::from_str(stats).ok()?;
+    let rows = stats.get("numRecords").and_then(Value::as_u64)?;
+    let bound = |side: &str| {
+        let key = stats.get(side)?.get("row_key")?.as_str()?;
+        (key.len() == KEY_DIGITS).then(|| Fingerprint::of_text(key))
+    };
+    let (least, greatest) = (bound("minValues")?, bound("maxValues")?);
+    match rows {
+        1 if least == greatest => Some(vec![least]),
+        2 if least != greatest => Some(vec![least, greatest]),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key(digit: char) -> String {
+        std::iter::repeat_n(digit, KEY_DIGITS).collect()
+    }
+
+    fn statistics(rows: u32, least: &str, greatest: &str) -> String {
+        format!(r#"{{"numRecords":{rows},"minValues":{{"row_key":"{least}"}},"maxValues":{{"row_key":"{greatest}"}}}}"#)
+    }
+
     #[test]
-    fn statistics_rule_out_only_what_cannot_be_there() {
-        let stats = r#"{"numRecords":2,"minValues":{"row_key":"b"},"maxValues":{"row_key":"d"}}"#;
-        assert!(may_hold(stats, &["a", "c"]));
-        assert!(may_hold(stats, &["d5"]));
-        assert!(!may_hold(stats, &["a", "e"]));
-        assert!(may_hold("{}", &["a"]));
+    fn statistics_name_the_keys_of_small_files_only() {
+        let (a, b) = (key('a'), key('b'));
+        let (of_a, of_b) = (Fingerprint::of_text(&a), Fingerprint::of_text(&b));
+        assert_eq!(keys_in_statistics(&statistics(1, &a, &a)), Some(vec![of_a]));
+        assert_eq!(keys_in_statistics(&statistics(2, &a, &b)), Some(vec![of_a, of_b]));
+        assert_eq!(keys_in_statistics(&statistics(3, &a, &b)), None);
+        assert_eq!(keys_in_statistics(&statistics(1, &a, &b)), None);
+        assert_eq!(keys_in_statistics(&statistics(1, &a[..32], &a[..32])), None);
+        assert_eq!(keys_in_statistics("{}"), None);
+    }
+
+    #[test]
+    fn an_index_finds_what_was_put_in_before_and_after_it_was_sorted() {
+        let keys: Vec<RowKey> =
+            (0..200_000_u128).map(|n| RowKey::from_stored(&format!("{:032x}{n:032x}", n * 7919))).collect();
+        let mut index = KeyIndex::default();
+        index.extend(keys.iter().step_by(2).map(Fingerprint::of));
+        assert_eq!(index.holds(&keys[0]), None);
+        index.complete = true;
+        assert!(index.sorted.len() > FRESH_KEYS);
+        index.extend(std::iter::once(Fingerprint::of(&keys[1])));
+        assert_eq!(index.fresh.len(), 1);
+        assert!([0, 1, 2, 199_998].iter().all(|place| index.holds(&keys[*place]) == Some(true)));
+        assert!([3, 199_999].iter().all(|place| index.holds(&keys[*place]) == Some(false)));
+        assert_ne!(Fingerprint::of_text("k1"), Fingerprint::of_text("k2"));
+        index.forget_all();
+        assert_eq!(index.holds(&keys[0]), None);
     }
 }

@@ -22,15 +22,19 @@ use url::Url;
 
 use crate::append::ATTEMPTS;
 use crate::error::LakeError;
-use crate::keys::Absent;
 use crate::mount::Mounted;
+use crate::probe::PROBE;
 use crate::schema;
+use crate::tail::Tail;
 
 /// The table's folder in the lake.
 const TABLE: &str = "labels";
 
 /// Commits between two checkpoints of the log.
 pub(crate) const CHECKPOINT_INTERVAL: u64 = 50;
+
+/// Commits between two removals of expired log entries: each lists the whole log.
+const CLEANUP_INTERVAL: u64 = 1_000;
 
 /// A lake: a folder or prefix with the Delta table `labels`.
 ///
@@ -39,11 +43,14 @@ pub(crate) const CHECKPOINT_INTERVAL: u64 = 50;
 /// A kill at any moment leaves a lake that reads: a file that no commit names is never seen.
 pub struct Lake {
     url: Url,
+    pub(crate) store: Arc<dyn ObjectStore>,
     log: LogStoreRef,
-    /// The newest snapshot seen; it only ever moves forward.
-    current: RwLock<DeltaTable>,
+    /// The newest snapshot that was asked for; it only ever moves forward. Appends rest on `tail` instead.
+    current: Arc<RwLock<DeltaTable>>,
+    pub(crate) tail: Mutex<Tail>,
+    /// Whose turn it is to append, and to read all keys. Held while that lasts: turns are what they are for.
     pub(crate) writer: tokio::sync::Mutex<()>,
-    pub(crate) absent: Mutex<Absent>,
+    pub(crate) indexing: tokio::sync::Mutex<()>,
     pub(crate) attempts: u32,
     upkeep: Mutex<Option<JoinHandle<()>>>,
 }
@@ -73,7 +80,7 @@ impl Lake {
                 }
                 other => other?,
             };
-            Ok(Self::of(url, log, table))
+            Ok(Self::of(url, store, log, table))
         })
     }
 
@@ -85,23 +92,26 @@ impl Lake {
         Box::pin(async move {
             let log = log_store(url, &store)?;
             let table = load(url, &log).await?;
-            Ok(Self::of(url, log, table))
+            Ok(Self::of(url, store, log, table))
         })
     }
 
-    fn of(url: &Url, log: LogStoreRef, table: DeltaTable) -> Self {
+    fn of(url: &Url, store: Arc<dyn ObjectStore>, log: LogStoreRef, table: DeltaTable) -> Self {
         Self {
             url: url.clone(),
+            store,
             log,
-            current: RwLock::new(table),
+            tail: Mutex::new(Tail::at(version_of(&table))),
+            current: Arc::new(RwLock::new(table)),
             writer: tokio::sync::Mutex::new(()),
-            absent: Mutex::new(Absent::default()),
+            indexing: tokio::sync::Mutex::new(()),
             attempts: ATTEMPTS,
             upkeep: Mutex::new(None),
         }
     }
 
-    /// Sets how often an append tries before it gives up: lost races and failures of the store together, 20 by default.
+    /// Sets how many failures of the store in a row an append bears before it gives up: 20 by default. Lost races are
+    /// none: somebody else's commit landed.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -120,18 +130,12 @@ impl Lake {
 
     /// The newest snapshot, after a look at the log.
     pub(crate) async fn refreshed(&self) -> Result<DeltaTable, LakeError> {
-        let mut table = self.snapshot();
-        table.update_incremental(None).await?;
-        let mut current = self.current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if table.version() > current.version() {
-            *current = table.clone();
-        }
-        Ok(table)
+        refresh(&self.current).await
     }
 
-    /// The newest snapshot seen so far.
-    fn snapshot(&self) -> DeltaTable {
-        self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    /// The newest snapshot that was asked for, without a look at the log.
+    pub(crate) fn snapshot(&self) -> DeltaTable {
+        seen(&self.current)
     }
 
     /// The newest version of the table.
@@ -173,34 +177,30 @@ impl Lake {
         Ok(format!("{}://{}/{}/{path}", root.scheme(), root.authority(), path_of(root)?))
     }
 
-    /// The version that transaction `app_id` stands at, if it was ever written.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn transaction_version(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        let table = self.refreshed().await?;
-        Ok(table.snapshot()?.transaction_version(self.log.as_ref(), app_id).await?)
-    }
-
-    /// Starts a checkpoint of `table` and the removal of expired log entries, in the background, where the commit of
+    /// Starts a checkpoint of the log and the removal of its expired entries, in the background, where the commit of
     /// `version` calls for it.
     /// One runs at a time; appends do not wait for it, and its failure costs only time at the next opening.
-    pub(crate) fn keep_log_short(&self, table: &DeltaTable, version: u64) {
-        if !(version + 1).is_multiple_of(CHECKPOINT_INTERVAL) {
+    pub(crate) fn keep_log_short(&self, version: u64) {
+        let due = move |interval: u64| (version + 1).is_multiple_of(interval);
+        if !due(CHECKPOINT_INTERVAL) {
             return;
         }
         let mut upkeep = self.upkeep.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if upkeep.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }
-        let table = table.clone();
+        let current = Arc::clone(&self.current);
         *upkeep = Some(tokio::spawn(async move {
             let done = async {
+                let table = refresh(&current).await?;
                 create_checkpoint(&table, None).await?;
-                cleanup_metadata(&table, None).await
+                if due(CLEANUP_INTERVAL) {
+                    cleanup_metadata(&table, None).await?;
+                }
+                Ok::<_, LakeError>(())
             };
             if let Err(error) = done.await {
-                tracing::warn!(%error, version = version_of(&table), "could not write a checkpoint of the lake's log");
+                tracing::warn!(%error, version, "could not write a checkpoint of the lake's log");
             }
         }));
     }
@@ -216,6 +216,21 @@ impl Lake {
             }
         })
     }
+}
+
+/// The newest snapshot, after a look at the log.
+async fn refresh(current: &RwLock<DeltaTable>) -> Result<DeltaTable, LakeError> {
+    let mut table = seen(current);
+    table.update_incremental(None).await?;
+    let mut current = current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if table.version() > current.version() {
+        *current = table.clone();
+    }
+    Ok(table)
+}
+
+fn seen(current: &RwLock<DeltaTable>) -> DeltaTable {
+    current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
 }
 
 /// The version of a loaded table; every table here is loaded.
@@ -247,6 +262,12 @@ async fn load(url: &Url, log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
     }
     let mut table = DeltaTable::new(Arc::clone(log));
     table.load().await?;
+    check_schema(url, &table)?;
+    Ok(table)
+}
+
+/// Refuses a table that this program cannot write to.
+pub(crate) fn check_schema(url: &Url, table: &DeltaTable) -> Result<(), LakeError> {
     let state = table.snapshot()?;
     PROTOCOL.can_write_to(state)?;
     let found: Schema = state.schema().as_ref().try_into_arrow()?;
@@ -259,7 +280,7 @@ async fn load(url: &Url, log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
             difference,
         });
     }
-    Ok(table)
+    Ok(())
 }
 
 /// Refuses a folder that holds anything: a typing error must not scatter a lake over a folder of images.
@@ -270,7 +291,7 @@ async fn refuse_foreign(url: &Url, store: &Arc<dyn ObjectStore>) -> Result<(), L
         let parts: Vec<String> = location.parts().map(|part| part.as_ref().to_owned()).collect();
         let found = match parts.first().map(String::as_str) {
             Some("_delta_log") => "it is itself a Delta table; a lake is a folder that holds the table `labels`".into(),
-            Some(name) if name.starts_with('.') => continue,
+            Some(name) if name.starts_with('.') || name == PROBE => continue,
             _ => format!("it holds other files, such as {location}"),
         };
         return Err(LakeError::NotALake { url: url.to_string(), found });

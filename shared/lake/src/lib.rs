@@ -23,13 +23,16 @@ mod error;
 mod keys;
 mod lake;
 mod mount;
+mod probe;
 mod query;
 mod rows;
 mod schema;
+mod tail;
 mod views;
 
 pub use append::{AppendOptions, Commit, TransactionStep};
 pub use error::{ErrorKind, LakeError};
 pub use lake::Lake;
+pub use probe::probe_conditional_put;
 pub use query::{QueryResult, TextTable};
 pub use schema::SCHEMA_VERSION;

@@ -7,7 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::support::{
-    KEEP, assert_each_once, folder_url, labelled, local_store, memory_lake, memory_store, memory_url, one, rows,
+    KEEP, assert_each_once, folder_url, labelled, local_store, memory_lake, memory_store, memory_url, one, rows, step,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,11 +115,6 @@ async fn eight_writers_race_in_memory() {
     race(memory_url(), memory_store()).await;
 }
 
-fn step(expected: Option<i64>, version: i64) -> AppendOptions {
-    let app_id = "bolus/group/topic/0".to_owned();
-    AppendOptions { relabel: false, transactions: vec![TransactionStep { app_id, expected, version }] }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_land_with_the_rows_and_fence_off_a_stale_owner() {
     let store = memory_store();
@@ -138,6 +133,63 @@ async fn transactions_land_with_the_rows_and_fence_off_a_stale_owner() {
     assert_eq!((commit.version, commit.appended, commit.already_there), (Some(2), 0, 2));
     assert_eq!(owner.transaction_version("bolus/group/topic/0").await.unwrap(), Some(9));
     assert_each_once(&owner, 2).await;
+}
+
+fn partition(number: usize) -> String {
+    format!("bolus/group/topic/{number}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_partitions_move_in_one_commit_and_are_read_at_once() {
+    let store = memory_store();
+    let owner = Lake::open_or_create(&memory_url(), store.clone()).await.unwrap();
+    let app_ids: Vec<String> = (0..50).map(partition).collect();
+    assert_eq!(owner.transaction_versions(&app_ids).await.unwrap(), vec![None; 50]);
+    let steps = |expected: Option<i64>, version| {
+        app_ids.iter().map(move |app_id| TransactionStep { app_id: app_id.clone(), expected, version }).collect()
+    };
+    // Duplicates only: progress without a row.
+    let options = AppendOptions { relabel: false, transactions: steps(None, 200) };
+    let commit = owner.append(&[], &options).await.unwrap();
+    assert_eq!((commit.version, commit.appended, commit.already_there), (Some(1), 0, 0));
+    assert!(owner.files().await.unwrap().is_empty());
+
+    // Another reader, who has to look them up, and one more that was never written.
+    let reader = Lake::open(&memory_url(), store).await.unwrap();
+    let asked: Vec<String> = (0..51).map(partition).collect();
+    let found = reader.transaction_versions(&asked).await.unwrap();
+    assert!(found[..50].iter().all(|version| *version == Some(200)));
+    assert_eq!(found[50], None);
+
+    // One of them fenced off: nothing lands, and the error names it.
+    let other = AppendOptions {
+        relabel: false,
+        transactions: vec![TransactionStep { app_id: partition(7), expected: Some(200), version: 201 }],
+    };
+    reader.append(&rows([1]), &other).await.unwrap();
+    let options = AppendOptions { relabel: false, transactions: steps(Some(200), 300) };
+    let error = owner.append(&rows([2]), &options).await.unwrap_err();
+    let LakeError::Fenced { app_id, expected, found } = error else { panic!("{error}") };
+    assert_eq!((app_id, expected, found), (partition(7), Some(200), Some(201)));
+    assert_each_once(&owner, 1).await;
+    assert_eq!(owner.transaction_version(&partition(6)).await.unwrap(), Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_taken_away_by_another_program_can_be_added_again() {
+    let store = memory_store();
+    let lake = Lake::open_or_create(&memory_url(), store.clone()).await.unwrap();
+    let all = rows(0..3);
+    lake.append(&all, &KEEP).await.unwrap();
+    let keys: Vec<_> = all.iter().map(|row| row.key.clone()).collect();
+    assert_eq!(lake.known_keys(&keys).await.unwrap().len(), 3);
+    let file = lake.files().await.unwrap()[0].rsplit('/').next().unwrap().to_owned();
+    let remove = format!(r#"{{"remove":{{"path":"{file}","deletionTimestamp":1750000000000,"dataChange":true}}}}"#);
+    store.put(&"labels/_delta_log/00000000000000000002.json".into(), remove.into()).await.unwrap();
+    assert_eq!(lake.known_keys(&keys).await.unwrap().len(), 0);
+    let commit = lake.append(&all, &KEEP).await.unwrap();
+    assert_eq!((commit.version, commit.appended, commit.already_there), (Some(3), 3, 0));
+    assert_each_once(&lake, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

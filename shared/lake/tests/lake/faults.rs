@@ -6,7 +6,7 @@ use bolus_lake::{ErrorKind, Lake, LakeError};
 use object_store::ObjectStore;
 
 use crate::store::{Fault, Faulty};
-use crate::support::{KEEP, assert_each_once, memory_store, memory_url, rows};
+use crate::support::{KEEP, PARTITION, assert_each_once, memory_store, memory_url, rows, step};
 
 /// A lake with one commit, on a store that then fails `times`, and the sound store below it.
 async fn faulty_lake(fault: Fault, times: usize) -> (Lake, Arc<Faulty>, Arc<dyn ObjectStore>) {
@@ -98,4 +98,59 @@ async fn racing_writers_on_a_bad_store_still_land_each_key_once() {
         assert_eq!(appended, 9, "{fault:?}");
         assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 11).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_moves_the_transaction_once_and_fences_nobody() {
+    for fault in [Fault::After, Fault::OwnExists, Fault::Precondition, Fault::Before, Fault::NothingExists] {
+        let (lake, store, sound) = faulty_lake(fault, 1).await;
+        let commit = lake.append(&rows(1..5), &step(None, 7)).await.unwrap();
+        assert_eq!((store.left(), commit.version, commit.appended), (0, Some(2), 3), "{fault:?}");
+        let commit = lake.append(&rows(5..6), &step(Some(7), 8)).await.unwrap();
+        assert_eq!((commit.version, commit.appended), (Some(3), 1), "{fault:?}");
+        let sound = Lake::open(&memory_url(), sound).await.unwrap();
+        assert_eq!(sound.transaction_version(PARTITION).await.unwrap(), Some(8), "{fault:?}");
+        assert_each_once(&sound, 6).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_ended_unsettled_and_landed_is_told_by_its_transaction() {
+    let (lake, store, sound) = faulty_lake(Fault::Blind, 1).await;
+    let lake = lake.with_attempts(2);
+    let error = lake.append(&rows(1..5), &step(None, 7)).await.unwrap_err();
+    assert!(matches!(error, LakeError::Unsettled { version: 2, .. }), "{error}");
+    store.see();
+    let error = lake.append(&rows(1..5), &step(None, 7)).await.unwrap_err();
+    assert!(matches!(error, LakeError::Fenced { found: Some(7), .. }), "{error}");
+    assert_eq!(lake.transaction_version(PARTITION).await.unwrap(), Some(7));
+    assert_each_once(&Lake::open(&memory_url(), sound).await.unwrap(), 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_owner_that_loses_a_race_is_fenced_off_before_its_next_attempt() {
+    let (stale, store, sound) = faulty_lake(Fault::Gate, 1).await;
+    let stale = tokio::spawn(async move { stale.append(&rows(2..4), &step(None, 5)).await });
+    // It has looked, found nothing amiss, and is about to create version 2.
+    store.reached.notified().await;
+    let owner = Lake::open(&memory_url(), sound).await.unwrap();
+    owner.append(&rows(4..6), &step(None, 6)).await.unwrap();
+    store.release();
+    let error = stale.await.unwrap().unwrap_err();
+    assert!(matches!(error, LakeError::Fenced { found: Some(6), .. }), "{error}");
+    assert_eq!(owner.transaction_version(PARTITION).await.unwrap(), Some(6));
+    assert_each_once(&owner, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_of_another_partition_that_loses_a_race_drops_what_has_landed_and_goes_on() {
+    let (lake, store, sound) = faulty_lake(Fault::Gate, 1).await;
+    let late = tokio::spawn(async move { lake.append(&rows(2..4), &step(None, 5)).await });
+    store.reached.notified().await;
+    let other = Lake::open(&memory_url(), sound).await.unwrap();
+    other.append(&rows(3..6), &KEEP).await.unwrap();
+    store.release();
+    let commit = late.await.unwrap().unwrap();
+    assert_eq!((commit.version, commit.appended, commit.already_there, commit.conflicts), (Some(3), 1, 1, 1));
+    assert_each_once(&other, 6).await;
 }

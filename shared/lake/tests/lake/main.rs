@@ -7,8 +7,10 @@
 mod append;
 mod contract;
 mod duck;
+mod facts;
 mod faults;
 mod open;
+mod probe;
 mod query;
 mod roundtrip;
 mod store;

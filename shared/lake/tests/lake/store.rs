@@ -3,15 +3,16 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use tokio::sync::Notify;
 
 /// What a put of a log entry does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,16 @@ pub enum Fault {
     Denied,
     /// Never returns: the process is killed there.
     Hang,
+    /// Takes effect, then answers 412, as a retry inside a client that does not read that as "exists".
+    Precondition,
+    /// Takes effect, then answers with a time-out, and no log entry can be read until [`Faulty::see`].
+    Blind,
+    /// Waits until [`Faulty::release`].
+    Gate,
+    /// Ignores the condition of every put.
+    Unconditional,
+    /// Checks the condition of every put, and then writes.
+    CheckThenWrite,
 }
 
 /// Bends the first `times` puts of log entries after version 0.
@@ -35,11 +46,38 @@ pub struct Faulty {
     inner: Arc<dyn ObjectStore>,
     fault: Fault,
     left: AtomicUsize,
+    blind: AtomicBool,
+    /// Told when a put waits at the gate.
+    pub reached: Notify,
+    gate: Notify,
 }
 
 impl Faulty {
     pub fn new(inner: Arc<dyn ObjectStore>, fault: Fault, times: usize) -> Arc<Self> {
-        Arc::new(Self { inner, fault, left: AtomicUsize::new(times) })
+        let (left, blind) = (AtomicUsize::new(times), AtomicBool::new(false));
+        Arc::new(Self { inner, fault, left, blind, reached: Notify::new(), gate: Notify::new() })
+    }
+
+    /// Lets the put at the gate pass.
+    pub fn release(&self) {
+        self.gate.notify_one();
+    }
+
+    /// Lets log entries be read again.
+    pub fn see(&self) {
+        self.blind.store(false, Ordering::SeqCst);
+    }
+
+    /// A put of a store that keeps no promise.
+    async fn lie(&self, location: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        if self.fault == Fault::CheckThenWrite && options.mode == PutMode::Create {
+            if self.inner.head(location).await.is_ok() {
+                return Err(exists(location));
+            }
+            tokio::task::yield_now().await;
+        }
+        options.mode = PutMode::Overwrite;
+        self.inner.put_opts(location, payload, options).await
     }
 
     /// Faults not yet met.
@@ -78,7 +116,8 @@ impl fmt::Display for Faulty {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        if !self.bends(location) {
+        let lies = matches!(self.fault, Fault::Unconditional | Fault::CheckThenWrite);
+        if !lies && !self.bends(location) {
             return self.inner.put_opts(location, payload, options).await;
         }
         match self.fault {
@@ -94,6 +133,21 @@ impl ObjectStore for Faulty {
                 self.inner.put_opts(location, payload, options).await?;
                 Err(exists(location))
             }
+            Fault::Precondition => {
+                self.inner.put_opts(location, payload, options).await?;
+                Err(Error::Precondition { path: location.to_string(), source: "412".into() })
+            }
+            Fault::Blind => {
+                self.inner.put_opts(location, payload, options).await?;
+                self.blind.store(true, Ordering::SeqCst);
+                Err(timed_out())
+            }
+            Fault::Gate => {
+                self.reached.notify_one();
+                self.gate.notified().await;
+                self.inner.put_opts(location, payload, options).await
+            }
+            Fault::Unconditional | Fault::CheckThenWrite => self.lie(location, payload, options).await,
         }
     }
 
@@ -106,6 +160,9 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.blind.load(Ordering::SeqCst) && location.as_ref().contains("_delta_log/") {
+            return Err(timed_out());
+        }
         self.inner.get_opts(location, options).await
     }
 

@@ -2,25 +2,53 @@
 
 use std::sync::Arc;
 
-use bolus_lake::{AppendOptions, Lake};
+use bolus_lake::{AppendOptions, Lake, TransactionStep};
 use bolus_study::{
     Audit, BodyPart, BodyPartFinding, BodyPartSource, BundleRef, ContentDigest, Declared, DeclaredContrast, Evidence,
     InstanceFingerprint, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, RowKey, Says, SeriesFacts,
     SeriesUid, SliceScore, SopInstanceUid, Status, StudyUid,
 };
 use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use url::Url;
+use uuid::Uuid;
 
 pub const KEEP: AppendOptions = AppendOptions { relabel: false, transactions: Vec::new() };
+
+/// The transaction of [`step`].
+pub const PARTITION: &str = "bolus/group/topic/0";
+
+/// Moves [`PARTITION`] with an append.
+pub fn step(expected: Option<i64>, version: i64) -> AppendOptions {
+    let app_id = PARTITION.to_owned();
+    AppendOptions { relabel: false, transactions: vec![TransactionStep { app_id, expected, version }] }
+}
 
 /// The store of the lake at [`folder_url`].
 pub fn local_store(folder: &TempDir) -> Arc<dyn ObjectStore> {
     let lake = folder.path().join("my lake");
     std::fs::create_dir_all(&lake).unwrap();
     Arc::new(LocalFileSystem::new_with_prefix(lake).unwrap())
+}
+
+/// A store on the S3 server of `BOLUS_TEST_S3_*`, below a prefix of its own; none where no server is named.
+pub fn s3_store() -> Option<Arc<dyn ObjectStore>> {
+    let variable = |name: &str| std::env::var(format!("BOLUS_TEST_S3_{name}")).ok();
+    let bucket = AmazonS3Builder::new()
+        .with_endpoint(variable("ENDPOINT")?)
+        .with_bucket_name(variable("BUCKET")?)
+        .with_region(variable("REGION").unwrap_or_else(|| "us-east-1".into()))
+        .with_access_key_id(variable("ACCESS_KEY").unwrap_or_default())
+        .with_secret_access_key(variable("SECRET_KEY").unwrap_or_default())
+        .with_virtual_hosted_style_request(false)
+        .with_allow_http(true)
+        .build()
+        .unwrap();
+    Some(Arc::new(PrefixStore::new(bucket, format!("lake-{}", Uuid::new_v4()))))
 }
 
 pub fn memory_store() -> Arc<dyn ObjectStore> {
