@@ -11,7 +11,7 @@ use crate::acks::Acks;
 
 const SOURCES: usize = 3;
 const PARTITIONS: usize = 2;
-const STUDIES: u32 = 4;
+const STUDIES: u32 = 12;
 const QUIET_MS: u64 = 60_000;
 const DEADLINE_MS: u64 = 1_800_000;
 /// Event time at the beginning.
