@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use bolus_assembler::wire::{Incoming, Internal, Kind};
 use bolus_events::{StudyContent, StudyEvent};
 use shapes::{SHAPES, Shape, created, records};
 use world::{FIRST, World};
@@ -191,6 +192,32 @@ async fn tells_how_it_is(world: &World) {
         let told = world.metric_as(name, expected).await;
         assert!((told - expected).abs() < f64::EPSILON, "{name} is {told}");
     }
+}
+
+/// The stages run apart, and while the first one is away, so that nobody knows what is still to come, nothing counts as quiet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_quiet_while_the_first_stage_is_away() {
+    let Some(world) = World::new("apart").await else { return };
+    let assemble = world.start_stages("1s", FIRST, "assemble");
+    world.wait_until_ready().await;
+    let study = world.key("alone");
+    let object = Internal::Object(Incoming {
+        kind: Kind::Slice,
+        bucket: world.bucket.as_str().into(),
+        study: study.as_str().into(),
+        key: format!("{study}/1.dcm").into(),
+        etag: None,
+        version: None,
+        size: None,
+        time: 1_767_225_600_000,
+    });
+    world.pass_on(&study, &object.to_json()).await;
+    assert!((world.metric_as("bolus_assembler_open_studies", 1.0).await - 1.0).abs() < f64::EPSILON);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(world.ready().is_empty(), "{:?}", world.ready());
+    let route = world.start_stages("1s", "two", "route");
+    world.wait("the study", |world| (world.ready().len() == 1).then_some(())).await;
+    assert!(route.terminate().success() && assemble.terminate().success());
 }
 
 #[test]

@@ -111,6 +111,11 @@ impl World {
         store.put(&Key::parse(key).unwrap(), "slice".into()).await.unwrap();
     }
 
+    /// Writes one record of our own to the internal topic.
+    pub async fn pass_on(&self, study: &str, record: &[u8]) {
+        self.producer.send(&self.topic("by-study"), study.as_bytes(), record, &[]).await.unwrap();
+    }
+
     /// Writes one record to the object topic; gives its partition and offset.
     pub async fn notify(&self, payload: &str) -> (i32, i64) {
         // The key decides the partition: stores key by object, so that a study's notifications are spread.
@@ -131,12 +136,23 @@ impl World {
 
     /// Starts the program. Its log goes to a file that is printed where a test fails.
     pub fn start(&self, quiet: &str, instance: &str) -> Running {
+        self.start_stages(quiet, instance, "route,assemble")
+    }
+
+    /// Starts a process that runs only some stages.
+    pub fn start_stages(&self, quiet: &str, instance: &str, stages: &str) -> Running {
         let config = self.folder.path().join(format!("{instance}.toml"));
         std::fs::write(&config, self.config(quiet, instance)).unwrap();
         let log = self.folder.path().join(format!("{instance}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolus-assembler"));
-        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        command
+            .arg("--config")
+            .arg(config)
+            .args(["--stages", stages])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file);
         for (theirs, ours) in [
             ("AWS_ENDPOINT_URL_S3", "ENDPOINT"),
             ("AWS_REGION", "REGION"),
@@ -204,6 +220,15 @@ impl World {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.ok()?;
         Some(answer)
+    }
+
+    /// Waits until the first process has found its topics, and so has made the internal one.
+    pub async fn wait_until_ready(&self) {
+        let started = Instant::now();
+        while !self.get("/readyz").await.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            assert!(started.elapsed() < PATIENCE, "never ready");
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// The value of a metric, with its labels as Prometheus reads them, once it is `expected` or stays something else; 0
