@@ -60,8 +60,6 @@ struct Route {
     beacon: Option<Beacon>,
     round: OptionFuture<BoxFuture<'static, Beacon>>,
     started: Instant,
-    /// The wall clock's milliseconds since 1970 at `started`.
-    began_ms: i64,
     told: Instant,
 }
 
@@ -79,7 +77,6 @@ pub async fn run(settings: Settings, member: Member, beacon: Beacon, cancel: Can
         beacon: Some(beacon),
         round: None.into(),
         started,
-        began_ms: wall_clock_ms(),
         told: started,
     };
     let outcome = route.turn(&cancel).await;
@@ -223,12 +220,12 @@ impl Route {
         self.member.commit(&offsets);
     }
 
-    /// The present by the clock of the events: the wall clock as it was when we began, carried on by the monotone clock so
-    /// that it never jumps, or the records' own where that is ahead.
+    /// The present by the clock of the events: the wall clock, or what the records tell, carried on by the monotone clock,
+    /// where that is ahead. So a wall clock that is set back holds nothing up, save while no record comes; one that is set
+    /// forwards leaves the second stage to its own monotone clock until it is put right.
     fn clock_ms(&self) -> i64 {
         let now_ms = self.now_ms();
-        let ours_ms = self.began_ms.saturating_add(i64::try_from(now_ms).unwrap_or(i64::MAX));
-        self.owned.values().filter_map(|owned| owned.acks.event_clock_ms(now_ms)).fold(ours_ms, i64::max)
+        self.owned.values().filter_map(|owned| owned.acks.event_clock_ms(now_ms)).fold(wall_clock_ms(), i64::max)
     }
 
     fn now_ms(&self) -> u64 {
