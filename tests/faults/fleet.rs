@@ -1,6 +1,7 @@
 //! The programs under test, each behind a proxy of its own, and the carrying out of a plan on them.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ use crate::settings;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a program that was told to end may take.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The signal by which a process ends that aborts, as at a failpoint.
+const SIGABRT: i32 = 6;
 /// Where Debian's package `libfaketime` lies, below the folder of a machine's libraries.
 const FAKETIME: &str = "faketime/libfaketime.so.1";
 
@@ -79,14 +82,18 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Starts a worker where none runs; one that is to end at a failpoint takes the place of one that runs.
     fn start_worker(&mut self, number: usize, failpoint: Option<&'static str>) -> Result<()> {
         let args = ["--config".to_owned(), self.folder.join("worker.toml").display().to_string()];
         let mut env = settings::worker_env(number, self.static_members);
         env.extend(failpoint.map(|name| ("FAILPOINTS", settings::failpoint(name))));
         let worker = &mut self.workers[number];
+        if failpoint.is_some() {
+            worker.service.kill()?;
+        }
         worker.wanted = true;
         if !worker.service.runs() {
-            worker.doomed = failpoint.is_some();
+            worker.doomed = false;
             self.armed[number] = failpoint;
             worker.service.start(&args, &env)?;
         }
@@ -174,14 +181,14 @@ impl Fleet {
                 continue;
             };
             match self.armed[number].take() {
-                Some(failpoint) => {
-                    eprintln!("faults: worker {number} ended at {failpoint}: {status}");
+                Some(failpoint) if status.signal() == Some(SIGABRT) => {
+                    eprintln!("faults: worker {number} ended at {failpoint}");
                     *self.fired.entry(failpoint).or_default() += 1;
                 }
-                None if !self.workers[number].doomed => {
+                _ if !self.workers[number].doomed => {
                     self.exits.push(format!("worker {number} ended by itself: {status}"))
                 }
-                None => {}
+                _ => {}
             }
         }
         if let Some(status) = self.assembler.service.ended()?
@@ -251,6 +258,13 @@ impl Fleet {
                 lines.into_iter().map(|line| format!("{}: {line}", member.service.name()))
             })
             .collect()
+    }
+
+    /// How often the workers told of something: whether the mischief met the protocol where it hurts.
+    pub fn told(&self) -> BTreeMap<&'static str, usize> {
+        let printed: Vec<String> = self.workers.iter().map(|worker| worker.service.printed()).collect();
+        let count = |what: &&'static str| (*what, printed.iter().map(|text| text.matches(what).count()).sum());
+        settings::TELLING.iter().map(count).collect()
     }
 
     /// How often each fault of the store struck.

@@ -7,6 +7,7 @@
 //! | `BOLUS_FAULTS_SEED` | the seed | 1 |
 //! | `BOLUS_FAULTS_MINUTES` | runs of rising seeds for so many minutes, with one node and three in turn | one short run |
 //! | `BOLUS_FAULTS_STUDIES`, `_SECONDS`, `_NODES` | good studies, time of the mischief, broker nodes | 300, 75, 1 |
+//! | `BOLUS_FAULTS_KEEP` | keeps the folder of a good run as well | |
 //! | `BOLUS_FAULTS_PROGRAMS` | folder of the programs under test | those of this build |
 //!
 //! It says `faults seed=… studies=… lost=… duplicated=… failed=… poisoned=…` for each run, and ends with status 1 unless nothing is lost

@@ -77,18 +77,28 @@ const fn seconds(seconds: u64) -> Duration {
 /// Draws the plan. The first half leaves the group as it is (static members, back before their session ends), the second does not.
 pub fn plan(seed: u64, form: &Form) -> Vec<Timed> {
     let mut rng = Rng::new(seed, "plan");
-    let half = form.span / 2;
+    let rounds = (form.span.as_secs() / ROUND.as_secs()).max(1);
+    let length = form.span / (2 * rounds as u32);
+    // The last failpoint is passed in a rebalance only.
     let (others, rebalance) = form.failpoints.split_at(form.failpoints.len().saturating_sub(1));
     let (first, rest) = others.split_at(others.len() / 2);
-    let (mut quiet, mut loud) = (Vec::new(), Vec::new());
-    for _ in 0..(form.span.as_secs() / ROUND.as_secs()).max(1) {
-        quiet.extend([restarts(&mut rng, 4, first), store_faults(&mut rng), broker_faults(&mut rng, form)].concat());
-        loud.extend([restarts(&mut rng, 5, &[rest, rebalance].concat()), rebalances(&mut rng)].concat());
-        loud.extend([store_faults(&mut rng), assembler_faults(&mut rng)].concat());
+    let mut steps = vec![(form.span / 2, Step::Rebalances)];
+    for round in 0..rounds as u32 {
+        let quiet = Window { from: length * round, length };
+        restarts(&mut rng, first, None, quiet, &mut steps);
+        spread(&mut rng, commit_faults, quiet, &mut steps);
+        spread(&mut rng, store_faults, quiet, &mut steps);
+        spread(&mut rng, |rng| broker_faults(rng, form), quiet, &mut steps);
+
+        let loud =
+            Window { from: form.span / 2 + length * round + seconds(1), length: length.saturating_sub(seconds(1)) };
+        let frozen = freeze(&mut rng, loud.from, &mut steps);
+        restarts(&mut rng, &[rest, rebalance].concat(), Some(frozen), loud, &mut steps);
+        spread(&mut rng, commit_faults, loud, &mut steps);
+        spread(&mut rng, store_faults, loud, &mut steps);
+        spread(&mut rng, assembler_faults, loud, &mut steps);
+        spread(&mut rng, visitor, loud, &mut steps);
     }
-    let mut steps = vec![(half, Step::Rebalances)];
-    spread(&mut rng, quiet, Duration::ZERO, half, &mut steps);
-    spread(&mut rng, loud, half + seconds(1), form.span, &mut steps);
     steps.sort_by_key(|(at, _)| *at);
     steps
 }
@@ -96,48 +106,85 @@ pub fn plan(seed: u64, form: &Form) -> Vec<Timed> {
 /// A deed: steps that belong together, by their time after its first.
 type Deed = Vec<Timed>;
 
-/// Puts the deeds into a random order, evenly over a time with some jitter.
-fn spread(rng: &mut Rng, mut deeds: Vec<Deed>, from: Duration, until: Duration, into: &mut Vec<Timed>) {
+/// A part of the run.
+#[derive(Clone, Copy)]
+struct Window {
+    from: Duration,
+    length: Duration,
+}
+
+impl Window {
+    /// `count` times, evenly over the window with some jitter.
+    fn times(self, rng: &mut Rng, count: usize) -> Vec<Duration> {
+        let gap = self.length / count.max(1) as u32;
+        (0..count as u32).map(|place| self.from + gap * place + rng.between(Duration::ZERO, gap / 2)).collect()
+    }
+}
+
+/// Puts deeds into a window in a random order.
+fn spread(rng: &mut Rng, deeds: impl FnOnce(&mut Rng) -> Vec<Deed>, window: Window, into: &mut Vec<Timed>) {
+    let mut deeds = deeds(rng);
     rng.shuffle(&mut deeds);
-    let gap = until.saturating_sub(from) / deeds.len().max(1) as u32;
-    for (place, deed) in deeds.into_iter().enumerate() {
-        let at = from + gap * place as u32 + rng.between(Duration::ZERO, gap);
+    for (at, deed) in window.times(rng, deeds.len()).into_iter().zip(deeds) {
         into.extend(deed.into_iter().map(|(after, step)| (at + after, step)));
     }
 }
 
-/// Workers that die, by kill -9, SIGTERM or at each of the failpoints, and come back soon.
-fn restarts(rng: &mut Rng, kills: usize, failpoints: &[&'static str]) -> Vec<Deed> {
-    let soon = |rng: &mut Rng| rng.between(Duration::from_millis(100), seconds(3));
-    let mut deeds = Vec::new();
-    for _ in 0..kills {
-        let worker = rng.below(WORKERS);
-        deeds.push(vec![(Duration::ZERO, Step::Kill(worker)), (soon(rng), Step::Start(worker, None))]);
-    }
-    for failpoint in failpoints {
-        let worker = rng.below(WORKERS);
-        deeds.push(vec![(Duration::ZERO, Step::Kill(worker)), (soon(rng), Step::Start(worker, Some(failpoint)))]);
-    }
-    let worker = rng.below(WORKERS);
-    deeds.push(vec![(Duration::ZERO, Step::Terminate(worker)), (soon(rng), Step::Start(worker, None))]);
-    deeds
+/// A worker that must be left alone until a time.
+type Reserved = (usize, Duration);
+
+/// How a worker ends.
+#[derive(Clone, Copy)]
+enum End {
+    Killed,
+    Terminated,
+    /// Killed, and again at this failpoint once it is back.
+    At(&'static str),
 }
 
-/// Workers that join, leave, or wake as the owners of what is no longer theirs.
-fn rebalances(rng: &mut Rng) -> Vec<Deed> {
-    let frozen = rng.below(WORKERS);
-    let extra = WORKERS;
-    let stay = rng.between(seconds(3), seconds(8));
-    let leave = if rng.chance(0.5) { Step::Terminate(extra) } else { Step::Kill(extra) };
-    vec![
-        vec![(Duration::ZERO, Step::Freeze(frozen)), (FROZEN, Step::Thaw(frozen))],
-        vec![(Duration::ZERO, Step::Start(extra, None)), (stay, leave)],
-    ]
+/// Workers that end and come back soon; in turn, so that each has time in between.
+fn restarts(
+    rng: &mut Rng,
+    failpoints: &[&'static str],
+    reserved: Option<Reserved>,
+    window: Window,
+    into: &mut Vec<Timed>,
+) {
+    let mut ends: Vec<End> = failpoints.iter().map(|failpoint| End::At(failpoint)).collect();
+    ends.extend([End::Killed, End::Killed, End::Killed, End::Killed, End::Terminated]);
+    rng.shuffle(&mut ends);
+    let mut worker = rng.below(WORKERS);
+    for (at, end) in window.times(rng, ends.len()).into_iter().zip(ends) {
+        worker = (worker + 1) % WORKERS;
+        if reserved.is_some_and(|(alone, until)| worker == alone && at < until) {
+            worker = (worker + 1) % WORKERS;
+        }
+        let (step, failpoint) = match end {
+            End::Killed => (Step::Kill(worker), None),
+            End::Terminated => (Step::Terminate(worker), None),
+            End::At(failpoint) => (Step::Kill(worker), Some(failpoint)),
+        };
+        into.push((at, step));
+        into.push((at + rng.between(Duration::from_millis(100), seconds(3)), Step::Start(worker, failpoint)));
+    }
 }
 
-/// One fault of every kind on commits, and some elsewhere.
-fn store_faults(rng: &mut Rng) -> Vec<Deed> {
-    let on_commit = [
+/// A worker that is frozen in its work and wakes as the owner of what is no longer its own.
+fn freeze(rng: &mut Rng, from: Duration, into: &mut Vec<Timed>) -> Reserved {
+    let (worker, at) = (rng.below(WORKERS), from + rng.between(seconds(4), seconds(7)));
+    into.extend([(at, Step::Freeze(worker)), (at + FROZEN, Step::Thaw(worker))]);
+    (worker, at + FROZEN + seconds(2))
+}
+
+/// A fourth worker that joins and leaves.
+fn visitor(rng: &mut Rng) -> Vec<Deed> {
+    let leave = if rng.chance(0.5) { Step::Terminate(WORKERS) } else { Step::Kill(WORKERS) };
+    vec![vec![(Duration::ZERO, Step::Start(WORKERS, None)), (rng.between(seconds(4), seconds(9)), leave)]]
+}
+
+/// One fault of every kind on commits, two commits each.
+fn commit_faults(rng: &mut Rng) -> Vec<Deed> {
+    let faults = [
         Fault::LoseAnswer,
         Fault::AnswerAfter(500),
         Fault::AnswerAfter(409),
@@ -147,7 +194,13 @@ fn store_faults(rng: &mut Rng) -> Vec<Deed> {
         Fault::Cut,
         Fault::Delay(seconds(2)),
     ];
-    let elsewhere = [
+    let rule = |fault| Rule { target: Target::Commit, fault, share: 1.0, times: 2 };
+    faults.map(|fault| strike(rng, rule(fault), seconds(5))).into()
+}
+
+/// Faults on everything else, and a store that is gone for everybody.
+fn store_faults(rng: &mut Rng) -> Vec<Deed> {
+    let faults = [
         Fault::Answer(500),
         Fault::Answer(503),
         Fault::Answer(429),
@@ -157,22 +210,21 @@ fn store_faults(rng: &mut Rng) -> Vec<Deed> {
         Fault::Delay(Duration::from_millis(300)),
         Fault::LoseAnswer,
     ];
-    let victim = |rng: &mut Rng| rng.chance(0.6).then(|| rng.below(WORKERS));
-    let strike = |victim: Victim, target: Target, fault: Fault, share: f64, time: Duration| {
-        vec![(Duration::ZERO, Step::Strike(victim, Rule { target, fault, share }, time))]
-    };
     let mut deeds = Vec::new();
-    for fault in on_commit {
-        let time = rng.between(seconds(2), seconds(5));
-        deeds.push(strike(victim(rng), Target::Commit, fault, 0.7, time));
-    }
     for target in [Target::Log, Target::Parquet, Target::Studies, Target::Studies] {
-        let (fault, time) = (*rng.pick(&elsewhere), rng.between(seconds(2), seconds(5)));
-        deeds.push(strike(victim(rng), target, fault, 0.4, time));
+        let rule = Rule { target, fault: *rng.pick(&faults), share: 0.4, times: u32::MAX };
+        let time = rng.between(seconds(2), seconds(5));
+        deeds.push(strike(rng, rule, time));
     }
-    // A store that is gone for everybody.
-    deeds.push(strike(None, Target::Any, Fault::Cut, 1.0, seconds(2)));
+    let gone = Rule { target: Target::Any, fault: Fault::Cut, share: 1.0, times: u32::MAX };
+    deeds.push(vec![(Duration::ZERO, Step::Strike(None, gone, seconds(2)))]);
     deeds
+}
+
+/// A fault for one worker or, as often, for everybody.
+fn strike(rng: &mut Rng, rule: Rule, time: Duration) -> Deed {
+    let victim = rng.chance(0.5).then(|| rng.below(WORKERS));
+    vec![(Duration::ZERO, Step::Strike(victim, rule, time))]
 }
 
 /// A broker that dies and comes back, and one that is a black hole for some time.

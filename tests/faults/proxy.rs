@@ -84,6 +84,8 @@ pub struct Rule {
     pub fault: Fault,
     /// The share of the covered requests that it befalls.
     pub share: f64,
+    /// How many it befalls at most.
+    pub times: u32,
 }
 
 type Body = BoxBody<Bytes, io::Error>;
@@ -204,13 +206,15 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
 impl State {
     fn fault_for(&self, parts: &Parts) -> Option<Fault> {
         let now = Instant::now();
-        let rules = lock(&self.rules);
-        let covers = |(rule, until): &&(Rule, Instant)| *until > now && rule.target.covers(&parts.method, &parts.uri);
-        let rule = rules.iter().rev().find(covers)?.0;
-        drop(rules);
+        let mut rules = lock(&self.rules);
+        let (rule, _) = rules
+            .iter_mut()
+            .rev()
+            .find(|(rule, until)| *until > now && rule.times > 0 && rule.target.covers(&parts.method, &parts.uri))?;
         if !lock(&self.rng).chance(rule.share) {
             return None;
         }
+        rule.times -= 1;
         *lock(&self.struck).entry(format!("{:?} {:?}", rule.target, rule.fault)).or_default() += 1;
         Some(rule.fault)
     }

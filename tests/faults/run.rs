@@ -55,7 +55,7 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let verdict = with_servers(options, &folder, &servers).await;
     drop(servers);
     let verdict = verdict.with_context(|| format!("seed {}, logs in {}", options.seed, folder.display()))?;
-    if verdict.is_good() {
+    if verdict.is_good() && std::env::var_os("BOLUS_FAULTS_KEEP").is_none() {
         std::fs::remove_dir_all(&folder)?;
     }
     Ok(Outcome { verdict, folder })
@@ -125,6 +125,7 @@ fn messages(studies: &[Study], poisoned: &[Poisoned], store: &Store, options: &O
 fn report(fleet: &Fleet) {
     eprintln!("faults: faults of the store: {:?}", fleet.struck());
     eprintln!("faults: failpoints: {:?}", fleet.fired);
+    eprintln!("faults: the workers told of: {:?}", fleet.told());
     for exit in &fleet.exits {
         eprintln!("faults: {exit}");
     }

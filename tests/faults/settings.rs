@@ -25,6 +25,16 @@ pub const FAILPOINTS: &[&str] = &[
     "worker::on-revoke",
 ];
 
+/// What workers say when something happens to them.
+pub const TELLING: &[&str] = &[
+    " committed",
+    "a commit did not land",
+    "another owner has moved the partition on",
+    "partitions are assigned",
+    "partitions are revoked",
+    "time is over",
+];
+
 pub fn worker(kafka: &Kafka, store: &Store) -> String {
     let (servers, bucket, models) = (&kafka.servers, &store.bucket, models());
     format!(
