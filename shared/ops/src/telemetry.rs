@@ -17,11 +17,11 @@ use opentelemetry_sdk::trace::{
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::runtime::Handle;
+use tracing::subscriber::set_global_default;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cpu::quiet_pool_panics;
 use crate::logging::{colours, filter};
@@ -148,13 +148,14 @@ pub fn start(config: &TelemetryConfig, service: &str, version: &str) -> Result<T
     });
     let registry = tracing_subscriber::registry().with(trace_layer);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // A second call (in tests) leaves the first logger in place.
+    // A second call (in tests) leaves the first logger in place. Records of the crate `log` are not taken in: one that a
+    // layer's own filter turns away takes the next event of its thread with it.
     let _ = match config.log_format {
         LogFormat::Human => {
             let lines = lines.with_ansi(colours()).with_target(false);
-            registry.with(lines.with_filter(filter(&config.log_level))).try_init()
+            set_global_default(registry.with(lines.with_filter(filter(&config.log_level))))
         }
-        LogFormat::Json => registry.with(lines.json().with_filter(filter(&config.log_level))).try_init(),
+        LogFormat::Json => set_global_default(registry.with(lines.json().with_filter(filter(&config.log_level)))),
     };
     Ok(Telemetry { traces })
 }
