@@ -49,7 +49,7 @@ async fn what_a_drain_cannot_finish_is_read_again() {
     let Some(world) = World::new("deadline", 1).await else { return };
     world.publish_studies(&world.live, 0..3).await;
     let slow = [
-        ("FAILPOINTS", "worker::after-inferred=1*off->sleep(60000)".to_owned()),
+        ("FAILPOINTS", "worker::after-inferred=1*off->1*sleep(60000)->off".to_owned()),
         ("BOLUS_WORKER__SHUTDOWN__DRAIN", "2s".to_owned()),
     ];
     let mut worker = world.worker(&slow);

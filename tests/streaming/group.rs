@@ -7,8 +7,9 @@ async fn two_workers_share_the_partitions_and_one_takes_over() {
     let Some(world) = World::new("share", 4).await else { return };
     let mut first = world.worker(&[]);
     let mut second = world.worker(&[]);
-    first.says("waiting for studies").await;
-    second.says("waiting for studies").await;
+    // Of the group's balance the second one speaks last: it begins with nothing.
+    first.says("partitions are assigned").await;
+    second.says("partitions are assigned").await;
     world.publish_studies(&world.live, 0..12).await;
     world.wait_for_progress(&world.live, 4, 12, &mut first).await;
     for worker in [&mut first, &mut second] {

@@ -103,6 +103,7 @@ impl Committer {
                 Ok(commit) => {
                     failpoints::pass(failpoints::AFTER_LAKE_COMMIT);
                     self.health.set_ready("lake", true, "");
+                    self.meters.conflicts.inc_by(u64::from(commit.conflicts));
                     self.count(&pending, commit.appended);
                     written.extend(pending.parts.drain(..).map(|left| left.end(Fate::Landed)));
                 }

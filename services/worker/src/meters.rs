@@ -8,7 +8,7 @@ use bolus_labeling::{Progress, Stages};
 use bolus_ops::metrics::{
     Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics, SecondsFamily, ratio, seconds, seconds_by,
 };
-use bolus_study::{LabelRow, Status};
+use bolus_study::{LabelRow, ReasonCode, Status};
 
 use crate::book::Book;
 
@@ -92,7 +92,7 @@ impl Meters {
     #[must_use]
     pub fn new() -> Self {
         let mut all = Metrics::new("worker", env!("CARGO_PKG_VERSION"));
-        Self {
+        let meters = Self {
             lag: all.add(
                 "lag_records",
                 "Records between what the lake has and the end of the partition",
@@ -122,6 +122,28 @@ impl Meters {
             retries: all.add("retries", "Attempts after the first", Family::default()),
             failures: all.add("failures", "Failed rows by the kind of their reason", Family::default()),
             registry: Arc::new(all),
+        };
+        meters.begin_at_zero();
+        meters
+    }
+
+    /// Tells the counters whose labels are known: one that first appears with a value hides that value from Prometheus' `rate`
+    /// and `increase`, and so from the alerts.
+    fn begin_at_zero(&self) {
+        for kind in ["assigned", "revoked", "lost"] {
+            drop(self.rebalances.get_or_create(&KindLabel { kind }));
+        }
+        for outcome in ["labelled", "skipped", "failed"] {
+            drop(self.studies.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for outcome in ["committed", "empty", "settled", "abandoned", "failed"] {
+            drop(self.commits.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for status in ["labelled", "refused", "failed", "skipped"] {
+            drop(self.series.get_or_create(&StatusLabel { status }));
+        }
+        for reason in ReasonCode::ALL {
+            drop(self.failures.get_or_create(&ReasonLabel { reason: reason.as_str() }));
         }
     }
 
@@ -219,5 +241,12 @@ mod tests {
     fn the_registry_is_what_the_schema_lists() {
         let table = include_str!("../../../schemas/metrics.md");
         assert_eq!(Meters::new().registry().differences(table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn failures_are_told_before_the_first_one() {
+        let told = Meters::new().registry().encode();
+        assert!(told.contains("bolus_worker_failures_total{reason=\"unreadable\"} 0"), "{told}");
+        assert!(told.contains("bolus_worker_commits_total{outcome=\"committed\"} 0"), "{told}");
     }
 }

@@ -34,6 +34,8 @@ const RECORDS_A_TURN: usize = 256;
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How often gauges are set, and the least often that a turn is made.
 const TICK: Duration = Duration::from_secs(1);
+/// How long tasks that have been told to end may take to do so.
+const LAST_TASKS: Duration = Duration::from_secs(3);
 /// How long a complaint of the broker makes the worker unready.
 const BROKER_UNREADY: Duration = Duration::from_secs(30);
 
@@ -460,8 +462,11 @@ impl Shell {
 
     /// Leaves the group, answering what it still asks.
     async fn leave_group(mut self) -> anyhow::Result<()> {
-        self.events.shutdown().await;
-        self.steps.shutdown().await;
+        // Their tokens are cancelled. One that does not notice holds nothing that could be lost.
+        let ended = async { tokio::join!(self.events.shutdown(), self.steps.shutdown()) };
+        if tokio::time::timeout(LAST_TASKS, ended).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
         self.committer.lake.finish().await;
         // Only steps had clones, and they have ended.
         let Some(consumer) = Arc::into_inner(self.consumer) else { return Ok(()) };

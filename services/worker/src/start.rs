@@ -140,11 +140,14 @@ fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {
     PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
 }
 
+/// Opens the lake, and refuses a store on which workers could overwrite each other's commits.
 async fn open_lake(text: &str) -> anyhow::Result<Lake> {
     let open = async {
         let location = Location::parse(text)?;
         let opened = open_store_for_writing(&location).await?;
-        anyhow::Ok(Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?)
+        let lake = Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?;
+        lake.probe().await?;
+        anyhow::Ok(lake)
     };
     open.await.with_context(|| format!("cannot use the lake {text}"))
 }

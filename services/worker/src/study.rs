@@ -145,7 +145,8 @@ impl Studio {
             }
             match findings.passing.take() {
                 Some((reason, worth, stage)) if attempt < self.retry.attempts.min(worth) => {
-                    tracing::info!(attempt, %reason, "the event is tried again");
+                    // The reason's particulars may name objects.
+                    tracing::info!(attempt, reason = %reason.code, stage, "the event is tried again");
                     self.meters.retry(stage);
                 }
                 passing => {
