@@ -1,6 +1,7 @@
 //! `bolus reconcile`: exactly what is missing, late or failed is found and sent.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bolus_testkit::SyntheticSeries;
 
@@ -15,6 +16,12 @@ async fn put_series(site: &Site, folder: &str, number: usize, slices: std::ops::
     for slice in slices {
         site.put(&format!("{folder}/{slice}.dcm"), series.file(slice)).await;
     }
+}
+
+/// Stores tell the time of a write in whole seconds: what comes after this is later by their clock too.
+async fn next_second() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    tokio::time::sleep(Duration::from_secs(now.as_secs() + 1).saturating_sub(now)).await;
 }
 
 /// Each study that is not ok, without the test's own prefix, and its state.
@@ -45,6 +52,7 @@ async fn exactly_what_is_missing_late_or_gone_is_found() {
     let model = ["--model", "cheap", "--models", &bundles];
     let source = format!("{}in/", site.url());
     let label = [&["label", &source, "--lake", &lake, "--json", "--bench-skip-inference"], &model[..]].concat();
+    next_second().await;
     let labelled = site.bolus(&label);
     assert_eq!(labelled.count("series_labelled"), 10, "{}", labelled.stderr);
 
@@ -80,6 +88,7 @@ async fn exactly_what_is_missing_late_or_gone_is_found() {
     assert_eq!(keys, expected_keys);
 
     // Once they are labelled, nothing is left but what only headers can tell.
+    next_second().await;
     site.bolus(&label);
     assert_eq!(states(&site, &site.bolus(&reconcile)), expected(&[("in/st4", "partial")]));
     let settled = site.bolus(&[&reconcile[..], &["--deep"], &model].concat());

@@ -98,6 +98,34 @@ async fn an_interrupted_run_goes_on_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_loses_nothing() {
+    let Some(site) = Site::new("submit-killed").await else { return };
+    site.put_all(keys(100)).await;
+    let folder = temp();
+    let state = folder.path().join("state.json").display().to_string();
+    let url = site.url();
+    let submit = ["submit", &url, "--state", &state];
+    let mut slow = site.command(&submit);
+    slow.args(["--kafka", &site.servers, "--topic", &site.topic, "--json", "--rate", "20"]);
+    let mut child = slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    // The state is written every second, so the kill comes between two writings.
+    while site.count().await < 45 {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let rest = site.bolus_to_topic(&submit);
+    assert_eq!((rest.code, rest.summary()["resumed"].as_bool()), (0, Some(true)), "{}", rest.stderr);
+    let names: Vec<String> = site.messages().await.iter().map(|message| message.key.clone()).collect();
+    let once: BTreeSet<&String> = names.iter().collect();
+    assert_eq!(once.len(), 100);
+    // What was sent since the last writing, about a second's worth, came twice.
+    assert!(names.len() <= 100 + 45, "{} messages", names.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_rate_holds_and_archives_are_studies_by_themselves() {
     let Some(site) = Site::new("submit-rate").await else { return };
     site.put_all((0..20).map(|n| format!("in/{n:02}.zip"))).await;

@@ -167,7 +167,7 @@ pub enum LakeCommand {
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Which objects are one study: `parent` (the folder they lie in), `depth=N` (the first N folders of the key) or
-    /// `pattern=REGEX` (what it matches from the key's beginning). The assembler must have the same rule.
+    /// `pattern=REGEX` (up to the end of its group `study`). The assembler should have the same rule.
     #[arg(long = "studies-by", value_name = "RULE", default_value = "parent")]
     pub rule: StudyRule,
     /// Listing requests at a time.

@@ -7,25 +7,28 @@ use std::str::FromStr;
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 
+/// The group of a [`StudyRule::Pattern`] whose end is the end of the study's folder.
+const STUDY_GROUP: &str = "study";
+
 /// Which study an object belongs to, by its key alone: the one rule of the assembler, of `bolus submit` and of
 /// `bolus reconcile`, so that all of them call a study by the same name.
 ///
-/// As text, in configuration and on the command line: `parent`, `depth=2` or `pattern=^archive/[^/]+/[^/]+`.
+/// As text, in configuration and on the command line: `parent`, `depth=2` or `pattern=^archive/(?<study>[^/]+)/`.
 #[derive(Debug, Clone)]
 pub enum StudyRule {
     /// The folder that the object lies in.
     Parent,
     /// The first so many folders of the key; the folder of the object where it lies less deep.
     Depth(NonZeroUsize),
-    /// What the expression matches of the key (its group `study`, else its first group, where it has one), cut back to
-    /// whole folders. The match must begin where the key does; where there is none, the folder of the object.
+    /// A regular expression with a group named `study`, which ends where the study's folder does: before a slash. The folder
+    /// of the object where it does not match so.
     Pattern(Regex),
 }
 
 /// A text that is no [`StudyRule`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{found:?} is no rule for studies, expected `parent`, `depth=N` with N of at least 1, or `pattern=REGEX`{problem}"
+    "{found:?} is no rule for studies, expected `parent`, `depth=N` with N of at least 1, or `pattern=REGEX` with a group named study{problem}"
 )]
 pub struct StudyRuleError {
     found: String,
@@ -37,29 +40,17 @@ impl StudyRule {
     /// [`StudyContent::Prefix`](crate::StudyContent::Prefix) has it; empty for the bucket itself.
     #[must_use]
     pub fn study_prefix<'key>(&self, key: &'key str) -> &'key str {
-        let folder = key.rfind('/').unwrap_or(0);
         let end = match self {
-            Self::Parent => folder,
-            Self::Depth(folders) => key.match_indices('/').nth(folders.get() - 1).map_or(folder, |(slash, _)| slash),
-            Self::Pattern(expression) => matched(expression, key).map_or(folder, |end| whole_folders(key, end)),
+            Self::Parent => None,
+            Self::Depth(folders) => key.match_indices('/').nth(folders.get() - 1).map(|(slash, _)| slash),
+            Self::Pattern(expression) => expression
+                .captures(key)
+                .and_then(|found| Some(found.name(STUDY_GROUP)?.end()))
+                .filter(|end| key.as_bytes().get(*end) == Some(&b'/')),
         };
-        key.get(..end).unwrap_or_default()
+        let folder = end.or_else(|| key.rfind('/')).and_then(|end| key.get(..end)).unwrap_or_default();
+        folder.trim_end_matches('/')
     }
-}
-
-/// Where the match that begins with the key ends.
-fn matched(expression: &Regex, key: &str) -> Option<usize> {
-    let groups = expression.captures(key)?;
-    let found = groups.name("study").or_else(|| groups.get(1)).or_else(|| groups.get(0))?;
-    (found.start() == 0).then(|| found.end())
-}
-
-/// The end of the last whole folder of `key` within its first `end` bytes.
-fn whole_folders(key: &str, end: usize) -> usize {
-    if key.as_bytes().get(end) == Some(&b'/') {
-        return end;
-    }
-    key.as_bytes().iter().take(end).rposition(|byte| *byte == b'/').unwrap_or(0)
 }
 
 impl FromStr for StudyRule {
@@ -71,7 +62,9 @@ impl FromStr for StudyRule {
             None if text == "parent" => Ok(Self::Parent),
             Some(("depth", number)) => number.parse().map(Self::Depth).map_err(|_| wrong(String::new())),
             Some(("pattern", expression)) => {
-                Regex::new(expression).map(Self::Pattern).map_err(|error| wrong(format!(": {error}")))
+                let expression = Regex::new(expression).map_err(|error| wrong(format!(": {error}")))?;
+                let has_group = expression.capture_names().flatten().any(|name| name == STUDY_GROUP);
+                if has_group { Ok(Self::Pattern(expression)) } else { Err(wrong(String::new())) }
             }
             _ => Err(wrong(String::new())),
         }
@@ -108,14 +101,11 @@ mod tests {
             ("depth=2", "a/b/c.dcm", "a/b"),
             ("depth=3", "a/b/c.dcm", "a/b"),
             ("depth=1", "c.dcm", ""),
-            ("pattern=^in/[^/]+", "in/s1/x/c.dcm", "in/s1"),
-            ("pattern=^in/[^/]+/", "in/s1/x/c.dcm", "in/s1"),
-            ("pattern=^in/(?:old/)?(?<study>[^/]+)", "in/s1/x/c.dcm", "in/s1/x"),
-            ("pattern=^((?<study>in/s)[0-9])", "in/s1/c.dcm", "in"),
-            ("pattern=^(in/[0-9]+)/", "in/77/old/c.dcm", "in/77"),
-            ("pattern=^out/", "in/s1/c.dcm", "in/s1"),
-            ("pattern=s1", "in/s1/c.dcm", "in/s1"),
-            ("pattern=^ü/é", "ü/é/ö/c", "ü/é"),
+            ("pattern=^in/(?<study>[^/]+)/", "in/s1/x/c.dcm", "in/s1"),
+            ("pattern=/(?<study>[0-9]+)", "in/77/old/c.dcm", "in/77"),
+            ("pattern=^in/(?<study>[0-9]+)", "in/12a/b/c.dcm", "in/12a/b"),
+            ("pattern=^out/(?<study>.+)", "in/s1/c.dcm", "in/s1"),
+            ("pattern=^(?<study>ü/é)", "ü/é/ö/c", "ü/é"),
         ];
         for (rule, key, expected) in cases {
             assert_eq!(rule.parse::<StudyRule>().unwrap().study_prefix(key), expected, "{rule} of {key}");
@@ -124,10 +114,10 @@ mod tests {
 
     #[test]
     fn a_rule_reads_back_what_it_writes() {
-        for text in ["parent", "depth=3", "pattern=^a=b/[^/]+"] {
+        for text in ["parent", "depth=3", "pattern=^a=b/(?<study>[^/]+)"] {
             assert_eq!(text.parse::<StudyRule>().unwrap().to_string(), text);
         }
-        for text in ["", "Parent", "depth=0", "depth=", "depth", "pattern=(", "folder"] {
+        for text in ["", "Parent", "depth=0", "depth=", "depth", "pattern=(", "pattern=^[^/]+", "folder"] {
             assert!(text.parse::<StudyRule>().is_err(), "{text}");
         }
     }

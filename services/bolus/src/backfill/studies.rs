@@ -200,7 +200,7 @@ mod tests {
         check("parent", &["a/1", "a/2", "b/c/1"], &["a/* 2", "b/c/* 1"]).await;
         check("depth=1", &["a/1", "a/b/2", "c/1"], &["a/* 2", "c/* 1"]).await;
         check("parent", &["top", "x.ZIP", "a/y.tar.gz"], &["a/y.tar.gz", "top", "x.ZIP"]).await;
-        check("pattern=^in/[^/]+", &["in/s1/a/1", "in/s1/b/1", "in/s2/1"], &["in/s1/* 2", "in/s2/* 1"]).await;
+        check("pattern=^in/(?<study>[^/]+)", &["in/s1/a/1", "in/s1/b/1", "in/s2/1"], &["in/s1/* 2", "in/s2/* 1"]).await;
     }
 
     #[tokio::test]

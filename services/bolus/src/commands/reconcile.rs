@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use bolus::backfill::{Grouper, Publisher, Sender, Study, bucket_of, listing_for};
@@ -40,7 +41,7 @@ const MOST_TABLE_ROWS: usize = 1000;
 pub enum StudyState {
     /// The lake has no row of it.
     Missing,
-    /// An object was written after the newest row was made; by `--deep`: a series or file has no row as it is now.
+    /// An object was written after the newest row was made, or in the same second; by `--deep`: a series or file has no row as it is now.
     Stale,
     /// More objects than the rows account for, none of them newer: they may have been missed, or be no images. `--deep` tells.
     Partial,
@@ -64,8 +65,7 @@ impl StudyState {
     /// As far as names, counts and times tell.
     fn of(study: &Study, account: &Account) -> Self {
         let Some(newest_row) = account.newest_us else { return Self::Missing };
-        let newest_object = study.newest.map(|time| DateTime::<Utc>::from(time).timestamp_micros());
-        if newest_object.is_some_and(|object| object > newest_row) {
+        if study.newest.is_some_and(|time| latest_us(time) > newest_row) {
             Self::Stale
         } else if account.failed() {
             Self::Failed
@@ -75,6 +75,12 @@ impl StudyState {
             Self::Ok
         }
     }
+}
+
+/// The latest moment that a store's time may stand for, in microseconds since 1970: most tell whole seconds, rounded down.
+fn latest_us(time: SystemTime) -> i64 {
+    let told = DateTime::<Utc>::from(time).timestamp_micros();
+    if told % 1_000_000 == 0 { told + 999_999 } else { told }
 }
 
 /// Runs the command.
