@@ -159,10 +159,13 @@ async fn race(lake: &str, workers: usize, seconds: f64, rate: f64) -> Result<Exi
     let (url, store) = open_store(lake)?;
     Lake::open_or_create(&url, Arc::clone(&store)).await?.probe().await?;
     let interval = if rate > 0.0 { Duration::from_secs_f64(workers as f64 / rate) } else { Duration::ZERO };
+    let mut lakes = Vec::new();
+    for _ in 0..workers {
+        lakes.push(Lake::open(&url, Arc::clone(&store)).await?);
+    }
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut tasks = JoinSet::new();
-    for number in 0..workers {
-        let lake = Lake::open(&url, Arc::clone(&store)).await?;
+    for (number, lake) in lakes.into_iter().enumerate() {
         tasks.spawn(async move { worker(lake, number, interval, end).await.map(|done| (number, done)) });
     }
     let mut all: Vec<(usize, Done)> = Vec::new();

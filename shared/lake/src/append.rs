@@ -93,6 +93,8 @@ struct Pending<'a> {
     /// A version whose log entry may be this append's, as far as is known.
     unsettled: Option<u64>,
     conflicts: u32,
+    /// How long the last try to create a log entry took.
+    put_took: Duration,
 }
 
 /// What the log says, up to one version, about an append.
@@ -136,7 +138,6 @@ impl Lake {
             let mut pending = Pending::new(rows, options);
             let mut failures = 0;
             loop {
-                let start = Instant::now();
                 match self.attempt(&mut pending).await {
                     Ok(Some(commit)) => return Ok(commit),
                     Ok(None) => {
@@ -145,7 +146,7 @@ impl Lake {
                         if pending.conflicts >= MOST_LOST_RACES {
                             return Err(LakeError::Contended { attempts: pending.conflicts });
                         }
-                        tokio::time::sleep(pause_after_loss(pending.conflicts, start.elapsed())).await;
+                        tokio::time::sleep(pause_after_loss(pending.conflicts, pending.put_took)).await;
                     }
                     Err(error) if error.kind() == ErrorKind::Retry => {
                         failures += 1;
@@ -183,7 +184,10 @@ impl Lake {
             pending.file = Some(write_file(&self.snapshot(), &pending.rows).await?);
         }
         let version = view.version + 1;
-        match self.create_entry(version, pending).await? {
+        let start = Instant::now();
+        let outcome = self.create_entry(version, pending).await?;
+        pending.put_took = start.elapsed();
+        match outcome {
             Outcome::Landed => Ok(Some(self.landed(pending, version))),
             Outcome::Lost(entry) => {
                 self.take_in(version, *entry).await?;
@@ -270,7 +274,16 @@ impl<'a> Pending<'a> {
         let mut seen = HashSet::new();
         let once = rows.iter().filter(|row| seen.insert(&row.key)).collect();
         let id = Uuid::new_v4().to_string();
-        Self { id, rows: once, given: rows.len(), options, file: None, unsettled: None, conflicts: 0 }
+        Self {
+            id,
+            rows: once,
+            given: rows.len(),
+            options,
+            file: None,
+            unsettled: None,
+            conflicts: 0,
+            put_took: Duration::ZERO,
+        }
     }
 
     fn commit(&self, version: Option<u64>) -> Commit {
@@ -323,8 +336,8 @@ fn pause(failures: u32) -> Duration {
     any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
 }
 
-/// The pause after the given number of lost races: any part of the time that a few attempts `took`, so that it suits a
-/// store that answers in a millisecond and one that takes a hundred, and soon as many writers try at a time as can win.
+/// The pause after the given number of lost races: any part of the time that a few puts like the last one, which `took` that
+/// long, take. So it suits a store that answers in a millisecond and one that takes a hundred, and grows under load.
 fn pause_after_loss(lost: u32, took: Duration) -> Duration {
     any_part_of(took.saturating_mul(1 << lost.min(YIELD_DOUBLINGS)).min(LONGEST_YIELD))
 }

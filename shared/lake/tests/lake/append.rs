@@ -7,7 +7,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::support::{
-    KEEP, assert_each_once, folder_url, labelled, local_store, memory_lake, memory_store, memory_url, one, rows, step,
+    KEEP, assert_each_once, folder_url, labelled, local_store, memory_lake, memory_store, memory_url, one, rows,
+    s3_store, step,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +114,14 @@ async fn eight_writers_race_on_a_local_folder() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn eight_writers_race_in_memory() {
     race(memory_url(), memory_store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_writers_race_on_s3() {
+    match s3_store() {
+        Some(store) => race(memory_url(), store).await,
+        None => println!("skipped: S3 needs BOLUS_TEST_S3_ENDPOINT and BOLUS_TEST_S3_BUCKET"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
