@@ -28,4 +28,4 @@ pub use location::Location;
 pub use object::ObjectRef;
 pub use prefix::common_prefix;
 pub use store::{OpenedStore, open_store, open_store_for_writing};
-pub use walk::{OrderedListing, list_in_order};
+pub use walk::{OrderedListing, SkipFolder, list_in_order};

@@ -21,6 +21,9 @@ use crate::{Location, ObjectRef, StorageError};
 /// The greatest character: nothing that S3 stores sorts after a folder's name with it appended.
 const AFTER_ALL: char = char::MAX;
 
+/// Whether a folder, given by its key with a slash at its end, is left out.
+pub type SkipFolder = Box<dyn Fn(&str) -> bool + Send>;
+
 /// How [`list_in_order`] goes through a bucket.
 pub struct OrderedListing {
     /// Requests at a time, and pages of 1,000 keys held ahead.
@@ -29,7 +32,7 @@ pub struct OrderedListing {
     /// where they hold many small folders. None: every folder by itself.
     pub whole_at_depth: Option<usize>,
     /// Folders to leave out with all that lies below: given the key of the folder with a slash at its end.
-    pub skip: Option<Box<dyn Fn(&str) -> bool + Send>>,
+    pub skip: Option<SkipFolder>,
 }
 
 impl fmt::Debug for OrderedListing {
