@@ -10,6 +10,7 @@ use bolus_study::BodyPart;
 use tokio_util::sync::CancellationToken;
 
 use crate::prepare::Workshop;
+use crate::stages::PixelStages;
 use crate::{Progress, Unit, discover, scan};
 
 /// The promise is 1e-3 in the 0..1 tensor; single precision leaves far less.
@@ -27,7 +28,9 @@ async fn check(name: &str) {
     let scan = scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
     assert_eq!((scan.series.len(), scan.refused.len()), (1, 0));
     let spec = Spec::published_chest();
-    let workshop = Workshop { spec: &spec, body_parts: &BodyPart::ALL, cpu: &cpu, progress: &progress };
+    let stages = PixelStages::begin();
+    let workshop =
+        Workshop { spec: &spec, body_parts: &BodyPart::ALL, cpu: &cpu, progress: &progress, stages: &stages };
     let prepared = workshop.prepare(&scan.series[0], &scan.objects).await.ok().unwrap();
     let golden = repository().join("tests/golden");
     let mut bytes = Vec::new();
