@@ -73,7 +73,7 @@ impl Meters {
     #[must_use]
     pub fn new() -> Self {
         let mut all = Metrics::new("assembler", env!("CARGO_PKG_VERSION"));
-        Self {
+        let meters = Self {
             lag: all.add(
                 "lag_records",
                 "Records between what was taken and the end of the partition",
@@ -94,6 +94,22 @@ impl Meters {
             ),
             produce_failures: all.add("produce_failures", "Sends that were tried again", Counter::default()),
             registry: Arc::new(all),
+        };
+        meters.begin_at_zero();
+        meters
+    }
+
+    /// Tells the counters before they count: one that first appears with a value hides that value from Prometheus' `rate`
+    /// and `increase`.
+    fn begin_at_zero(&self) {
+        for kind in ["assigned", "revoked", "lost"] {
+            self.rebalances.get_or_create(&KindLabel { kind }).inc_by(0);
+        }
+        for outcome in ["object", "study", "duplicate", "ignored", "unreadable"] {
+            self.event(outcome, 0);
+        }
+        for by in ["quiet", "deadline", "marker", "archive", "limit"] {
+            self.ready.get_or_create(&ByLabel { by }).inc_by(0);
         }
     }
 
