@@ -1,5 +1,6 @@
 """What the worker labels in a second, against `bolus label` on the same objects."""
 
+import resource
 import statistics
 import time
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class Run:
     """One pass over all studies."""
 
     seconds: float  # until the last label was in the lake
-    busy: float
+    busy: float  # share of the machine's processors in use, by anybody
+    cpu_seconds: float  # of the worker or of `bolus label` alone, its start-up included only for the latter
     rows: list[dict]  # what is compared
 
 
@@ -43,20 +45,25 @@ def by_worker(bench: Bench, prefixes: list[str], name: str) -> Run:
     log = lake.Log(bench.servers.path(f"lakes/{name}"))
     with bench.worker(name, model="torso-b4", flush=FLUSH) as worker:
         wait_until_assigned([worker], PARTITIONS)
+        used = worker.cpu_seconds()
         with Busy() as busy:
             begin = time.perf_counter()
             bench.servers.send(topic, [studies.event(bench.servers.bucket, prefix) for prefix in prefixes])
             last = log.wait_for(len(prefixes), worker.check, SECONDS_A_STUDY * len(prefixes))
-    return Run(last.seen - begin, busy.share, rows_of(bench, name))
+        used = worker.cpu_seconds() - used
+    return Run(last.seen - begin, busy.share, used, rows_of(bench, name))
 
 
 def by_label(bench: Bench, name: str) -> Run:
     """`bolus label`, from the end of its start-up on."""
     command = [bench.bolus, "label", f"s3://{bench.servers.bucket}/{FOLDER}", "--lake", bench.lake(name)]
+    command += ["--json", "--device", "cpu", "--model", "torso-b4"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with Busy() as busy:
-        command += ["--json", "--device", "cpu", "--model", "torso-b4"]
         run = measure.run(command, cwd=REPOSITORY, environment=bench.servers.aws())
-    return Run(run.wall_seconds - run.last["startup_seconds"], busy.share, rows_of(bench, name))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(run.wall_seconds - run.last["startup_seconds"], busy.share, used, rows_of(bench, name))
 
 
 def check(runs: list[Run], count: int) -> None:
@@ -93,7 +100,8 @@ def run(bench: Bench) -> Finding:
         "rows_equal": "yes",
     }
     details = [
-        f"{who}: {spread(run.seconds for run in runs)} s, processors {statistics.median(run.busy for run in runs):.0%} busy"
+        f"{who}: {spread(run.seconds for run in runs)} s, processor time {spread(run.cpu_seconds for run in runs)} s; "
+        f"the machine's processors {statistics.median(run.busy for run in runs):.0%} busy"
         for who, runs in [("worker", workers), ("bolus label", labels)]
     ]
     met = None if bench.quick else label / worker >= GOAL
