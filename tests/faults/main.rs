@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `BOLUS_FAULTS_SEED` | the seed | 1 |
 //! | `BOLUS_FAULTS_MINUTES` | runs of rising seeds for so many minutes, with one node and three in turn | one short run |
-//! | `BOLUS_FAULTS_STUDIES`, `_SECONDS`, `_NODES` | good studies, time of the mischief, broker nodes | 300, 75, 1 |
+//! | `BOLUS_FAULTS_STUDIES`, `_SECONDS`, `_NODES` | good studies, time of the mischief, broker nodes | 400, 100, 1 |
 //! | `BOLUS_FAULTS_KEEP` | keeps the folder of a good run as well | |
 //! | `BOLUS_FAULTS_PROGRAMS` | folder of the programs under test | those of this build |
 //!
@@ -81,8 +81,8 @@ async fn one(options: Options) -> Result<bool> {
 async fn all() -> Result<bool> {
     let base = Options {
         seed: variable("SEED")?.unwrap_or(1),
-        studies: variable("STUDIES")?.unwrap_or(300),
-        span: Duration::from_secs(variable("SECONDS")?.unwrap_or(75)),
+        studies: variable("STUDIES")?.unwrap_or(400),
+        span: Duration::from_secs(variable("SECONDS")?.unwrap_or(100)),
         nodes: variable("NODES")?.unwrap_or(1),
     };
     let Some(minutes) = variable::<u64>("MINUTES")? else { return one(base).await };

@@ -8,11 +8,11 @@ use crate::rng::Rng;
 
 /// Workers that always run.
 pub const WORKERS: usize = 3;
-/// Longer than a consumer's session time-out, so that a worker frozen for so long has lost its partitions when it wakes.
-pub const FROZEN: Duration = Duration::from_secs(9);
+/// Longer than a consumer's session in the second part of a run, so that a worker frozen for so long has lost its partitions when it wakes.
+pub const FROZEN: Duration = Duration::from_secs(7);
 
 /// The time that one of each deed fills; a longer plan has more of them.
-const ROUND: Duration = Duration::from_secs(75);
+const ROUND: Duration = Duration::from_secs(100);
 
 /// Whose store a fault befalls: one worker's, counted from 0, or everybody's.
 pub type Victim = Option<usize>;
@@ -74,26 +74,29 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Draws the plan. The first half leaves the group as it is (static members, back before their session ends), the second does not.
+/// Draws the plan. The first two fifths leave the group as it is (static members, back before their session ends); then every end
+/// and start of a worker is a rebalance.
 pub fn plan(seed: u64, form: &Form) -> Vec<Timed> {
     let mut rng = Rng::new(seed, "plan");
-    let rounds = (form.span.as_secs() / ROUND.as_secs()).max(1);
-    let length = form.span / (2 * rounds as u32);
+    let rounds = (form.span.as_secs() / ROUND.as_secs()).max(1) as u32;
+    let part = form.span / (5 * rounds);
     // The last failpoint is passed in a rebalance only.
     let (others, rebalance) = form.failpoints.split_at(form.failpoints.len().saturating_sub(1));
     let (first, rest) = others.split_at(others.len() / 2);
-    let mut steps = vec![(form.span / 2, Step::Rebalances)];
-    for round in 0..rounds as u32 {
-        let quiet = Window { from: length * round, length };
-        restarts(&mut rng, first, None, quiet, &mut steps);
+    let mut steps = vec![(part * 2 * rounds, Step::Rebalances)];
+    for round in 0..rounds {
+        let quiet = Window { from: part * 2 * round, length: part * 2 };
+        let ends = [ends_at(first), vec![End::Killed; 4], vec![End::Terminated]].concat();
+        restarts(&mut rng, ends, None, quiet, &mut steps);
         spread(&mut rng, commit_faults, quiet, &mut steps);
         spread(&mut rng, store_faults, quiet, &mut steps);
         spread(&mut rng, |rng| broker_faults(rng, form), quiet, &mut steps);
 
-        let loud =
-            Window { from: form.span / 2 + length * round + seconds(1), length: length.saturating_sub(seconds(1)) };
+        let from = part * (2 * rounds + 3 * round) + seconds(1);
+        let loud = Window { from, length: (part * 3).saturating_sub(seconds(1)) };
         let frozen = freeze(&mut rng, loud.from, &mut steps);
-        restarts(&mut rng, &[rest, rebalance].concat(), Some(frozen), loud, &mut steps);
+        let ends = [ends_at(&[rest, rebalance].concat()), vec![End::Killed; 2], vec![End::Terminated]].concat();
+        restarts(&mut rng, ends, Some(frozen), loud, &mut steps);
         spread(&mut rng, commit_faults, loud, &mut steps);
         spread(&mut rng, store_faults, loud, &mut steps);
         spread(&mut rng, assembler_faults, loud, &mut steps);
@@ -138,20 +141,16 @@ type Reserved = (usize, Duration);
 enum End {
     Killed,
     Terminated,
-    /// Killed, and again at this failpoint once it is back.
+    /// Terminated, and by this failpoint once it is back.
     At(&'static str),
 }
 
+fn ends_at(failpoints: &[&'static str]) -> Vec<End> {
+    failpoints.iter().map(|failpoint| End::At(failpoint)).collect()
+}
+
 /// Workers that end and come back soon; in turn, so that each has time in between.
-fn restarts(
-    rng: &mut Rng,
-    failpoints: &[&'static str],
-    reserved: Option<Reserved>,
-    window: Window,
-    into: &mut Vec<Timed>,
-) {
-    let mut ends: Vec<End> = failpoints.iter().map(|failpoint| End::At(failpoint)).collect();
-    ends.extend([End::Killed, End::Killed, End::Killed, End::Killed, End::Terminated]);
+fn restarts(rng: &mut Rng, mut ends: Vec<End>, reserved: Option<Reserved>, window: Window, into: &mut Vec<Timed>) {
     rng.shuffle(&mut ends);
     let mut worker = rng.below(WORKERS);
     for (at, end) in window.times(rng, ends.len()).into_iter().zip(ends) {
@@ -162,16 +161,17 @@ fn restarts(
         let (step, failpoint) = match end {
             End::Killed => (Step::Kill(worker), None),
             End::Terminated => (Step::Terminate(worker), None),
-            End::At(failpoint) => (Step::Kill(worker), Some(failpoint)),
+            End::At(failpoint) => (Step::Terminate(worker), Some(failpoint)),
         };
         into.push((at, step));
         into.push((at + rng.between(Duration::from_millis(100), seconds(3)), Step::Start(worker, failpoint)));
     }
 }
 
-/// A worker that is frozen in its work and wakes as the owner of what is no longer its own.
+/// A worker that is frozen in its work and wakes as the owner of what is no longer its own; not before the static members, whose
+/// session goes on after they have left, are forgotten.
 fn freeze(rng: &mut Rng, from: Duration, into: &mut Vec<Timed>) -> Reserved {
-    let (worker, at) = (rng.below(WORKERS), from + rng.between(seconds(4), seconds(7)));
+    let (worker, at) = (rng.below(WORKERS), from + rng.between(seconds(15), seconds(20)));
     into.extend([(at, Step::Freeze(worker)), (at + FROZEN, Step::Thaw(worker))]);
     (worker, at + FROZEN + seconds(2))
 }

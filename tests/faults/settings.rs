@@ -45,7 +45,6 @@ url = "s3://{bucket}/{LAKE}"
 servers = "{servers}"
 [consumer]
 group = "{WORKER_GROUP}"
-session_timeout = "6s"
 [model]
 name = "cheap"
 folders = ["{models}"]
@@ -87,18 +86,20 @@ listen = "127.0.0.1:0"
     )
 }
 
-/// The variables of one worker.
+/// The variables of one worker: a static member keeps its partitions while it is away, another loses them soon.
 pub fn worker_env(number: usize, static_member: bool) -> Vec<(&'static str, String)> {
-    let mut env = Vec::new();
+    const SESSION: &str = "BOLUS_WORKER__CONSUMER__SESSION_TIMEOUT";
     if static_member {
-        env.push(("BOLUS_WORKER__CONSUMER__INSTANCE_ID", format!("worker-{number}")));
+        let instance = ("BOLUS_WORKER__CONSUMER__INSTANCE_ID", format!("worker-{number}"));
+        return vec![instance, (SESSION, "10s".to_owned())];
     }
-    env
+    vec![(SESSION, "3s".to_owned())]
 }
 
 /// The variables of every program.
 pub fn common_env() -> BTreeMap<String, String> {
-    [("RUST_LOG".to_owned(), "info".to_owned())].into()
+    let own = ["worker", "assembler", "broker", "lake", "labeling"].map(|name| format!("bolus_{name}=info"));
+    [("RUST_LOG".to_owned(), format!("warn,{}", own.join(",")))].into()
 }
 
 /// Lets a worker die when it comes by: the second time, so that it has done something before.
