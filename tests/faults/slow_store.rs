@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
     let store: SocketAddr = store.parse().with_context(|| format!("{store} is no address"))?;
     let delay = Duration::from_millis(delay.parse().with_context(|| format!("{delay} is no number"))?);
     let proxy = FaultProxy::start(store, rng::Rng::new(0, "slow store")).await?;
-    proxy.strike(Rule { target: Target::Any, fault: Fault::Delay(delay), share: 1.0 }, FOR_EVER);
+    proxy.strike(Rule { target: Target::Any, fault: Fault::Delay(delay), share: 1.0, times: u32::MAX }, FOR_EVER);
     println!("{}", proxy.url());
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
     Ok(())
