@@ -20,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Labeled, Labeler, LabelerOptions, Progress, Scan, Scorer, Unit, scan};
 
-const SERIES: &str = "tests/data/series/chest-noncontrast-every10th";
+const SERIES: &str = "tests/data/series/totalsegmentator-abdomen-contrast";
+
+/// A slice in its middle.
+const SLICE: &str = "CT.1.3.12.2.1107.5.1.4.60064.30000022120808113428000016585";
 
 /// A store in memory whose reads of one object fail: `passing` of them succeed first.
 struct Flaky {
@@ -132,19 +135,19 @@ fn code(reason: Option<&Reason>) -> Option<ReasonCode> {
 
 #[tokio::test]
 async fn a_header_that_the_store_did_not_give_marks_the_scan() {
-    let (_, objects) = stored("000055.dcm", 0).await;
+    let (_, objects) = stored(SLICE, 0).await;
     let scan = scanned(objects).await;
     assert_eq!(code(scan.transient()), Some(ReasonCode::StoreUnavailable));
     assert_eq!(scan.refused.len(), 1);
     assert!(scan.refused[0].reason.detail.contains("503 Slow Down"), "{}", scan.refused[0].reason);
 
-    let (_, objects) = stored("000055.dcm", usize::MAX).await;
+    let (_, objects) = stored(SLICE, usize::MAX).await;
     assert_eq!(scanned(objects).await.transient(), None);
 }
 
 #[tokio::test]
 async fn a_slice_that_the_store_did_not_give_marks_the_row() {
-    let (_, objects) = stored("000055.dcm", 1).await;
+    let (_, objects) = stored(SLICE, 1).await;
     let scan = scanned(objects).await;
     assert_eq!(scan.transient(), None);
     let labeled = labelled(&scan).await;
@@ -159,7 +162,7 @@ async fn an_object_that_is_replaced_or_removed_after_the_listing_marks_the_row()
     for removed in [false, true] {
         let (store, objects) = stored("", 0).await;
         let scan = scanned(objects).await;
-        let path = "000055.dcm".into();
+        let path = SLICE.into();
         store.delete(&path).await.unwrap();
         if !removed {
             store.put(&path, "other bytes".into()).await.unwrap();
@@ -172,9 +175,9 @@ async fn an_object_that_is_replaced_or_removed_after_the_listing_marks_the_row()
 #[tokio::test]
 async fn bad_bytes_are_not_transient() {
     let (store, mut objects) = stored("", 0).await;
-    store.put(&"000055.dcm".into(), "not DICOM".into()).await.unwrap();
-    let meta = store.head(&"000055.dcm".into()).await.unwrap();
-    let place = objects.iter().position(|object| object.uri.ends_with("000055.dcm")).unwrap();
+    store.put(&SLICE.into(), "not DICOM".into()).await.unwrap();
+    let meta = store.head(&SLICE.into()).await.unwrap();
+    let place = objects.iter().position(|object| object.uri.ends_with(SLICE)).unwrap();
     objects[place] = ObjectRef::from_meta("memory://flaky", &store, meta);
     let scan = scanned(objects).await;
     assert_eq!(scan.refused.len(), 1);
