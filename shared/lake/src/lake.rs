@@ -74,10 +74,11 @@ impl Lake {
         Box::pin(async move {
             let log = log_store(url, &store)?;
             let table = match load(url, &log).await {
-                Err(LakeError::NotFound { .. }) => {
-                    refuse_foreign(url, &store).await?;
-                    create(url, &log).await?
-                }
+                Err(LakeError::NotFound { .. }) => match refuse_foreign(url, &store).await {
+                    Ok(()) => create(url, &log).await?,
+                    // What lies there may be the table, made by another writer since the first look.
+                    Err(foreign) => load(url, &log).await.map_err(|_| foreign)?,
+                },
                 other => other?,
             };
             Ok(Self::of(url, store, log, table))
