@@ -55,3 +55,46 @@ async fn a_live_study_overtakes_a_long_backfill() {
     assert!(waiting > 10, "only {waiting} of the backfill were left when the live study landed\n{}", worker.log());
     world.wait_for_progress(&world.backfill, 1, 30, &mut worker).await;
 }
+
+#[tokio::test]
+async fn a_worker_that_was_frozen_drops_what_another_has_done() {
+    let Some(world) = World::new("frozen", 1).await else { return };
+    world.publish_studies(&world.live, 0..3).await;
+    let mut frozen = world.worker(&[("FAILPOINTS", "worker::before-lake-commit=1*sleep(12000)->off".to_owned())]);
+    while frozen.metric("bolus_worker_slices_total").await < 24.0 {
+        frozen.assert_runs();
+    }
+    // By now it has drafted a commit, or will in a flush interval, and sleeps before it is written.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    frozen.signal("STOP");
+    let mut other = world.worker(&[]);
+    world.wait_for_progress(&world.live, 1, 3, &mut other).await;
+    world.publish_studies(&world.live, 3..5).await;
+    world.wait_for_progress(&world.live, 1, 5, &mut other).await;
+    frozen.signal("CONT");
+    frozen.says("another owner has moved the partition on").await;
+    world.assert_labelled(0..5).await;
+    // It goes on as a member like any other.
+    world.publish_studies(&world.live, 5..6).await;
+    world.wait_for_progress(&world.live, 1, 6, &mut frozen).await;
+    world.assert_labelled(0..6).await;
+}
+
+#[tokio::test]
+async fn more_than_fits_in_memory_goes_through_a_part_at_a_time() {
+    let Some(world) = World::new("memory", 1).await else { return };
+    for number in 0..200 {
+        world.publish(&world.live, b"k", format!("{number:0>50000}").as_bytes()).await;
+    }
+    // A commit frees what it wrote, long before the interval is over.
+    let settings =
+        [("BOLUS_WORKER__LIMITS__MEMORY", "1 MiB".to_owned()), ("BOLUS_WORKER__FLUSH__INTERVAL", "10s".to_owned())];
+    let mut worker = world.worker(&settings);
+    let mut most = 0.0;
+    while world.progress(&world.live, 0).await != Some(200) {
+        worker.assert_runs();
+        most = worker.metric("bolus_worker_inflight_bytes").await.max(most);
+    }
+    assert_eq!(world.sql("SELECT count(*) AS n FROM failures").await[0]["n"], 200);
+    assert!(most > 0.0 && most < 4.0 * 1_048_576.0, "{most} bytes were held");
+}

@@ -253,10 +253,8 @@ impl Shell {
         self.broker_answers();
         self.on_record(first);
         for _ in 1..RECORDS_A_TURN {
-            match self.records.try_recv() {
-                Some(record) => self.on_record(record),
-                None => break,
-            }
+            let Some(record) = self.takes_records().then(|| self.records.try_recv()).flatten() else { break };
+            self.on_record(record);
         }
     }
 

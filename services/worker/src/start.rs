@@ -8,13 +8,14 @@ use anyhow::Context;
 use bolus_broker::{Consumer, ConsumerConfig};
 use bolus_inference::{BatchObserver, Bundle, CudaOptions, Engine, EngineOptions};
 use bolus_labeling::{Labeler, LabelerOptions, PatientKey, Progress, Scorer};
-use bolus_lake::Lake;
+use bolus_lake::{ErrorKind, Lake, LakeError};
 use bolus_ops::CpuPool;
 use bolus_ops::health::Health;
 use bolus_storage::{Location, Spool, open_store_for_writing};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::backoff::Backoff;
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::gate::Gate;
@@ -53,7 +54,8 @@ async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: Ca
     let (loading, options) = (Arc::clone(&bundle), engine_options(config, threads, &progress, &meters));
     // The network loads while the lake is opened.
     let engine = tokio::task::spawn_blocking(move || Engine::start(&loading, &options));
-    let lake = Arc::new(open_lake(&config.lake.url).await?);
+    let Some(lake) = shutdown.run_until_cancelled(open_lake(&config.lake.url)).await else { return Ok(()) };
+    let lake = Arc::new(lake?);
     let engine = engine.await.context("the network's loading ended unexpectedly")??;
     tracing::info!(device = %engine.device(), bundle = bundle.manifest.name, "the network is ready");
     let cpu = CpuPool::new(threads)?;
@@ -140,16 +142,27 @@ fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {
     PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
 }
 
-/// Opens the lake, and refuses a store on which workers could overwrite each other's commits.
+/// Opens the lake, and refuses a store on which workers could overwrite each other's commits. Waits as long as the store
+/// fails for the moment.
 async fn open_lake(text: &str) -> anyhow::Result<Lake> {
-    let open = async {
-        let location = Location::parse(text)?;
-        let opened = open_store_for_writing(&location).await?;
-        let lake = Lake::open_or_create(&lake_url(&location)?, opened.rooted()).await?;
-        lake.probe().await?;
-        anyhow::Ok(lake)
-    };
-    open.await.with_context(|| format!("cannot use the lake {text}"))
+    let location = Location::parse(text)?;
+    let (opened, url) = (open_store_for_writing(&location).await?, lake_url(&location)?);
+    let mut pauses = Backoff::of_the_lake();
+    loop {
+        let opening = async {
+            let lake = Lake::open_or_create(&url, opened.rooted()).await?;
+            lake.probe().await?;
+            Ok::<Lake, LakeError>(lake)
+        };
+        match opening.await {
+            Ok(lake) => return Ok(lake),
+            Err(error) if error.kind() == ErrorKind::Retry => {
+                tracing::warn!(%error, "the lake cannot be opened, trying again");
+                pauses.wait().await;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot use the lake {text}")),
+        }
+    }
 }
 
 /// The lake's URL. A key may hold any character, so its parts are escaped here; a local location's URI is escaped already.
