@@ -110,6 +110,8 @@ struct Findings {
     files: usize,
     /// Studies among the events, in this attempt.
     studies: usize,
+    /// The replay that the study at hand is sent again for.
+    replay: Option<String>,
     /// Where it lies, for a row of the event's own.
     place: Option<String>,
     /// What no attempt can mend.
@@ -197,9 +199,15 @@ impl Studio {
         for event in &parsed.events {
             match event {
                 Event::Ignored(_) => {}
-                Event::Study(study) => self.study(&study.bucket, &study.content, lane, findings, cancel).await?,
+                Event::Study(study) => {
+                    findings.replay.clone_from(&study.replay);
+                    self.study(&study.bucket, &study.content, lane, findings, cancel).await?;
+                }
                 Event::Object(object) => match objects::archive_of(object, self.locate).await {
-                    Ok(content) => self.study(&object.bucket, &content, lane, findings, cancel).await?,
+                    Ok(content) => {
+                        findings.replay = None;
+                        self.study(&object.bucket, &content, lane, findings, cancel).await?;
+                    }
                     Err(trouble) => findings.trouble(trouble, "list"),
                 },
             }
@@ -298,12 +306,18 @@ impl Studio {
 
     /// Labels the series of `scan` that are new, and makes rows of its refused files.
     async fn label(&self, scan: &Scan, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
-        let files =
-            scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| (row.key.clone(), row));
-        let mut files: BTreeMap<RowKey, LabelRow> = files.collect();
+        let replay = findings.replay.clone();
+        let again = |key: RowKey| replay.iter().fold(key, |key, replay| key.of_replay(replay));
+        let files = scan.refused.iter().filter_map(|file| self.labeler.file_row(file));
+        let files = files.map(|row| LabelRow { key: again(row.key.clone()), ..row });
+        let mut files: BTreeMap<RowKey, LabelRow> = files.map(|row| (row.key.clone(), row)).collect();
         let series: BTreeMap<RowKey, _> =
             scan.series.iter().map(|series| (self.labeler.key(series, &scan.objects), series)).collect();
-        let keys = files.keys().chain(series.keys()).filter(|key| !findings.rows.contains_key(key)).cloned().collect();
+        // A replay is there to try again what failed before: only a failure of its own counts as known.
+        let failures: BTreeMap<RowKey, RowKey> =
+            series.keys().map(|key| (key.clone(), again(key.of_failure()))).collect();
+        let all = files.keys().chain(series.keys()).chain(failures.values());
+        let keys = all.filter(|key| !findings.rows.contains_key(key)).cloned().collect();
         let known =
             self.lookups.known(keys).await.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
         findings.known += known.len();
@@ -312,7 +326,10 @@ impl Studio {
         let done = &findings.rows;
         let new: Vec<_> = series
             .into_iter()
-            .filter(|(key, _)| !known.contains(key) && !done.contains_key(key))
+            .filter(|(key, _)| {
+                let mut keys = std::iter::once(key).chain(failures.get(key));
+                !keys.any(|key| known.contains(key) || done.contains_key(key))
+            })
             .map(|(_, series)| series)
             .collect();
         let mut labelled = stream::iter(new)
@@ -325,11 +342,14 @@ impl Studio {
             // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
             .boxed();
         while let Some(labelled) = labelled.next().await {
-            let labelled = labelled.context("cannot label").map_err(Stop::Fatal)?;
+            let mut labelled = labelled.context("cannot label").map_err(Stop::Fatal)?;
             self.meters.series_stages(&labelled.stages);
             match labelled.transient() {
                 Some(reason) => findings.passing(reason.clone(), "label"),
                 None => {
+                    if labelled.row.status == Status::Failed {
+                        labelled.row.key = again(labelled.row.key);
+                    }
                     findings.rows.insert(labelled.row.key.clone(), labelled.row);
                 }
             }

@@ -110,7 +110,7 @@ impl Labeler {
         SERIES_IN_FLIGHT + 1
     }
 
-    /// The identity of a series' row.
+    /// The identity of a series' row; where the series failed, its row has [`RowKey::of_failure`] of it.
     #[must_use]
     pub fn key(&self, series: &Series, objects: &[ObjectRef]) -> RowKey {
         row_key(series, objects, &self.bundle.reference)
@@ -239,6 +239,9 @@ impl Labeler {
     ) -> Labeled {
         row.refused_slices = counted(&refused);
         let refused_files = refused_files(series, refused, Some(&reason));
+        if status == Status::Failed {
+            row.key = row.key.of_failure();
+        }
         row.status = status;
         row.reason = Some(reason);
         self.progress.series_done.add(1);

@@ -80,6 +80,27 @@ impl RowKey {
         Self(hex::encode(hasher.finalize()))
     }
 
+    /// The key of a failure to label what has this key. The key itself stays free for the label that a later attempt makes.
+    #[must_use]
+    pub fn of_failure(&self) -> Self {
+        self.derived("failure", "")
+    }
+
+    /// The key of what became of this key's holder in the replay of that name, where it failed again.
+    #[must_use]
+    pub fn of_replay(&self, replay: &str) -> Self {
+        self.derived("replay", replay)
+    }
+
+    fn derived(&self, purpose: &str, name: &str) -> Self {
+        let mut hasher = Sha256::new();
+        for part in [purpose, name, self.as_str()] {
+            hasher.update(part.as_bytes());
+            hasher.update([0]);
+        }
+        Self(hex::encode(hasher.finalize()))
+    }
+
     /// Takes back a key that was stored as text.
     #[must_use]
     pub fn from_stored(text: &str) -> Self {
@@ -224,5 +245,15 @@ mod tests {
         assert_eq!(one, ContentDigest::of(vec![fingerprint("1.3", "b"), fingerprint("1.2", "a")]));
         assert_ne!(one, ContentDigest::of(vec![fingerprint("1.2", "b"), fingerprint("1.3", "a")]));
         assert_ne!(RowKey::of("1.9", &one, "d"), RowKey::of("1.9", &one, "e"));
+    }
+
+    #[test]
+    fn a_failure_leaves_the_key_free() {
+        let key = RowKey::from_stored("k");
+        let keys =
+            [key.clone(), key.of_failure(), key.of_replay("a"), key.of_replay("b"), key.of_failure().of_replay("a")];
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        assert_eq!(key.of_failure(), key.of_failure());
     }
 }

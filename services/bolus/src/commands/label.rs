@@ -142,10 +142,11 @@ impl Run<'_> {
         summary.files_seen += scan.files_seen();
         self.refused_files(scan, summary).await?;
         let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
-        let known = self.known_keys(&keys).await?;
+        let asked: Vec<RowKey> = keys.iter().flat_map(|key| [key.clone(), key.of_failure()]).collect();
+        let known = self.known_keys(&asked).await?;
         let mut todo: Vec<&Series> = Vec::new();
         for (series, key) in scan.series.iter().zip(&keys) {
-            if known.contains(key) {
+            if known.contains(key) || known.contains(&key.of_failure()) {
                 self.count_known(series, summary);
             } else {
                 todo.push(series);

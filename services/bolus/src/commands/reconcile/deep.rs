@@ -43,8 +43,9 @@ impl<'a> Deep<'a> {
     /// How a study that has rows stands: stale where a series or file has none as it is now.
     pub async fn state(&self, bucket: &str, study: &Study, account: &Account) -> anyhow::Result<StudyState> {
         let keys = self.keys(bucket, study).await.with_context(|| format!("cannot read study {}", study.name()))?;
-        let known = self.lake.known_keys(&keys).await?;
-        if keys.iter().any(|key| !known.contains(key)) {
+        let asked: Vec<RowKey> = keys.iter().flat_map(|key| [key.clone(), key.of_failure()]).collect();
+        let known = self.lake.known_keys(&asked).await?;
+        if keys.iter().any(|key| !known.contains(key) && !known.contains(&key.of_failure())) {
             return Ok(StudyState::Stale);
         }
         Ok(if account.failed() { StudyState::Failed } else { StudyState::Ok })
