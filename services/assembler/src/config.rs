@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bolus_broker::{BrokerConfig, ConsumerConfig};
+use bolus_events::StudyRule;
 use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
 use bolus_ops::telemetry::TelemetryConfig;
 use serde::Deserialize;
 
 use crate::assembly::Rules;
-use crate::grouping::{Grouping, NamePattern, PrefixRule};
+use crate::grouping::{Grouping, NamePattern};
 
 /// The prefix of the environment variables: `BOLUS_ASSEMBLER__STUDY__QUIET` is `study.quiet`.
 pub const ENVIRONMENT: &str = "BOLUS_ASSEMBLER";
@@ -123,11 +124,14 @@ impl Default for Topics {
 #[serde(deny_unknown_fields, default)]
 pub struct StudyConfig {
     /// How the study's folder follows from an object's key.
-    pub prefix: PrefixRule,
+    pub prefix: StudyRule,
     /// Rules of single buckets, by the bucket's name.
     pub buckets: BTreeMap<String, BucketConfig>,
     /// Names of objects that say that the study of their folder is complete.
     pub markers: Vec<NamePattern>,
+    /// Names of objects and folders that are passed over, wherever in the key. By default those of a lake: one that lies in a
+    /// bucket whose notifications come here would feed itself for ever.
+    pub ignore: Vec<NamePattern>,
     /// A study for which nothing has come for so long is complete.
     pub quiet: Period,
     /// A study is sent so long after its first object, whatever comes.
@@ -142,9 +146,10 @@ impl Default for StudyConfig {
     fn default() -> Self {
         let exact = |name: &str| NamePattern::Exact(name.to_owned());
         Self {
-            prefix: PrefixRule::Parent,
+            prefix: StudyRule::Parent,
             buckets: BTreeMap::new(),
             markers: vec![exact("_SUCCESS"), exact("manifest.json"), NamePattern::Ends(".done".into())],
+            ignore: vec![exact("_delta_log"), exact("_bolus_probe"), NamePattern::Ends(".parquet".into())],
             quiet: Period::from_secs(60),
             deadline: Period::from_secs(30 * 60),
             remember: Period::from_secs(86_400),
@@ -158,7 +163,7 @@ impl Default for StudyConfig {
 #[serde(deny_unknown_fields)]
 pub struct BucketConfig {
     /// As `study.prefix`.
-    pub prefix: PrefixRule,
+    pub prefix: StudyRule,
 }
 
 /// `[limits]`
@@ -288,7 +293,12 @@ impl Config {
     #[must_use]
     pub fn grouping(&self) -> Grouping {
         let buckets = self.study.buckets.iter().map(|(bucket, own)| (bucket.clone(), own.prefix.clone()));
-        Grouping { prefix: self.study.prefix.clone(), buckets: buckets.collect(), markers: self.study.markers.clone() }
+        Grouping {
+            prefix: self.study.prefix.clone(),
+            buckets: buckets.collect(),
+            markers: self.study.markers.clone(),
+            ignore: self.study.ignore.clone(),
+        }
     }
 
     /// How a stage reads `topics`. The broker's thread waits a little longer for a revocation than we hold it.
@@ -343,7 +353,7 @@ mod tests {
     #[test]
     fn prefix_rules_are_read_in_each_form() {
         let text = format!(
-            "{SMALLEST}[study]\nprefix = {{ depth = 2 }}\n[study.buckets.in]\nprefix = {{ pattern = \"^(?<study>[^/]+)/\" }}\n\
+            "{SMALLEST}[study]\nprefix = \"depth=2\"\n[study.buckets.in]\nprefix = \"pattern=^(?<study>[^/]+)/\"\n\
              [study.buckets.out]\nprefix = \"parent\"\n"
         );
         let grouping = load(&text).unwrap().grouping();
@@ -368,7 +378,7 @@ mod tests {
             (&format!("stages = []\n{SMALLEST}"), "stages"),
             (&format!("{SMALLEST}[study]\nquiet = \"60\""), "study.quiet"),
             (&format!("{SMALLEST}[study]\nquiet = \"1h\""), "study.deadline"),
-            (&format!("{SMALLEST}[study]\nprefix = {{ pattern = \"x\" }}"), "study.prefix"),
+            (&format!("{SMALLEST}[study]\nprefix = \"pattern=x\""), "study.prefix"),
             (&format!("{SMALLEST}[study]\nmarkers = [\"a*b\"]"), "study.markers"),
             (&format!("{SMALLEST}[topics]\nobjects = [\"bolus.studies\"]"), "topics.objects"),
             (&format!("{SMALLEST}[topics]\ninternal_retention = \"30m\""), "topics.internal_retention"),

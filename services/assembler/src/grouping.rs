@@ -2,66 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bolus_events::StudyRule;
 use bolus_storage::ArchiveKind;
-use regex::Regex;
 use serde::Deserialize;
 
 use crate::wire::Kind;
-
-/// The group of a [`PrefixRule::Pattern`] whose end is the end of the study's folder.
-const STUDY_GROUP: &str = "study";
-
-/// How the study's folder follows from an object's key: `"parent"`, `{ depth = 2 }` or `{ pattern = "…(?<study>…)…" }`.
-///
-/// Where a rule does not fit a key (too few folders, no match), the folder that holds the object is taken.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrefixRule {
-    /// The folder that holds the object. The default: it needs no knowledge of the layout, and whether folders are studies or
-    /// the series of a study, no series is ever split, which is what a label is about.
-    Parent,
-    /// The first so many folders of the key. For archives whose studies have folders of their own, to have one event a study.
-    Depth(usize),
-    /// A regular expression with a group named `study`, which ends where the study's folder does.
-    Pattern(Pattern),
-}
-
-/// A regular expression with a group named `study`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pattern(Regex);
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let regex = Regex::new(&text).map_err(|error| format!("not a regular expression: {error}"))?;
-        if regex.capture_names().flatten().any(|name| name == STUDY_GROUP) {
-            return Ok(Self(regex));
-        }
-        Err(format!("expected a group named study, as in \"^in/(?<{STUDY_GROUP}>[^/]+)/\""))
-    }
-}
-
-impl PrefixRule {
-    /// The study's folder without a slash at its end; `None` where the object lies in no folder.
-    fn folder<'a>(&self, key: &'a str) -> Option<&'a str> {
-        let end = match self {
-            Self::Parent => None,
-            Self::Depth(folders) => folders.checked_sub(1).and_then(|last| Some(key.match_indices('/').nth(last)?.0)),
-            Self::Pattern(Pattern(regex)) => regex
-                .captures(key)
-                .and_then(|found| found.name(STUDY_GROUP))
-                .map(|group| group.end())
-                // A folder ends at a slash: `(?<study>\d+)` on `in/12a/1.dcm` names none.
-                .filter(|end| key.as_bytes().get(*end) == Some(&b'/')),
-        };
-        let folder = key.get(..end.or_else(|| key.rfind('/'))?)?;
-        // What the study event leaves out at the end of a folder; else one folder would have two names.
-        let folder = folder.trim_end_matches('/');
-        (!folder.is_empty()).then_some(folder)
-    }
-}
 
 /// A name, or a name that begins or ends with `*`, which stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -104,11 +49,13 @@ impl NamePattern {
 #[derive(Debug, Clone)]
 pub struct Grouping {
     /// The rule of buckets that have none of their own.
-    pub prefix: PrefixRule,
+    pub prefix: StudyRule,
     /// Rules of single buckets.
-    pub buckets: BTreeMap<String, PrefixRule>,
+    pub buckets: BTreeMap<String, StudyRule>,
     /// Names of objects that say that their study is complete.
     pub markers: Vec<NamePattern>,
+    /// Names of objects and folders that are passed over, wherever in the key.
+    pub ignore: Vec<NamePattern>,
 }
 
 /// What an object's key says of its study.
@@ -121,17 +68,18 @@ pub struct Place<'a> {
 }
 
 impl Grouping {
-    /// Says where an object belongs; `None` for what belongs nowhere: the empty objects that stand for folders, and markers
-    /// outside of any folder, which would speak for the whole bucket.
+    /// Says where an object belongs; `None` for what belongs nowhere: what is to be ignored, the empty objects that stand for
+    /// folders, and markers outside of any folder, which would speak for the whole bucket.
     ///
     /// An object outside of any folder is a study by itself, as an archive is.
     #[must_use]
     pub fn place<'a>(&self, bucket: &str, key: &'a str) -> Option<Place<'a>> {
         let name = key.rsplit('/').next().unwrap_or(key);
-        if name.is_empty() {
+        if name.is_empty() || key.split('/').any(|part| self.ignore.iter().any(|ignored| ignored.matches(part))) {
             return None;
         }
-        let folder = self.buckets.get(bucket).unwrap_or(&self.prefix).folder(key);
+        let rule = self.buckets.get(bucket).unwrap_or(&self.prefix);
+        let folder = Some(rule.study_prefix(key)).filter(|folder| !folder.is_empty());
         if self.markers.iter().any(|marker| marker.matches(name)) {
             return folder.map(|study| Place { kind: Kind::Marker, study });
         }
@@ -148,62 +96,69 @@ mod tests {
 
     use super::*;
 
-    fn grouping(prefix: PrefixRule) -> Grouping {
-        let markers =
-            ["_SUCCESS", "manifest.json", "*.done"].map(|name| NamePattern::try_from(name.to_owned()).unwrap());
-        Grouping { prefix, buckets: BTreeMap::new(), markers: markers.into() }
+    fn names<const N: usize>(names: [&str; N]) -> Vec<NamePattern> {
+        names.map(|name| NamePattern::try_from(name.to_owned()).unwrap()).into()
     }
 
-    fn pattern(text: &str) -> PrefixRule {
-        PrefixRule::Pattern(Pattern::try_from(text.to_owned()).unwrap())
+    fn grouping(prefix: &str) -> Grouping {
+        Grouping {
+            prefix: prefix.parse().unwrap(),
+            buckets: BTreeMap::new(),
+            markers: names(["_SUCCESS", "manifest.json", "*.done"]),
+            ignore: names(["_delta_log", "*.parquet"]),
+        }
     }
 
-    fn check(rule: &PrefixRule, key: &str, expected: Option<(Kind, &str)>) {
-        let place = grouping(rule.clone()).place("ct", key);
-        assert_eq!(place.map(|place| (place.kind, place.study)), expected, "{key} by {rule:?}");
+    fn check(rule: &str, key: &str, expected: Option<(Kind, &str)>) {
+        let place = grouping(rule).place("ct", key);
+        assert_eq!(place.map(|place| (place.kind, place.study)), expected, "{key} by {rule}");
     }
 
     #[test]
     fn the_folder_of_the_study_follows_from_the_rule() {
         let slice = |study| Some((Kind::Slice, study));
-        check(&PrefixRule::Parent, "a/b/1.dcm", slice("a/b"));
-        check(&PrefixRule::Parent, "a b/ü+/1", slice("a b/ü+"));
-        check(&PrefixRule::Depth(1), "a/b/1.dcm", slice("a"));
-        check(&PrefixRule::Depth(2), "a/b/c/1.dcm", slice("a/b"));
-        check(&PrefixRule::Depth(3), "a/b/1.dcm", slice("a/b"));
-        check(&PrefixRule::Depth(0), "a/b/1.dcm", slice("a/b"));
-        check(&pattern("^in/[^/]+/(?<study>[0-9.]+)/"), "in/7/1.2.3/s/1.dcm", slice("in/7/1.2.3"));
-        check(&pattern(r"(?<study>\d+)"), "in/12a/1.dcm", slice("in/12a"));
-        check(&pattern("^in/(?<study>x+)/"), "out/12/1.dcm", slice("out/12"));
+        check("parent", "a/b/1.dcm", slice("a/b"));
+        check("parent", "a b/ü+/1", slice("a b/ü+"));
+        check("depth=1", "a/b/1.dcm", slice("a"));
+        check("depth=2", "a/b/c/1.dcm", slice("a/b"));
+        check("depth=3", "a/b/1.dcm", slice("a/b"));
+        check(r"pattern=^in/[^/]+/(?<study>[0-9.]+)/", "in/7/1.2.3/s/1.dcm", slice("in/7/1.2.3"));
+        check(r"pattern=(?<study>\d+)", "in/12a/1.dcm", slice("in/12a"));
+        check(r"pattern=^in/(?<study>x+)/", "out/12/1.dcm", slice("out/12"));
     }
 
     #[test]
     fn archives_and_lone_objects_are_studies_by_themselves() {
         for key in ["a/b.zip", "a/b.TAR", "a/b.tar.gz", "a/b.tgz", "lone.dcm", "/lone.dcm"] {
-            check(&PrefixRule::Parent, key, Some((Kind::Whole, key)));
+            check("parent", key, Some((Kind::Whole, key)));
         }
     }
 
     #[test]
     fn markers_speak_for_their_folder_and_never_for_the_bucket() {
-        check(&PrefixRule::Parent, "a/b/_SUCCESS", Some((Kind::Marker, "a/b")));
-        check(&PrefixRule::Depth(1), "a/b/x.done", Some((Kind::Marker, "a")));
-        check(&PrefixRule::Parent, "_SUCCESS", None);
-        check(&PrefixRule::Parent, "a/b/", None);
+        check("parent", "a/b/_SUCCESS", Some((Kind::Marker, "a/b")));
+        check("depth=1", "a/b/x.done", Some((Kind::Marker, "a")));
+        check("parent", "_SUCCESS", None);
+        check("parent", "a/b/", None);
+    }
+
+    #[test]
+    fn the_files_of_a_lake_are_no_images() {
+        check("parent", "research/lake/labels/_delta_log/00000000000000000000.json", None);
+        check("parent", "research/lake/labels/part-1.zstd.parquet", None);
+        check("parent", "research/delta_log/1", Some((Kind::Slice, "research/delta_log")));
     }
 
     #[test]
     fn a_bucket_may_have_a_rule_of_its_own() {
-        let mut rules = grouping(PrefixRule::Parent);
-        rules.buckets.insert("archive".into(), PrefixRule::Depth(1));
+        let mut rules = grouping("parent");
+        rules.buckets.insert("archive".into(), "depth=1".parse().unwrap());
         assert_eq!(rules.place("archive", "a/b/1").unwrap().study, "a");
         assert_eq!(rules.place("ct", "a/b/1").unwrap().study, "a/b");
     }
 
     #[test]
     fn patterns_are_checked_when_they_are_read() {
-        assert!(Pattern::try_from("(?<other>x)".to_owned()).unwrap_err().contains("study"));
-        assert!(Pattern::try_from("(".to_owned()).is_err());
         for wrong in ["", "*", "a*b", "a/b", "**"] {
             assert!(NamePattern::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
@@ -213,7 +168,7 @@ mod tests {
         /// Whatever the key and the rule: the object lies below its study's folder, so that a listing of the folder finds it.
         #[test]
         fn an_object_lies_below_its_study(key in "[a-c/.é]{0,12}", depth in 0usize..4) {
-            for rule in [PrefixRule::Parent, PrefixRule::Depth(depth), pattern("(?<study>b+)")] {
+            for rule in ["parent", &format!("depth={}", depth + 1), "pattern=(?<study>b+)"] {
                 let Some(place) = grouping(rule).place("ct", &key) else { continue };
                 if place.kind == Kind::Whole {
                     prop_assert_eq!(place.study, key.as_str());
