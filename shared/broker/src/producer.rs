@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
+use rdkafka::{ClientContext, Statistics};
 use tokio::sync::watch;
 
+use crate::client;
 use crate::error::is_refusal;
 use crate::{BrokerConfig, BrokerError};
 
@@ -28,6 +29,8 @@ const MESSAGE_MAX_BYTES: &str = "16777216";
 pub struct Producer {
     inner: FutureProducer<Context>,
     refusal: watch::Receiver<Option<String>>,
+    /// Whether the library has forgotten every broker.
+    stranded: Arc<watch::Sender<bool>>,
     /// Whether any record was ever acknowledged.
     admitted: Arc<AtomicBool>,
     servers: Arc<str>,
@@ -45,12 +48,14 @@ impl Producer {
     /// # Errors
     /// `Fatal` where the configuration is unfit.
     pub fn start(config: &BrokerConfig) -> Result<Self, BrokerError> {
-        let mut client = config.client()?;
-        client
+        let mut settings = config.client()?;
+        settings
             .set("acks", "all")
             .set("enable.idempotence", "true")
             // Java's choice of a key's partition, so that its tools and ours agree.
             .set("partitioner", "murmur2_random")
+            // To see whether it is stranded.
+            .set("statistics.interval.ms", "1000")
             .set("message.max.bytes", MESSAGE_MAX_BYTES);
         for (key, value) in [
             ("queue.buffering.max.kbytes", QUEUE_KIBIBYTES),
@@ -59,14 +64,15 @@ impl Producer {
             ("compression.type", "lz4"),
         ] {
             if !config.properties.contains_key(key) {
-                client.set(key, value);
+                settings.set(key, value);
             }
         }
         let (refused, refusal) = watch::channel(None);
         let action = format!("cannot make a producer for {}", config.servers);
-        let inner =
-            client.create_with_context(Context { refused }).map_err(|error| BrokerError::of(&action, &error, None))?;
-        Ok(Self { inner, refusal, admitted: Arc::default(), servers: config.servers.as_str().into() })
+        let stranded = Arc::new(watch::Sender::new(false));
+        let context = Context { refused, stranded: Arc::clone(&stranded) };
+        let inner = settings.create_with_context(context).map_err(|error| BrokerError::of(&action, &error, None))?;
+        Ok(Self { inner, refusal, stranded, admitted: Arc::default(), servers: config.servers.as_str().into() })
     }
 
     /// Sends one record and awaits its acknowledgement: its partition and offset. The partition follows from the key
@@ -100,9 +106,22 @@ impl Producer {
                 }
                 Err((error, _)) => Err(BrokerError::of(&action(), &error, None)),
             },
+            () = self.rescue_when_stranded() => Err(BrokerError::fatal(action())),
             // Without this the caller would learn of a wrong password as a time-out, two minutes later. A client that was
             // let in once may be refused in passing, while a password or a certificate is changed.
             reason = refused(&mut refusal), if !self.admitted.load(Ordering::Relaxed) => Err(BrokerError::fatal(format!("{}: {reason}", action()))),
+        }
+    }
+
+    /// Tells the library of its servers whenever it has forgotten them. Never ends.
+    async fn rescue_when_stranded(&self) {
+        let mut stranded = self.stranded.subscribe();
+        // The sender is a field of this producer, so the wait cannot fail.
+        while stranded.wait_for(|stranded| *stranded).await.is_ok() {
+            // One of those who wait for their record does it.
+            if self.stranded.send_if_modified(std::mem::take) {
+                client::rescue(self.inner.client(), &self.servers);
+            }
         }
     }
 
@@ -134,9 +153,10 @@ async fn refused(refusal: &mut watch::Receiver<Option<String>>) -> String {
     }
 }
 
-/// Notes when the broker refuses our identity.
+/// Notes when the broker refuses our identity, and when the library has forgotten every broker.
 struct Context {
     refused: watch::Sender<Option<String>>,
+    stranded: Arc<watch::Sender<bool>>,
 }
 
 impl ClientContext for Context {
@@ -148,6 +168,12 @@ impl ClientContext for Context {
         tracing::warn!(%error, reason, "producer");
         if error.rdkafka_error_code().is_some_and(is_refusal) {
             self.refused.send_replace(Some(format!("{error}: {reason}")));
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if client::is_stranded(&statistics) {
+            self.stranded.send_replace(true);
         }
     }
 }

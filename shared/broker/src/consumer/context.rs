@@ -37,6 +37,8 @@ pub(super) struct Context {
     pub revoke_timeout: Duration,
     /// The channel of records is full: nothing is fetched.
     pub held_back: AtomicBool,
+    /// The library has forgotten every broker.
+    pub stranded: AtomicBool,
     /// Whether the group ever took us in.
     pub joined: AtomicBool,
     /// Why the thread has to end.
@@ -186,6 +188,7 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         self.shared.note_ends(&statistics);
+        self.stranded.store(crate::client::is_stranded(&statistics), Ordering::Relaxed);
     }
 }
 

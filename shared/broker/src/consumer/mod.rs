@@ -231,6 +231,7 @@ impl Consumer {
             assign_timeout: config.assign_timeout,
             revoke_timeout: config.revoke_timeout,
             held_back: AtomicBool::new(false),
+            stranded: AtomicBool::new(false),
             joined: AtomicBool::new(false),
             failure: Mutex::new(None),
         };
@@ -244,6 +245,7 @@ impl Consumer {
             consumer,
             client: Arc::clone(&client),
             shared: Arc::clone(&shared),
+            servers: config.broker.servers.clone(),
             commands: commands_receiver,
             records: records_sender,
             prefetch_bytes: config.prefetch_bytes,

@@ -57,6 +57,8 @@ pub(super) struct Thread {
     pub consumer: Arc<BaseConsumer<Context>>,
     pub client: Arc<Client>,
     pub shared: Arc<Shared>,
+    /// The bootstrap servers.
+    pub servers: String,
     pub commands: mpsc::Receiver<Command>,
     pub records: mpsc::Sender<Record>,
     pub prefetch_bytes: usize,
@@ -85,6 +87,9 @@ impl Thread {
                 Some(Ok(message)) => self.deliver(&message),
                 Some(Err(error)) => self.note(&error),
                 None => {}
+            }
+            if consumer.context().stranded.swap(false, Ordering::Relaxed) {
+                crate::client::rescue(consumer.client(), &self.servers);
             }
             if let Some(error) = consumer.context().failure() {
                 break Some(error);
