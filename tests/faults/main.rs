@@ -36,7 +36,7 @@ use anyhow::{Context, Result};
 use crate::run::{Options, run};
 
 /// The name by which `cargo test NAME` chooses this test.
-const NAME: &str = "faults";
+const NAME: &str = "fault_harness";
 
 fn variable<T: FromStr>(name: &str) -> Result<Option<T>> {
     let Ok(text) = std::env::var(format!("BOLUS_FAULTS_{name}")) else { return Ok(None) };

@@ -60,6 +60,7 @@ impl Bolus<'_> {
 }
 
 /// A lake's rows and, by row key, its slice scores.
+#[derive(Clone)]
 pub struct Lake {
     pub rows: Vec<Value>,
     slices: BTreeMap<String, Vec<String>>,
@@ -175,6 +176,32 @@ fn judge_failures(verdict: &mut Verdict, lake: &Lake, poisoned: &[Poisoned]) {
             verdict.wrong.push(format!("failed and not poisoned: {row}"));
         }
     }
+}
+
+/// Spoils copies of a good lake in every way that the verdict is about, and says which of them would have passed.
+pub fn blind_spots(lake: &Lake, reference: &Lake, studies: &[Study], poisoned: &[Poisoned]) -> Vec<String> {
+    let place = |status: &str| lake.rows.iter().position(|row| text(row, "status") == status);
+    let (Some(labelled), Some(failed)) = (place("labelled"), place("failed")) else {
+        return vec!["there is nothing to spoil".to_owned()];
+    };
+    let spoil = |change: &dyn Fn(&mut Lake)| {
+        let mut spoilt = lake.clone();
+        change(&mut spoilt);
+        judge(&spoilt, reference, studies, poisoned)
+    };
+    let verdicts = [
+        ("a lost study", spoil(&|lake| drop(lake.rows.remove(labelled)))),
+        ("a study twice", spoil(&|lake| lake.rows.push(lake.rows[labelled].clone()))),
+        ("a study under another key", spoil(&|lake| lake.rows[labelled]["row_key"] = "other".into())),
+        ("a failed study", spoil(&|lake| lake.rows[labelled]["status"] = "failed".into())),
+        ("another probability", spoil(&|lake| lake.rows[labelled]["probability"] = 0.25.into())),
+        ("another slice score", spoil(&|lake| lake.slices.values_mut().for_each(|slices| slices[0].push('1')))),
+        ("a lost failure", spoil(&|lake| drop(lake.rows.remove(failed)))),
+        ("a failure twice", spoil(&|lake| lake.rows.push(lake.rows[failed].clone()))),
+        ("a failure of something else", spoil(&|lake| lake.rows[failed]["event"] = "other".into())),
+    ];
+    let passed = verdicts.into_iter().filter(|(_, verdict)| verdict.is_good());
+    passed.map(|(what, _)| format!("the harness does not see {what}")).collect()
 }
 
 /// How far each application is, by the transaction actions of the log, and where one of them ever went back.

@@ -9,7 +9,7 @@ use bolus_broker::{Admin, BrokerConfig, NewTopic, Producer};
 
 use crate::feed::feed;
 use crate::fleet::{Fleet, program_path};
-use crate::oracle::{Bolus, Verdict, judge, progress};
+use crate::oracle::{Bolus, Verdict, blind_spots, judge, progress};
 use crate::plan::{Form, plan};
 use crate::processes::Janitor;
 use crate::servers::{Kafka, Store};
@@ -103,6 +103,9 @@ async fn with_servers(options: &Options, folder: &Path, servers: &Servers) -> Re
     let mut verdict = judge(&lake, &reference, &studies, &poisoned);
     wrong.extend(progress(&store.files.join(LAKE).join("labels"))?.1);
     verdict.wrong.extend(wrong);
+    if verdict.is_good() {
+        verdict.wrong = blind_spots(&lake, &reference, &studies, &poisoned);
+    }
     Ok(verdict)
 }
 

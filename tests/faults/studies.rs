@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bolus_events::{StudyEvent, StudyObject};
 use bolus_testkit::SyntheticSeries;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -240,9 +240,11 @@ pub async fn poison(store: &AmazonS3, bucket: &str, seed: u64, count: usize, spa
         let event = match poison {
             Poison::Junk | Poison::JunkObject => None,
             Poison::Truncated => {
-                let mut bytes =
-                    SyntheticSeries::tiny(&format!("2.25.{}.0.{number}", seed.saturating_add(1)), 0).file(0);
-                bytes.truncate(400 + rng.below(100));
+                let uid = format!("2.25.{}.0.{number}", seed.saturating_add(1));
+                let mut bytes = SyntheticSeries::tiny(&uid, 0).file(0);
+                // In the middle of a value: a file that ends after one is whole, only without an image.
+                let place = bytes.windows(uid.len()).rposition(|window| window == uid.as_bytes());
+                bytes.truncate(place.context("the file holds its UID")? + 3);
                 put(store, object, bytes).await?;
                 Some(StudyEvent::prefix(bucket, &prefix))
             }
