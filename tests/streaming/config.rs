@@ -17,7 +17,7 @@ const KAFKA: &str = "[kafka]\nservers = \"localhost:9092\"\n";
 #[test]
 fn a_configuration_is_checked_without_any_server() {
     assert_eq!(check(&format!("{KAFKA}[lake]\nurl = \"s3://lake\""), &[]), (true, String::new()));
-    assert_eq!(check(KAFKA, &["--lake", "s3://lake"]).0, true);
+    assert!(check(KAFKA, &["--lake", "s3://lake"]).0);
 }
 
 #[test]

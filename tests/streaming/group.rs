@@ -83,7 +83,7 @@ async fn a_worker_that_was_frozen_drops_what_another_has_done() {
 #[tokio::test]
 async fn more_than_fits_in_memory_goes_through_a_part_at_a_time() {
     let Some(world) = World::new("memory", 1).await else { return };
-    for number in 0..200 {
+    for number in 0..60 {
         world.publish(&world.live, b"k", format!("{number:0>50000}").as_bytes()).await;
     }
     // A commit frees what it wrote, long before the interval is over.
@@ -91,10 +91,10 @@ async fn more_than_fits_in_memory_goes_through_a_part_at_a_time() {
         [("BOLUS_WORKER__LIMITS__MEMORY", "1 MiB".to_owned()), ("BOLUS_WORKER__FLUSH__INTERVAL", "10s".to_owned())];
     let mut worker = world.worker(&settings);
     let mut most = 0.0;
-    while world.progress(&world.live, 0).await != Some(200) {
+    while world.progress(&world.live, 0).await != Some(60) {
         worker.assert_runs();
         most = worker.metric("bolus_worker_inflight_bytes").await.max(most);
     }
-    assert_eq!(world.sql("SELECT count(*) AS n FROM failures").await[0]["n"], 200);
+    assert_eq!(world.sql("SELECT count(*) AS n FROM failures").await[0]["n"], 60);
     assert!(most > 0.0 && most < 4.0 * 1_048_576.0, "{most} bytes were held");
 }

@@ -306,32 +306,10 @@ impl Studio {
 
     /// Labels the series of `scan` that are new, and makes rows of its refused files.
     async fn label(&self, scan: &Scan, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
-        let replay = findings.replay.clone();
-        let again = |key: RowKey| replay.iter().fold(key, |key, replay| key.of_replay(replay));
-        let files = scan.refused.iter().filter_map(|file| self.labeler.file_row(file));
-        let files = files.map(|row| LabelRow { key: again(row.key.clone()), ..row });
-        let mut files: BTreeMap<RowKey, LabelRow> = files.map(|row| (row.key.clone(), row)).collect();
-        let series: BTreeMap<RowKey, _> =
-            scan.series.iter().map(|series| (self.labeler.key(series, &scan.objects), series)).collect();
-        // A replay is there to try again what failed before: only a failure of its own counts as known.
-        let failures: BTreeMap<RowKey, RowKey> =
-            series.keys().map(|key| (key.clone(), again(key.of_failure()))).collect();
-        let all = files.keys().chain(series.keys()).chain(failures.values());
-        let keys = all.filter(|key| !findings.rows.contains_key(key)).cloned().collect();
-        let known =
-            self.lookups.known(keys).await.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
-        findings.known += known.len();
-        files.retain(|key, _| !known.contains(key));
-        findings.file_rows.extend(files);
-        let done = &findings.rows;
-        let new: Vec<_> = series
-            .into_iter()
-            .filter(|(key, _)| {
-                let mut keys = std::iter::once(key).chain(failures.get(key));
-                !keys.any(|key| known.contains(key) || done.contains_key(key))
-            })
-            .map(|(_, series)| series)
-            .collect();
+        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
+        let mut new = self.new_keys(scan, &keys, findings).await?;
+        let series = scan.series.iter().zip(&keys).filter(|(_, key)| new.remove(*key)).map(|(series, _)| series);
+        let new: Vec<_> = series.collect();
         let mut labelled = stream::iter(new)
             .map(|series| async move {
                 // The gate is never closed while events are handled; without a permit only memory would suffer.
@@ -348,13 +326,34 @@ impl Studio {
                 Some(reason) => findings.passing(reason.clone(), "label"),
                 None => {
                     if labelled.row.status == Status::Failed {
-                        labelled.row.key = again(labelled.row.key);
+                        labelled.row.key = findings.key_in_replay(labelled.row.key);
                     }
                     findings.rows.insert(labelled.row.key.clone(), labelled.row);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Which of `keys`, those of the series of `scan`, have no row yet. Keeps the rows of its refused files.
+    async fn new_keys(&self, scan: &Scan, keys: &[RowKey], findings: &mut Findings) -> Result<BTreeSet<RowKey>, Stop> {
+        let files = scan.refused.iter().filter_map(|file| self.labeler.file_row(file));
+        let files = files.map(|row| LabelRow { key: findings.key_in_replay(row.key.clone()), ..row });
+        let mut files: BTreeMap<RowKey, LabelRow> = files.map(|row| (row.key.clone(), row)).collect();
+        // A replay is there to try again what failed before: only a failure of its own counts as known.
+        let failure_of = |key: &RowKey| findings.key_in_replay(key.of_failure());
+        let failures: Vec<RowKey> = keys.iter().map(failure_of).collect();
+        let all = files.keys().chain(keys).chain(&failures);
+        let asked = all.filter(|key| !findings.rows.contains_key(key)).cloned().collect();
+        let known = self.lookups.known(asked).await;
+        let known = known.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
+        let has_row = |key: &RowKey| known.contains(key) || findings.rows.contains_key(key);
+        let new = keys.iter().zip(&failures).filter(|(key, failure)| !has_row(key) && !has_row(failure));
+        let new = new.map(|(key, _)| key.clone()).collect();
+        findings.known += known.len();
+        files.retain(|key, _| !known.contains(key));
+        findings.file_rows.extend(files);
+        Ok(new)
     }
 
     /// Puts the rows of an ended event together. Never none, unless the lake has them or nothing is to be done.
@@ -400,6 +399,14 @@ impl Findings {
         self.file_rows.clear();
         (self.known, self.files, self.studies) = (0, 0, 0);
         (self.lasting, self.passing) = (None, None);
+    }
+
+    /// The key of a row that a replay must be able to make anew.
+    fn key_in_replay(&self, key: RowKey) -> RowKey {
+        match &self.replay {
+            Some(replay) => key.of_replay(replay),
+            None => key,
+        }
     }
 
     fn passing(&mut self, reason: Reason, stage: &'static str) {
