@@ -41,6 +41,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--contention-seconds", type=int, default=600)
     parser.add_argument("--quick", action="store_true", help="short forms, once each; STREAM_RESULTS.md untouched")
+    parser.add_argument("--note", default="", help="what the results have to say of the circumstances")
     parser.add_argument("--results", type=Path, default=HERE / "STREAM_RESULTS.md")
     arguments = parser.parse_args()
     for program in ["bolus", "bolus-worker", "examples/slow_store", "examples/contention"]:
@@ -57,7 +58,8 @@ def commit() -> str:
 
 def measure_parts(arguments: argparse.Namespace) -> list[Finding]:
     """Runs the parts one after the other on the same servers."""
-    findings = []
+    # The programs are of this one, whatever is checked out later.
+    built, findings = commit(), []
     arguments.series.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.series, prefix="stream-") as scratch, Servers(Path(scratch)) as servers:
         bench = Bench.of(arguments, servers)
@@ -65,7 +67,8 @@ def measure_parts(arguments: argparse.Namespace) -> list[Finding]:
             begin, load = time.perf_counter(), os.getloadavg()[0]
             print(f"stream: {name}", file=sys.stderr)
             finding = PARTS[name](bench)
-            finding.circumstances = f"commit {commit()}, load average {load:.1f} before it"
+            notes = [f"commit {built}", f"load average {load:.1f} before it", arguments.note]
+            finding.circumstances = ", ".join(filter(None, notes))
             print(f"{finding.line()} ({time.perf_counter() - begin:.0f} s)", file=sys.stderr)
             findings.append(finding)
     return findings
