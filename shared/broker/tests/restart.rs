@@ -73,3 +73,41 @@ async fn a_killed_broker_costs_no_acknowledged_record_and_doubles_none() {
     assert!(!member.events().iter().any(fatal), "{:?}", member.events());
     member.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_had_no_broker_for_a_while_is_met_again() {
+    if broker().is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = Cluster { directory: directory.path() };
+    let mut broker = cluster.start();
+    // So that a question is sure to come while there is no broker.
+    broker.properties.insert("topic.metadata.refresh.interval.ms".into(), "100".into());
+    let topic = new_topic(&broker, 1).await;
+    let config = ConsumerConfig::new(broker.clone(), unique("group"), vec![topic.clone()]);
+    let mut member = Member::join(config, Starts::default());
+    let producer = Producer::start(&broker).unwrap();
+    producer.send(&topic, b"key", b"0", &[]).await.unwrap();
+    assert_eq!(number(&member.next().await), 0);
+
+    // The cluster fences a broker whose session is shorter than the time between its heartbeats, most of the time: it answers
+    // questions, and tells that there is no broker. The library then forgets even the bootstrap servers.
+    let settings = directory.path().join("node-1/server.properties");
+    let sound = std::fs::read_to_string(&settings).unwrap();
+    let fenced = "broker.session.timeout.ms=600\nbroker.heartbeat.interval.ms=3000";
+    std::fs::write(&settings, sound.replace("broker.session.timeout.ms=3000", fenced)).unwrap();
+    let restart = || {
+        cluster.run("kill-node", &["1"]);
+        cluster.run("start-node", &["1"]);
+    };
+    tokio::task::block_in_place(restart);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    std::fs::write(&settings, sound).unwrap();
+    tokio::task::block_in_place(restart);
+
+    let sent = tokio::time::timeout(support::PATIENCE, producer.send(&topic, b"key", b"1", &[])).await;
+    sent.expect("the producer has come back").unwrap();
+    assert_eq!(number(&member.next().await), 1);
+    member.stop().await;
+}
