@@ -460,8 +460,10 @@ impl Shell {
 
     /// Leaves the group, answering what it still asks.
     async fn leave_group(mut self) -> anyhow::Result<()> {
-        // Their tokens are cancelled. One that does not notice holds nothing that could be lost.
-        let ended = async { tokio::join!(self.events.shutdown(), self.steps.shutdown()) };
+        // Their tokens are cancelled. One that does not notice holds nothing that could be lost. Steps are not torn off: the
+        // thread on which the lake's library reads the log panics when the runtime goes away below it.
+        let steps = async { while self.steps.join_next().await.is_some() {} };
+        let ended = async { tokio::join!(self.events.shutdown(), steps) };
         if tokio::time::timeout(LAST_TASKS, ended).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
