@@ -47,13 +47,15 @@ async fn sigterm_finishes_what_is_under_way_and_commits_it() {
 #[tokio::test]
 async fn what_a_drain_cannot_finish_is_read_again() {
     let Some(world) = World::new("deadline", 1).await else { return };
-    world.publish_studies(&world.live, 0..3).await;
+    world.publish_studies(&world.live, 0..1).await;
     let slow = [
         ("FAILPOINTS", "worker::after-inferred=1*off->1*sleep(60000)->off".to_owned()),
         ("BOLUS_WORKER__SHUTDOWN__DRAIN", "2s".to_owned()),
     ];
     let mut worker = world.worker(&slow);
-    worker.says("committed").await;
+    world.wait_for_progress(&world.live, 1, 1, &mut worker).await;
+    world.publish_studies(&world.live, 1..3).await;
+    worker.shows("bolus_worker_inflight_studies", |studies| studies > 0.0).await;
     worker.terminate();
     worker.ended().await;
     let mut worker = world.worker(&[]);

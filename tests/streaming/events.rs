@@ -1,6 +1,8 @@
 //! From an event to its rows.
 
-use bolus_events::{StudyEvent, StudyObject};
+use bolus_events::{ORIGIN_HEADER, REASON_HEADER, StudyEvent, StudyObject};
+use bolus_testkit::SyntheticSeries;
+use bytes::Bytes;
 
 use crate::world::World;
 
@@ -95,6 +97,50 @@ async fn what_is_no_study_ends_as_one_failed_row() {
     ];
     expected.sort();
     assert_eq!(rows, expected);
+}
+
+#[tokio::test]
+async fn what_the_assembler_passes_on_ends_with_its_reason() {
+    let Some(world) = World::new("passed-on", 1).await else { return };
+    let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from_static(value.as_bytes()));
+    let headers = [header(ORIGIN_HEADER, "bolus.objects/3/17"), header(REASON_HEADER, "ambiguous_key: two readings")];
+    // A message of which the assembler has taken one record must not be labelled once more for it.
+    let study = StudyEvent::prefix(world.bucket(), world.upload(1).await).to_json();
+    world.publish_with(&world.live, b"k", &study, &headers).await;
+    let mut worker = world.worker(&[]);
+    world.wait_for_progress(&world.live, 1, 1, &mut worker).await;
+    let rows = world.sql("SELECT status, reason_code, reason, source_uri FROM labels").await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["status"], &rows[0]["reason_code"]), (&"failed".into(), &"bad_event".into()));
+    assert_eq!(rows[0]["reason"], "ambiguous_key: two readings");
+    assert_eq!(rows[0]["source_uri"], "kafka:bolus.objects/3/17");
+}
+
+#[tokio::test]
+async fn a_replay_tries_again_what_failed_and_only_once() {
+    let Some(world) = World::new("replay", 1).await else { return };
+    let (prefix, series) = (world.prefix("broken"), SyntheticSeries::tiny(&World::series_uid(1), 1));
+    for slice in 0..series.slices {
+        let mut bytes = series.file(slice);
+        // Half of the slices end within their pixels.
+        bytes.truncate(bytes.len() - (slice % 2) * 100);
+        world.put(&format!("{prefix}/{slice}.dcm"), bytes).await;
+    }
+    let study = || StudyEvent::prefix(world.bucket(), &prefix);
+    let mut worker = world.worker(&[]);
+    let mut failures = Vec::new();
+    let events = [study(), study(), study().with_replay("one"), study().with_replay("one"), study().with_replay("two")];
+    for (sent, event) in (1..).zip(events) {
+        world.publish_event(&world.live, &event).await;
+        world.wait_for_progress(&world.live, 1, sent, &mut worker).await;
+        let query = "SELECT count(*) AS n, count(DISTINCT row_key) AS keys FROM labels WHERE status = 'failed'";
+        let rows = world.sql(query).await;
+        assert_eq!(rows[0]["n"], rows[0]["keys"]);
+        failures.push(rows[0]["n"].as_u64().unwrap());
+    }
+    let once = failures[0];
+    assert!(once > 0, "{}", worker.log());
+    assert_eq!(failures, [once, once, 2 * once, 2 * once, 3 * once]);
 }
 
 #[tokio::test]

@@ -321,6 +321,20 @@ impl Worker {
         answer
     }
 
+    /// Waits until a metric, which may be set once a second only, is as `wanted`.
+    pub async fn shows(&mut self, name: &str, wanted: impl Fn(f64) -> bool) {
+        let start = Instant::now();
+        loop {
+            let value = self.metric(name).await;
+            if wanted(value) {
+                return;
+            }
+            self.assert_runs();
+            assert!(start.elapsed() < PATIENCE, "{name} is {value}\n{}", self.log());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// The value of a metric, by its name and labels as they are told; 0 where it is not.
     pub async fn metric(&mut self, name: &str) -> f64 {
         let text = self.fetch("/metrics").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bolus_broker::{BrokerError, ErrorKind, Record};
-use bolus_events::{Event, EventError, ObjectEvent, Parsed, StudyEvent};
+use bolus_events::{Event, EventError, ORIGIN_HEADER, ObjectEvent, Parsed, REASON_HEADER, StudyEvent};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -13,10 +13,6 @@ use crate::outbox::Outbox;
 use crate::settle::Settler;
 use crate::wire::{Incoming, Internal};
 
-/// Names the record of the object topic that a forwarded record came from: `topic/partition/offset`.
-pub const ORIGIN_HEADER: &str = "bolus-origin";
-/// Says why a record is forwarded: a code, a colon and a text without anything of the payload but names of objects.
-pub const REASON_HEADER: &str = "bolus-reason";
 /// How long the payload was of which only the beginning is forwarded, in bytes.
 pub const TRUNCATED_HEADER: &str = "bolus-truncated";
 

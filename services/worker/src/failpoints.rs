@@ -32,6 +32,16 @@ pub const ON_REVOKE: &str = "worker::on-revoke";
 
 /// Passes the place `name`.
 pub fn pass(name: &'static str) {
+    // An action may sleep: this thread's other tasks go on meanwhile, as they would while the real thing takes its time.
+    let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if fail::has_failpoints() && flavor.is_ok_and(|flavor| flavor == tokio::runtime::RuntimeFlavor::MultiThread) {
+        tokio::task::block_in_place(|| act(name));
+    } else {
+        act(name);
+    }
+}
+
+fn act(name: &'static str) {
     fail::fail_point!(name, |_| std::process::abort());
     // Without the feature nothing is left of the line above.
     let _ = name;

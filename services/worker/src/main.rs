@@ -37,7 +37,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         telemetry.shutdown(LAST_TRACES).await;
         outcome
     });
-    // Blocking reads that nobody waits for any more must not hold the process.
-    runtime.shutdown_background();
+    // Reads that nobody waits for any more must not hold the process. Nor may the runtime be taken away below them: the lake's
+    // library panics then. So they end with the process.
+    std::mem::forget(runtime);
     outcome
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bolus_broker::Record;
-use bolus_events::{Event, EventError, IgnoredReason, Parsed};
+use bolus_events::{Event, EventError, IgnoredReason, ORIGIN_HEADER, Parsed, REASON_HEADER};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +16,9 @@ const READ_AT_ONCE_BYTES: usize = 64 << 10;
 
 /// Longest event that rows of a labelled or refused series repeat; of longer ones they name the record.
 const EVENT_IN_ROW_BYTES: usize = 16 << 10;
+
+/// Characters of a header that are kept: more than the assembler writes.
+const HEADER_CHARACTERS: usize = 2_000;
 
 /// Begins the text of an event that is not UTF-8, before its bytes in base64. Text that begins so itself is encoded too, so
 /// that the beginning is never ambiguous.
@@ -34,8 +37,29 @@ pub struct Message {
     pub timestamp_ms: Option<i64>,
     /// The bytes; empty for a tombstone.
     pub payload: Bytes,
+    /// Where the record came from and why, where the assembler has passed it on because it cannot use it.
+    pub passed_on: Option<PassedOn>,
     /// What they hold, where that is known already.
     pub parsed: Option<Result<Parsed, EventError>>,
+}
+
+/// What the assembler says of a record that it passes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOn {
+    /// `topic/partition/offset` of the record as it was first sent.
+    pub origin: String,
+    /// Why nothing could be made of it.
+    pub reason: String,
+}
+
+impl PassedOn {
+    fn of(record: &Record) -> Option<Self> {
+        let header = |wanted: &str| {
+            let (_, value) = record.headers.iter().find(|(name, _)| name == wanted)?;
+            Some(String::from_utf8_lossy(value).chars().take(HEADER_CHARACTERS).collect())
+        };
+        Some(Self { origin: header(ORIGIN_HEADER)?, reason: header(REASON_HEADER)? })
+    }
 }
 
 impl Message {
@@ -49,6 +73,7 @@ impl Message {
             (payload.len() <= READ_AT_ONCE_BYTES).then(|| bolus_events::parse(&payload))
         };
         Self {
+            passed_on: PassedOn::of(record),
             topic: Arc::clone(&record.topic),
             partition: record.partition,
             offset: record.offset,

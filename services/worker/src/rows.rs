@@ -49,6 +49,9 @@ pub fn event_row(
 /// Where a message lies, for rows that have nothing else to name.
 #[must_use]
 pub fn record_uri(message: &Message) -> String {
+    if let Some(passed_on) = &message.passed_on {
+        return format!("kafka:{}", passed_on.origin);
+    }
     format!("kafka:{}/{}/{}", message.topic, message.partition, message.offset)
 }
 

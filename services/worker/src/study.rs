@@ -165,8 +165,12 @@ impl Studio {
         End::GivenUp
     }
 
-    /// What the message holds; a long one is read on the CPU pool.
+    /// What the message holds; a long one is read on the CPU pool. What the assembler could use of one that it passes on has
+    /// been used: only its refusal is left.
     async fn parsed(&self, message: &Message) -> Result<Parsed, Reason> {
+        if let Some(passed_on) = &message.passed_on {
+            return Err(bad_event(passed_on.reason.clone()));
+        }
         let parsed = match &message.parsed {
             Some(parsed) => parsed.clone(),
             None => {

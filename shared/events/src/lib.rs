@@ -13,13 +13,17 @@ mod rule;
 mod s3;
 mod study;
 
-use std::cmp::Ordering;
-
 pub use error::{EventError, Problem};
 pub use object::{EventSource, OBJECT_EVENT_TYPE, ObjectEvent, ObjectKey};
 pub use parse::parse;
 pub use rule::{StudyRule, StudyRuleError};
 pub use study::{Origin, STUDY_EVENT_TYPE, StudyContent, StudyEvent, StudyObject};
+
+/// Header of a record that the assembler passes on because it cannot use it: where it came from, `topic/partition/offset`.
+pub const ORIGIN_HEADER: &str = "bolus-origin";
+/// Header of such a record: why it is passed on, a code, a colon and a text without anything of the payload but names of
+/// objects. Whatever else the record holds has been dealt with.
+pub const REASON_HEADER: &str = "bolus-reason";
 
 /// Longest message that is read, in bytes; a longer one is refused whole.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
@@ -96,46 +100,5 @@ impl From<EventError> for Parsed {
     /// A message that is refused whole.
     fn from(error: EventError) -> Self {
         Self { events: Vec::new(), refused: vec![error] }
-    }
-}
-
-/// Orders two sequencers **of the same key**: the greater one belongs to the later event.
-///
-/// Both are hexadecimal of any length and case; the shorter counts as padded with zeros on its left. `None` when either
-/// is not hexadecimal, and so cannot be compared. (Amazon S3 user guide, *Event message structure*.)
-#[must_use]
-pub fn compare_sequencers(one: &str, other: &str) -> Option<Ordering> {
-    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex(one) || !is_hex(other) {
-        return None;
-    }
-    let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
-    let digits = |text: &str| text.to_ascii_lowercase();
-    Some(one.len().cmp(&other.len()).then_with(|| digits(one).cmp(&digits(other))))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn sequencers_of_unequal_length_are_padded_on_the_left() {
-        assert_eq!(compare_sequencers("0055AED6DCD90281E5", "55aed6dcd90281e5"), Some(Ordering::Equal));
-        assert_eq!(compare_sequencers("9", "10"), Some(Ordering::Less));
-        assert_eq!(compare_sequencers("b", "A"), Some(Ordering::Greater));
-        assert_eq!(compare_sequencers("0", "000"), Some(Ordering::Equal));
-        assert_eq!(compare_sequencers("", "1"), None);
-        assert_eq!(compare_sequencers("1", "0x2"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn sequencers_order_as_numbers(one: u128, other: u128, shift in 0_u32..120, zeros in 0_usize..9) {
-            let (one, other) = (one >> shift, other >> (shift / 2));
-            let texts = (format!("{}{one:x}", "0".repeat(zeros)), format!("{other:X}"));
-            prop_assert_eq!(compare_sequencers(&texts.0, &texts.1), Some(one.cmp(&other)));
-        }
     }
 }
