@@ -15,7 +15,7 @@ use crate::error::LabelingError;
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, admit_body_part, previews};
 use crate::progress::Progress;
-use crate::row::{counted, file_row, refused_files, row_key, series_row};
+use crate::row::{counted, file_row, now_us, refused_files, row_key, series_row};
 use crate::scan::{FileRefusal, Scan};
 use crate::stages::{PixelStages, Stage, Stages};
 
@@ -196,6 +196,7 @@ impl Labeler {
                 row.prediction = Some(prediction);
                 row.refused_slices = counted(&refused_files);
                 row.seconds = start.elapsed().as_secs_f64();
+                row.created_at_us = now_us();
                 self.progress.series_done.add(1);
                 Ok(Labeled { row, refused_files, previews, stages })
             }
@@ -244,6 +245,7 @@ impl Labeler {
         }
         row.status = status;
         row.reason = Some(reason);
+        row.created_at_us = now_us();
         self.progress.series_done.add(1);
         Labeled { row, refused_files, previews: Vec::new(), stages: Stages::default() }
     }

@@ -73,11 +73,16 @@ fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle: &B
         files: 1,
         refused_slices: Vec::new(),
         seconds: 0.0,
-        created_at_us: chrono::Utc::now().timestamp_micros(),
+        created_at_us: now_us(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         event: None,
         attempts: 1,
     }
+}
+
+/// Microseconds since the Unix epoch, UTC.
+pub(crate) fn now_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }
 
 /// Why each file of `series` went into no label: `refused` for those with a reason of their own, `others` for the rest. Without `others`
