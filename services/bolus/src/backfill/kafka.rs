@@ -18,7 +18,7 @@ pub struct BrokerArgs {
     /// The Kafka cluster: host:port, several with commas.
     #[arg(long, value_name = "SERVERS")]
     pub kafka: Option<String>,
-    /// TOML file with a section [kafka], such as the worker's: encryption, identity and librdkafka's settings.
+    /// TOML file with a section `kafka`, such as the worker's: encryption, identity and librdkafka's settings.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The topic that study events are written to. The default is the lane of backfills, which never delays new studies.
