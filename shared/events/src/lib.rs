@@ -1,6 +1,6 @@
 //! Every event shape in, one type out.
 //!
-//! [`parse`] takes one message as it lies in a topic and says what it holds. Invariant: no input or output, no clock
+//! [`parse()`] takes one message as it lies in a topic and says what it holds. Invariant: no input or output, no clock
 //! but the one that stamps a new [`StudyEvent`], and no bytes that make it panic.
 
 mod error;

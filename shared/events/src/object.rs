@@ -28,7 +28,7 @@ pub struct ObjectEvent {
     /// Version of the object in a bucket that keeps versions.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version_id: Option<String>,
-    /// Hexadecimal text that orders the events of one key: see [`crate::compare_sequencers`].
+    /// Hexadecimal text that orders the events of one key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sequencer: Option<String>,
     /// When the store finished the request.
@@ -90,7 +90,7 @@ impl ObjectKey {
 pub const OBJECT_EVENT_TYPE: &str = "org.bolus.object.created.v1";
 
 impl ObjectEvent {
-    /// The event as JSON that [`crate::parse`] reads back as it was: for topics between parts of Bolus, where a
+    /// The event as JSON that [`crate::parse()`] reads back as it was: for topics between parts of Bolus, where a
     /// message of many records is sent on one by one.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
