@@ -51,13 +51,16 @@ impl Lake {
     async fn session(&self, table: &DeltaTable) -> Result<SessionContext, LakeError> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(QUERY_THREADS);
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(true);
+        // A column of views holds on to the pages it was read from, and counts them whole each time it is sorted: a few
+        // hundred small files, as streaming makes them, filled the memory of a query.
+        let config = config.set_bool("datafusion.execution.parquet.schema_force_view_types", false);
         let pool = Arc::new(FairSpillPool::new(QUERY_MEMORY_BYTES));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         // Under the table's own URL, so that a file store of the runtime cannot stand in for the lake's store.
         runtime.register_object_store(self.log().root_url(), self.log().root_object_store(None));
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_udf(count_positive_slices()?);
-        context.register_table("labels", table.table_provider().await?)?;
+        context.register_table("labels", table.table_provider().with_session(Arc::new(context.state())).await?)?;
         for (name, query) in VIEWS {
             let view = context.sql(query).await?.into_view();
             context.register_table(name, view)?;

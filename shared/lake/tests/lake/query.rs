@@ -99,3 +99,17 @@ async fn answers_are_written_as_json_lines_and_csv() {
     let result = lake.sql("SELECT status, probability FROM labels").await.unwrap();
     assert_eq!(result.numeric_columns(), [false, true]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_commits_fit_the_memory_of_a_query() {
+    let lake = memory_lake().await;
+    for commit in 0..300 {
+        lake.append(&rows(commit * 4..commit * 4 + 4), &KEEP).await.unwrap();
+    }
+    for (view, expected) in [("series_labels", 1_200), ("slice_scores", 3_600), ("failures", 0)] {
+        for order in ["", "ORDER BY row_key"] {
+            let everything = lake.sql(&format!("SELECT * FROM {view} {order}")).await.unwrap();
+            assert_eq!(everything.write_csv(&mut std::io::sink()).await.unwrap(), expected, "{view} {order}");
+        }
+    }
+}
