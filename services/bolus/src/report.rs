@@ -159,6 +159,17 @@ pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes the last JSON line of a command: its summary, of type `summary`.
+pub fn json_summary(summary: &impl Serialize) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct SummaryLine<'a, S> {
+        r#type: &'static str,
+        #[serde(flatten)]
+        summary: &'a S,
+    }
+    json_line(&SummaryLine { r#type: "summary", summary })
+}
+
 impl Report {
     /// Starts a report; makes the folder of the pictures.
     pub fn new(options: ReportOptions) -> anyhow::Result<Self> {
@@ -215,13 +226,7 @@ impl Report {
             self.overview.save(path)?;
         }
         if self.options.json {
-            #[derive(Serialize)]
-            struct SummaryLine<'a> {
-                r#type: &'static str,
-                #[serde(flatten)]
-                summary: &'a Summary,
-            }
-            return json_line(&SummaryLine { r#type: "summary", summary });
+            return json_summary(summary);
         }
         let mut output = std::io::stdout().lock();
         if !self.rows.is_empty() {

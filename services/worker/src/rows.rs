@@ -1,6 +1,7 @@
 //! The row that an event itself ends as, where no series or file has one to give.
 
-use bolus_study::{BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, RowKey, SeriesFacts, Status};
+use bolus_labeling::unread_row;
+use bolus_study::{BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, Status};
 
 use crate::message::Message;
 
@@ -21,29 +22,7 @@ pub fn event_row(
 ) -> LabelRow {
     let fingerprint = InstanceFingerprint { instance: EVENT.into(), etag: message.sha256() };
     let content = ContentDigest::of(vec![fingerprint]);
-    LabelRow {
-        key: RowKey::of(EVENT, &content, &bundle.digest),
-        status,
-        reason: Some(reason),
-        study_uid: None,
-        series_uid: None,
-        series_uid_derived: false,
-        patient_key: None,
-        source_uri,
-        content,
-        bundle: bundle.clone(),
-        facts: SeriesFacts::default(),
-        body_part: None,
-        declared: None,
-        prediction: None,
-        files: 0,
-        refused_slices: Vec::new(),
-        seconds: 0.0,
-        created_at_us: chrono::Utc::now().timestamp_micros(),
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        event: None,
-        attempts: 1,
-    }
+    LabelRow { status, reason: Some(reason), files: 0, ..unread_row(EVENT, source_uri, content, bundle) }
 }
 
 /// Where a message lies, for rows that have nothing else to name.

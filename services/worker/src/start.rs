@@ -1,6 +1,5 @@
 //! From a configuration to a running worker: everything that may be wrong is found before the first event is taken.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use bolus_ops::CpuPool;
 use bolus_ops::health::Health;
 use bolus_storage::{Location, Spool, open_store_for_writing};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::backoff::Backoff;
 use crate::commit::Committer;
@@ -121,18 +119,8 @@ fn engine_options(config: &Config, threads: usize, progress: &Progress, meters: 
     }
 }
 
-/// Looks for the bundle in the folders named, in `./models`, beside an installed program, and in the source tree that the
-/// program was built in.
 fn load_bundle(config: &Config) -> anyhow::Result<Bundle> {
-    let mut folders = config.model.folders.clone();
-    folders.push(PathBuf::from("models"));
-    if let Some(installed) =
-        std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/bolus/models")))
-    {
-        folders.push(installed);
-    }
-    folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
-    let folder = Bundle::locate(&config.model.name, &folders)?;
+    let folder = Bundle::locate(&config.model.name, &Bundle::folders(&config.model.folders))?;
     Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))
 }
 
@@ -146,7 +134,7 @@ fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {
 /// fails for the moment.
 async fn open_lake(text: &str) -> anyhow::Result<Lake> {
     let location = Location::parse(text)?;
-    let (opened, url) = (open_store_for_writing(&location).await?, lake_url(&location)?);
+    let (opened, url) = (open_store_for_writing(&location).await?, location.lake_url()?);
     let mut pauses = Backoff::of_the_lake();
     loop {
         let opening = async {
@@ -163,19 +151,4 @@ async fn open_lake(text: &str) -> anyhow::Result<Lake> {
             Err(error) => return Err(error).with_context(|| format!("cannot use the lake {text}")),
         }
     }
-}
-
-/// The lake's URL. A key may hold any character, so its parts are escaped here; a local location's URI is escaped already.
-fn lake_url(location: &Location) -> anyhow::Result<Url> {
-    let uri = location.uri();
-    // deltalake unescapes a name twice.
-    anyhow::ensure!(!uri.contains('%'), "{uri}: the name of a lake must not hold a percent sign");
-    let Location::S3 { bucket, key } = location else {
-        return Url::parse(&uri).with_context(|| format!("{uri} is no URL"));
-    };
-    let mut url = Url::parse(&format!("s3://{bucket}")).with_context(|| format!("{uri} is no URL"))?;
-    if let Ok(mut parts) = url.path_segments_mut() {
-        parts.extend(key.split('/').filter(|part| !part.is_empty()));
-    }
-    Ok(url)
 }

@@ -42,6 +42,18 @@ impl Bundle {
         })
     }
 
+    /// Where bundles are looked for: in the folders named, in `./models`, beside an installed program (`../share/bolus/models`),
+    /// and in the source tree that the program was built in.
+    #[must_use]
+    pub fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
+        let mut folders = named.to_vec();
+        folders.push(PathBuf::from("models"));
+        let program = std::env::current_exe().ok();
+        folders.extend(program.and_then(|program| Some(program.parent()?.join("../share/bolus/models"))));
+        folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
+        folders
+    }
+
     /// Reads the bundle in `folder` and checks manifest and digests.
     ///
     /// # Errors

@@ -29,6 +29,6 @@ pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
 pub use patient::PatientKey;
 pub use prepare::Preview;
 pub use progress::{Counter, Progress};
-pub use row::refused_files;
+pub use row::{refused_files, unread_row};
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
 pub use stages::Stages;

@@ -54,7 +54,8 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
 }
 
 /// A failed row of one file of which nothing is known; `name` is what its key is made of beside content and bundle.
-fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle: &BundleRef) -> LabelRow {
+#[must_use]
+pub fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle: &BundleRef) -> LabelRow {
     LabelRow {
         key: RowKey::of(name, &content, &bundle.digest),
         status: Status::Failed,

@@ -73,6 +73,28 @@ impl Location {
         Ok(Self::Local(absolute))
     }
 
+    /// The URL of a lake here. A key may hold any character, so its parts are escaped; a local location's URI is escaped already.
+    ///
+    /// # Errors
+    /// `Fatal` where the name holds a percent sign, which the table's library would unescape twice.
+    pub fn lake_url(&self) -> Result<Url, StorageError> {
+        let uri = self.uri();
+        let no_url = |e| StorageError::fatal(&uri, "not a URL").with_source(e);
+        let name = match self {
+            Self::Local(path) => path.to_string_lossy(),
+            Self::S3 { key, .. } | Self::Memory { key, .. } => key.into(),
+        };
+        if name.contains('%') {
+            return Err(StorageError::fatal(&uri, "the name of a lake must not hold a percent sign"));
+        }
+        let Self::S3 { bucket, key } = self else { return Url::parse(&uri).map_err(no_url) };
+        let mut url = Url::parse(&format!("s3://{bucket}")).map_err(no_url)?;
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.extend(key.split('/').filter(|part| !part.is_empty()));
+        }
+        Ok(url)
+    }
+
     /// The location as a URI, the form in which objects below it are named.
     #[must_use]
     pub fn uri(&self) -> String {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{SOME_REFUSED, lake};
 use crate::cli::{FailureArgs, FailuresCommand, ReplayArgs};
-use crate::report::json_line;
+use crate::report::{json_line, json_summary};
 use crate::show;
 
 /// Rows of the table; beyond, only counts are shown.
@@ -324,13 +324,7 @@ fn anew(study: StudyEvent, replay: &str) -> StudyEvent {
 
 fn tell(summary: &Summary, args: &ReplayArgs) -> anyhow::Result<()> {
     if args.json {
-        #[derive(Serialize)]
-        struct SummaryLine<'a> {
-            r#type: &'static str,
-            #[serde(flatten)]
-            summary: &'a Summary,
-        }
-        return json_line(&SummaryLine { r#type: "summary", summary });
+        return json_summary(summary);
     }
     let mut output = std::io::stdout().lock();
     let failures = show::counted(summary.failures, "failure", "failures");

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{SOME_REFUSED, load_bundle, locations, threads};
 use crate::cli::InspectArgs;
-use crate::report::json_line;
+use crate::report::{json_line, json_summary};
 use crate::show;
 
 /// The largest file whose pixels are digested; each thread may hold one.
@@ -275,13 +275,7 @@ impl Account {
 
     fn finish(&mut self, json: bool) -> anyhow::Result<()> {
         if json {
-            #[derive(Serialize)]
-            struct SummaryLine<'a> {
-                r#type: &'static str,
-                #[serde(flatten)]
-                account: &'a Account,
-            }
-            return json_line(&SummaryLine { r#type: "summary", account: self });
+            return json_summary(self);
         }
         let headers = [
             "series",

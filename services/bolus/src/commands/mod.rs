@@ -7,7 +7,6 @@ pub mod lake;
 pub mod reconcile;
 pub mod submit;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -27,19 +26,8 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads the bundle that the arguments name.
-///
-/// Bundles are looked for in the folders named, in `./models`, beside an installed program (`../share/bolus/models`), and in the
-/// source tree that the program was built in.
 pub fn load_bundle(args: &ModelArgs) -> anyhow::Result<Bundle> {
-    let mut folders = args.folders.clone();
-    folders.push(PathBuf::from("models"));
-    if let Some(installed) =
-        std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/bolus/models")))
-    {
-        folders.push(installed);
-    }
-    folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
-    let folder = Bundle::locate(&args.model, &folders)?;
+    let folder = Bundle::locate(&args.model, &Bundle::folders(&args.folders))?;
     Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))
 }
 

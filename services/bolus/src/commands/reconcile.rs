@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::submit::event_of;
 use super::{SOME_REFUSED, lake};
 use crate::cli::ReconcileArgs;
-use crate::report::json_line;
+use crate::report::{json_line, json_summary};
 use crate::show::{self, Spinner};
 use deep::Deep;
 use rows::{Account, RowFeed};
@@ -289,13 +289,7 @@ impl Run<'_> {
         let code =
             if summary.stopped || summary.refused > 0 || open > summary.studies_submitted { SOME_REFUSED } else { 0 };
         if self.args.json {
-            #[derive(Serialize)]
-            struct SummaryLine<'a> {
-                r#type: &'static str,
-                #[serde(flatten)]
-                summary: &'a Summary,
-            }
-            json_line(&SummaryLine { r#type: "summary", summary })?;
+            json_summary(summary)?;
             return Ok(ExitCode::from(code));
         }
         let mut output = std::io::stdout().lock();

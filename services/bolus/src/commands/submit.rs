@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SOME_REFUSED;
 use crate::cli::SubmitArgs;
-use crate::report::json_line;
+use crate::report::{json_line, json_summary};
 use crate::show::{Spinner, counted};
 
 /// The state is written this often: after a crash, no more than what was sent since is sent again.
@@ -278,14 +278,8 @@ impl Summary {
     }
 
     fn tell(&self, args: &SubmitArgs) -> anyhow::Result<()> {
-        #[derive(Serialize)]
-        struct SummaryLine<'a> {
-            r#type: &'static str,
-            #[serde(flatten)]
-            summary: &'a Summary,
-        }
         if args.json {
-            return json_line(&SummaryLine { r#type: "summary", summary: self });
+            return json_summary(self);
         }
         use std::io::Write;
         let mut output = std::io::stdout().lock();
