@@ -2,7 +2,7 @@
 
 import math
 
-from .chest import _vessel, draw_bones, draw_wall
+from .chest import _vessel, draw_arms, draw_bones, draw_wall
 from .patient import Patient
 from .raster import Canvas
 
@@ -31,7 +31,7 @@ def _loop(c: Canvas, p: Patient, x, y, r, s) -> None:
 
 
 def _kidney(c: Canvas, p: Patient, side: int, s: float, z: float) -> None:
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section(f"kidney{side}"), p.hu
     x, y = side * s * (p.u(f"kx{side}", 54, 72)), s * p.u(f"ky{side}", 26, 46)
     mid, half = p.u(f"kz{side}", 1.38, 1.55), p.u(f"kh{side}", 0.24, 0.34)
     t = abs(z - mid) / half
@@ -56,7 +56,7 @@ def _kidney(c: Canvas, p: Patient, side: int, s: float, z: float) -> None:
 
 
 def _liver(c: Canvas, p: Patient, s: float, z: float) -> None:
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("liver"), p.hu
     t = (z - 1.0) / p.u("liver-len", 0.5, 0.8)
     if t >= 1:
         return
@@ -84,7 +84,7 @@ def _liver(c: Canvas, p: Patient, s: float, z: float) -> None:
 
 def _centre(c: Canvas, p: Patient, s: float, z: float) -> None:
     """Great vessels, portal vein, pancreas, mesenteric vessels, crura, psoas."""
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("centre"), p.hu
     for side in (-1, 1):
         if z > 1.35:
             g = min(1.0, (z - 1.3) / 0.4)
@@ -120,12 +120,13 @@ def _centre(c: Canvas, p: Patient, s: float, z: float) -> None:
 
 def draw(c: Canvas, p: Patient, z: float) -> None:
     """Draw the abdomen at level z in [1, 2]."""
-    s, hu, rng = p.scale, p.hu, c.rng
+    s, hu, rng = p.scale, p.hu, c.section("wall")
     cavity = (0, -12, p.u("ab-cx", 108, 138), p.u("ab-cy", 72, 98))
     draw_wall(c, p, s, cavity, hu["fat"])
     if z < 1.15 and rng.random() < 0.7:
         for side in (-1, 1):
             c.ellipse(side * 86 * s, 40 * s, 34 * s, 32 * s, hu["lung"], texture=20)
+    rng = c.section("bowel")
     crowd = int(rng.integers(3, 10) + 14 * min(1.0, max(0.0, z - 1.2) / 0.4))
     for _ in range(crowd):
         low = -20 if z < 1.4 else -110
@@ -133,6 +134,7 @@ def draw(c: Canvas, p: Patient, z: float) -> None:
     if z > 1.3:
         for side in (-1, 1):
             _loop(c, p, side * s * rng.uniform(88, 108), s * rng.uniform(-20, 25), s * rng.uniform(14, 25), s)
+    rng = c.section("mesentery")
     for _ in range(int(rng.integers(5, 30))):
         pool = hu["portal"] if rng.random() < 0.5 else hu["left"]
         c.disc(s * rng.uniform(-70, 70), s * rng.uniform(-70, 10), s * rng.uniform(0.7, 2.5), pool)
@@ -146,6 +148,8 @@ def draw(c: Canvas, p: Patient, z: float) -> None:
     for side in (-1, 1):
         _kidney(c, p, side, s, z)
     _centre(c, p, s, z)
+    rng = c.section("bones")
+    draw_arms(c, p, s, 1.0)
     if p.chance("ascites", 0.08):
         c.arc(0, -12 * s, (cavity[2] - 6) * s, (cavity[3] - 6) * s, 0, 6.28, s * rng.uniform(4, 14), hu["fluid"])
     draw_bones(c, p, s, cavity, int(rng.integers(6, 12)) if z < 1.6 else 0, False)

@@ -13,7 +13,7 @@ def draw_wall(c: Canvas, p: Patient, s: float, cavity, inner: float) -> None:
     cx, cy, rx, ry = (v * s for v in cavity)
     fat, muscle = p.hu["fat"], p.hu["muscle"]
     w, d = rx + s * p.u("shell", 14, 34), ry + s * p.u("shell-y", 16, 34)
-    skin = s * p.log("skin", 3, 45)
+    skin = s * p.log("skin", *p.style.skin)
     power = 3 if p.chance("square", 0.5) else 2
     c.ellipse(0, 0, w + skin + 2, d + skin * 0.8 + 2, 40, power=power)
     c.ellipse(0, 0, w + skin, d + skin * 0.8, fat, texture=6, power=power)
@@ -27,7 +27,7 @@ def draw_wall(c: Canvas, p: Patient, s: float, cavity, inner: float) -> None:
 
 def draw_bones(c: Canvas, p: Patient, s: float, cavity, ribs: int, chest: bool) -> None:
     """Vertebra with canal and posterior elements, paraspinal muscle, rib sections, sternum."""
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("draw_bones"), p.hu
     y = p.u("spine-y", 56, 66) * s
     rx, ry = s * p.u("spine-rx", 16, 24), s * p.u("spine-ry", 13, 18)
     for side in (-1, 1):
@@ -65,7 +65,7 @@ def draw_bones(c: Canvas, p: Patient, s: float, cavity, ribs: int, chest: bool) 
 def _lungs(c: Canvas, p: Patient, s: float, cavity) -> None:
     """Vessels, airways' walls and disease inside the lungs."""
     reach_x, reach_y = cavity[2] * 0.95, cavity[3] * 0.95
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("lungs"), p.hu
     right = hu["right"] * 0.5 + hu["left"] * 0.5
     count = int(rng.integers(30, 90))
     for _ in range(count):
@@ -115,7 +115,7 @@ def _vessel(c: Canvas, p: Patient, x, y, r, value, wall=True) -> None:
 
 def _inlet(c: Canvas, p: Patient, s: float) -> None:
     """Above the arch: trachea, thyroid, brachiocephalic veins and the arch's branches; shoulders and clavicles."""
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("inlet"), p.hu
     if rng.random() < 0.5:
         for side in (-1, 1):
             c.ellipse(side * 14 * s, -12 * s, s * rng.uniform(6, 12), s * rng.uniform(8, 15), hu["thyroid"], texture=10)
@@ -136,7 +136,7 @@ def _inlet(c: Canvas, p: Patient, s: float) -> None:
 
 
 def _arch(c: Canvas, p: Patient, s: float, z: float) -> None:
-    hu, rng = p.hu, c.rng
+    hu, rng = p.hu, c.section("arch")
     r = s * p.u("aorta-r", 10, 16)
     _vessel(c, p, -32 * s, -20 * s, s * p.u("svc-r", 6, 10), hu["neck-vein"], wall=False)
     for t in np.linspace(0, 1, 3):
@@ -146,7 +146,7 @@ def _arch(c: Canvas, p: Patient, s: float, z: float) -> None:
 
 def _hilum(c: Canvas, p: Patient, s: float, z: float) -> None:
     """Ascending and descending aorta, SVC, pulmonary trunk and its branches, main bronchi."""
-    hu, rng = p.hu, c.rng
+    hu, rng = p.hu, c.section("hilum")
     right = hu["right"]
     _vessel(c, p, s * p.u("aa-x", -20, -8), s * p.u("aa-y", -32, -18), s * p.u("aa-r", 13, 21), hu["left"])
     _vessel(c, p, -34 * s, -16 * s, s * p.u("svc-r", 6, 10), hu["neck-vein"], wall=False)
@@ -166,7 +166,7 @@ def _hilum(c: Canvas, p: Patient, s: float, z: float) -> None:
 
 def _heart(c: Canvas, p: Patient, s: float, z: float) -> None:
     """Four chambers with myocardium; `t` runs from the root to the apex."""
-    hu, rng = p.hu, c.rng
+    hu, rng = p.hu, c.section("heart")
     t = min(max((z - 0.45) / 0.45, 0), 1)
     k = s * p.u("heart", 0.85, 1.25) * (0.95 if t < 0.7 else 0.95 - 0.6 * (t - 0.7))
     ox, oy = s * p.u("heart-x", 0, 14), s * p.u("heart-y", -28, -16)
@@ -195,18 +195,49 @@ def _heart(c: Canvas, p: Patient, s: float, z: float) -> None:
         c.arc(ox + 8 * k, oy, 64 * k, 48 * k, 0, 6.28, s * rng.uniform(3, 12), hu["fluid"])
 
 
+def _hard(c: Canvas, p: Patient, s: float, cavity, z: float) -> None:
+    """Calcified pleura, a pacemaker's can and leads, wires of a sternotomy."""
+    hu, rng = p.hu, c.section("hard")
+    if p.chance("pleural-calcium", 0.06 * p.style.devices):
+        for _ in range(3):
+            a = rng.uniform(0, 6.28)
+            c.arc(cavity[0] * s, cavity[1] * s, cavity[2] * s, cavity[3] * s, a, a + rng.uniform(0.1, 0.5), s * rng.uniform(1.5, 4), rng.uniform(250, 900))
+    if p.chance("pacemaker", 0.05 * p.style.devices):
+        if z < 0.2:
+            c.ellipse(80 * s, -(cavity[3] + 12) * s, 18 * s, 5 * s, 3000)
+        c.disc(s * rng.uniform(-34, -20) if z < 0.5 else s * rng.uniform(-25, 35), s * rng.uniform(-30, -10), 1.2, 3000)
+    if p.chance("sternotomy", 0.08 * p.style.devices):
+        c.arc(0, (cavity[1] - cavity[3]) * s, 10 * s, 6 * s, rng.uniform(0, 6), rng.uniform(6.2, 9), 1.2, 3000)
+
+
+def draw_arms(c: Canvas, p: Patient, s: float, z: float) -> None:
+    """Arms that lie beside the body."""
+    if not p.chance("arms-down", 0.2):
+        return
+    hu, x, y = p.hu, s * (165 + 12 * z), s * p.u("arm-y", -20, 40)
+    for side in (-1, 1):
+        c.ellipse(side * x, y, 44 * s, 48 * s, 40)
+        c.ellipse(side * x, y, 42 * s, 46 * s, hu["fat"], texture=6)
+        c.ellipse(side * x, y, 34 * s, 38 * s, hu["muscle"], texture=8)
+        c.disc(side * x, y, 12 * s, hu["cortical"])
+        c.disc(side * x, y, 7 * s, hu["marrow"] * 0.4)
+        c.disc(side * (x - 22 * s), y + 4 * s, 2.5 * s, hu["left"])
+
+
 def draw(c: Canvas, p: Patient, z: float) -> None:
     """Draw the chest at level z in [0, 1]."""
-    s, hu, rng = p.scale, p.hu, c.rng
+    s, hu, rng = p.scale, p.hu, c.section("wall")
     grow = 0.55 + 0.45 * min(1.0, z / 0.3)
     cavity = (0, -6, p.u("cav-x", 112, 136) * grow, p.u("cav-y", 74, 94) * (0.7 + 0.3 * grow))
     draw_wall(c, p, s, cavity, hu["lung"])
     _lungs(c, p, s, cavity)
+    rng = c.section("mediastinum")
     width = 26 if z < 0.45 else 34
     c.ellipse(0, -6 * s, width * s * p.u("med", 0.8, 1.4), (cavity[3] + 4) * s, hu["fat"], texture=6)
     c.ellipse(0, 45 * s, 30 * s, 30 * s, hu["fat"], texture=6)
     for _ in range(int(rng.integers(0, 7))):
-        c.disc(s * rng.uniform(-34, 34), s * rng.uniform(-45, 35), s * rng.uniform(1.5, 8 if p.chance("nodes", 0.2) else 4), hu["node"])
+        value = rng.uniform(150, 900) if p.chance("calcified-nodes", 0.08) else hu["node"]
+        c.disc(s * rng.uniform(-34, 34), s * rng.uniform(-45, 35), s * rng.uniform(1.5, 8 if p.chance("nodes", 0.2) else 4), value)
     if p.chance("young-thymus", 0.15) and z < 0.5:
         c.ellipse(0, -50 * s, 24 * s, 12 * s, hu["muscle"], texture=5)
     if z < 0.14:
@@ -217,6 +248,7 @@ def draw(c: Canvas, p: Patient, z: float) -> None:
         _hilum(c, p, s, z)
     else:
         _heart(c, p, s, z)
+    rng = c.section("back")
     if z >= 0.2:
         _vessel(c, p, s * p.u("da-x", 18, 30), s * p.u("da-y", 36, 48), s * p.u("da-r", 9, 16), hu["left"])
     if z < 0.3:
@@ -236,3 +268,5 @@ def draw(c: Canvas, p: Patient, z: float) -> None:
             c.ellipse(80 * s, 20 * s, 28 * d * s, 34 * d * s, hu["spleen"], texture=5)
         c.ellipse(-22 * s, 14 * s, 12 * s, 11 * s, hu["vein"], texture=3)
     draw_bones(c, p, s, cavity, int(rng.integers(8, 16)), True)
+    _hard(c, p, s, cavity, z)
+    draw_arms(c, p, s, min(z, 1.0))

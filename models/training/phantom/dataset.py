@@ -21,7 +21,7 @@ def make(seed: int, count: int, parts: tuple[float, ...] = PARTS) -> tuple[np.nd
     scan = Scan(seed, bool(seed % 2))
     part = int(rng.choice(3, p=parts))
     levels = rng.uniform(part, part + 1, count).astype(np.float32)
-    return np.stack([to_bytes(scan.slice(float(z), rng)) for z in levels]), levels, seed % 2
+    return np.stack([to_bytes(scan.slice(float(z))) for z in levels]), levels, seed % 2
 
 
 def contiguous(seed: int, count: int) -> tuple[np.ndarray, int]:
@@ -31,7 +31,7 @@ def contiguous(seed: int, count: int) -> tuple[np.ndarray, int]:
     base = 0.0 if rng.random() < 0.6 else 1.0
     low = base + rng.uniform(0, 0.4)
     high = min(base + 0.999, low + rng.uniform(0.4, 0.9))
-    return np.stack([to_bytes(scan.slice(float(z), rng)) for z in np.linspace(low, high, count)]), seed % 2
+    return np.stack([to_bytes(scan.slice(float(z))) for z in np.linspace(low, high, count)]), seed % 2
 
 
 def main() -> None:

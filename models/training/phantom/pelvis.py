@@ -8,7 +8,7 @@ from .raster import Canvas
 
 def _hips(c: Canvas, p: Patient, s: float, t: float) -> None:
     """Iliac wings and sacrum above, acetabula and femoral heads below, muscles about them."""
-    rng, hu = c.rng, p.hu
+    rng, hu = c.section("hips"), p.hu
     for side in (-1, 1):
         c.ellipse(side * 85 * s, 62 * s, 50 * s, 34 * s, hu["muscle"], side * 0.4, texture=10)
         if t < 0.65:
@@ -26,11 +26,12 @@ def _hips(c: Canvas, p: Patient, s: float, t: float) -> None:
 
 def draw(c: Canvas, p: Patient, z: float) -> None:
     """Draw the pelvis at level z in [2, 3]."""
-    s, hu, rng, t = p.scale, p.hu, c.rng, z - 2.0
+    s, hu, rng, t = p.scale, p.hu, c.section("wall"), z - 2.0
     cavity = (0, -10, p.u("pel-cx", 95, 125), p.u("pel-cy", 66, 88))
     draw_wall(c, p, s, cavity, hu["fat"])
     draw_bones(c, p, s, cavity, 0, False)
     _hips(c, p, s, t)
+    rng = c.section("bowel")
     for _ in range(int(rng.integers(2, 14) * (1 - 0.7 * t))):
         _loop(c, p, s * rng.uniform(-60, 60), s * rng.uniform(-70, 20), s * rng.uniform(7, 19), s)
     if t > 0.4:
@@ -39,6 +40,7 @@ def draw(c: Canvas, p: Patient, z: float) -> None:
         organ = hu["wall"] + p.u("pelvic-organ", 0, 15)
         c.ellipse(s * rng.normal(0, 4), 18 * s, s * p.u("organ-x", 16, 40), s * p.u("organ-y", 11, 26), organ, texture=7)
     _loop(c, p, s * rng.normal(0, 5), 46 * s, s * rng.uniform(11, 22), s)
+    rng = c.section("vessels")
     for side in (-1, 1):
         x, y = side * (26 + 36 * t) * s, (24 - 62 * t) * s
         for _ in range(2 if t < 0.6 else 1):
