@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test faults soak bench bench-stream build fmt lint clean
+.PHONY: help demo up down test faults soak bench bench-stream train evaluate-models models-table build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,6 +32,15 @@ bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 
 bench-stream: ## Measure the worker against its goals on real servers; writes tests/bench/STREAM_RESULTS.md
 	@infra/bench-stream
+
+train: ## Draw synthetic patients, train the networks on them, export and pack the bundles; hours
+	@infra/train
+
+evaluate-models: ## Evaluate every bundle on unseen synthetic patients and on the real series; writes models/evaluations
+	@infra/evaluate-models
+
+models-table: ## Write the table of models/README.md from the recorded evaluations
+	@infra/evaluate-models --table
 
 build: ## Build the program and say where it is
 	@infra/bootstrap
