@@ -4,7 +4,7 @@
 BOLUS_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bolus
 # Used by the scripts that source this file.
 # shellcheck disable=SC2034
-TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv TRAIN_VENV=$BOLUS_CACHE/venv-train CARGO_DENY=$BOLUS_CACHE/tools/cargo-deny/bin/cargo-deny
+TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv TRAIN_VENV=$BOLUS_CACHE/venv-train KERAS_VENV=$BOLUS_CACHE/venv-keras CARGO_DENY=$BOLUS_CACHE/tools/cargo-deny/bin/cargo-deny
 # Outside the checkout, so that a fresh clone compiles no dependency again.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BOLUS_CACHE/target}
 
