@@ -14,7 +14,9 @@ other sites, pixels of 0.74 to 0.98 mm, thickness blending at 2.5 to 5 mm.
 import argparse
 import csv
 import hashlib
+import os
 import shutil
+import time
 from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
@@ -139,10 +141,9 @@ def _header(seed: int, which: Set, p: Plan) -> Dataset:
 
 def write(seed: int, which: Set, out: Path, mask: bool = False) -> None:
     """Draw and write one series, whole or not at all."""
-    folder, part = out / str(seed), out / f".{seed}.part"
+    folder, part = out / str(seed), out / f".{seed}.{os.getpid()}.part"
     if not folder.exists():
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        part.mkdir(parents=True, exist_ok=True)
         p = plan(seed, which)
         d = _header(seed, which, p)
         corner = -(p.scan.size - 1) / 2 * float(d.PixelSpacing[0])
@@ -154,10 +155,20 @@ def write(seed: int, which: Set, out: Path, mask: bool = False) -> None:
             hu = np.clip(p.scan.slice(float(level), p.step), -1024, 3071)
             d.PixelData = (np.rint(hu) + 1024).astype("<i2").tobytes()
             dcmwrite(part / f"{k + 1:04d}.dcm", d, enforce_file_format=True)
-        part.rename(folder)
+        _settle(part, folder)
     target = out / "masks" / f"{series_uid(seed, which)}.npz"
     if mask and seed % 2 and not target.exists():
         _write_mask(seed, which, target)
+
+
+def _settle(part: Path, folder: Path) -> None:
+    """Give a finished series its name, or drop it where another process was faster."""
+    try:
+        part.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        shutil.rmtree(part)
 
 
 def _write_mask(seed: int, which: Set, target: Path) -> None:
@@ -197,6 +208,9 @@ def main() -> None:
     first = which.first_seed if a.first_seed is None else a.first_seed
     seeds = range(first, first + (a.scans or which.scans))
     a.out.mkdir(parents=True, exist_ok=True)
+    for left in a.out.glob(".*.part"):
+        if time.time() - left.stat().st_mtime > 600:
+            shutil.rmtree(left, ignore_errors=True)
     jobs = [(seed, which, a.out, a.mask) for seed in seeds]
     if a.jobs > 1:
         with Pool(a.jobs) as pool:
