@@ -1,0 +1,180 @@
+"""Judges bundles and records the figures: `python -m contrast.evaluate --bolus PROGRAM --work DIR FOLDER…`.
+
+Each bundle labels, through the program itself, the hold-out phantoms of its body part (settings that training has not
+seen) and the real series of known status; `bolus evaluate` makes the figures. They go to models/evaluations/NAME.json,
+from which `contrast.table` writes the table and `contrast.card` the cards.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from .card import EVALUATIONS, network_of
+from .export import run, session
+from .networks import NETWORKS, parameters
+from .shards import Shards
+
+SETS = {"head-neck": "hn", "chest": "torso"}
+ARCHITECTURE = {"b4": "efficientnet-b4"}
+
+
+class Judge:
+    """The program, where it works, and the real data."""
+
+    def __init__(self, bolus: Path, work: Path, data: Path):
+        self.bolus, self.work, self.data = bolus, work, data
+
+    def call(self, *arguments: str, allowed: tuple[int, ...] = (0, 3)) -> str:
+        """Run the program; exit status 3 (some were refused) is an answer, too."""
+        done = subprocess.run([str(self.bolus), *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode not in allowed:
+            raise SystemExit(f"bolus {' '.join(map(str, arguments))}: exit status {done.returncode}")
+        return done.stdout
+
+    def lake(self, name: str) -> Path:
+        lake = self.work / "lakes" / name
+        shutil.rmtree(lake, ignore_errors=True)
+        return lake
+
+    def evaluation(self, truth: Path, lake: Path) -> dict:
+        return json.loads(self.call("evaluate", "--truth", truth, "--lake", lake, "--json", "-", "--models", self.work / "bundles"))
+
+    def hold_out(self, folder: Path, manifest: dict) -> dict:
+        """Labels the hold-out set of the bundle's part."""
+        name = f"{SETS[manifest['body_parts'][0]]}-hold"
+        source, lake = self.work / "sets" / name, self.lake(manifest["name"])
+        self.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        bundle = self.evaluation(source / "truth.csv", lake)["bundles"][0]
+        return {"set": name, "account": bundle["account"]} | {level: level_figures(bundle[level]) for level in ("scan", "slice")}
+
+    def real(self, folder: Path, manifest: dict) -> dict:
+        """Labels the real series; single slices, which no bundle takes, go through preprocessing and network alone."""
+        rows = []
+        if "chest" in manifest["body_parts"]:
+            truth = {row["path"].rsplit("/", 1)[0]: row["contrast_label"] for row in csv.DictReader((self.data / "manifest.csv").open())}
+            for series in sorted((self.data / "series").iterdir()):
+                text = self.call("label", series, "--model", folder, "--lake", self.lake("real"), "--device", "cpu", "--json")
+                row = json.loads(text.splitlines()[0])
+                rows.append(real_row(series.name, truth[f"series/{series.name}"] == "contrast", row))
+            rows += self.single_slices(folder, manifest)
+        return {"right": sum(r["right"] for r in rows), "total": len(rows), "series": rows}
+
+    def single_slices(self, folder: Path, manifest: dict) -> list[dict]:
+        out, spec = self.work / "single", self.work / "single.toml"
+        steps = manifest["preprocessing"] | {"min_slices": 1}
+        spec.write_text("[preprocessing]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in steps.items()))
+        kinds = {"contrast": 1, "noncontrast": 0}
+        paths = {str(pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID): path
+                 for kind in kinds for path in sorted((self.data / "slices-labelled" / kind).iterdir())}  # fmt: skip
+        truth = self.work / "single.csv"
+        truth.write_text("series_uid,contrast\n" + "".join(f"{uid},{kinds[path.parent.name]}\n" for uid, path in paths.items()))
+        self.call("export-tensors", "--spec", spec, "--any-body-part", "--truth", truth, "--out", out, "--force", *[str(p) for p in paths.values()])
+        shards = Shards([out])
+        images = shards.batch(range(len(shards)))[0][:, 0].numpy()
+        scores = run(session(folder / manifest["network"]["file"]), images)
+        return [{"name": paths[s.series].stem, "contrast": bool(s.label), "slices": 1, "probability": float(p),
+                 "class": "enhanced" if p > 0.5 else "native", "right": bool((p > 0.5) == bool(s.label))}
+                for s, p in zip(shards.slices, scores, strict=True)]  # fmt: skip
+
+
+def real_row(name: str, contrast: bool, row: dict) -> dict:
+    prediction = row.get("prediction") or {"class": row.get("status"), "probability": None, "slices": []}
+    kind, slices = prediction["class"], prediction["slices"]
+    right = kind == ("enhanced" if contrast else "native")
+    return {"name": name, "contrast": contrast, "slices": len(slices), "probability": prediction["probability"], "class": kind, "right": right}
+
+
+def level_figures(level: dict) -> dict:
+    """The figures that the table and the card show."""
+    value = lambda name: (level["figures"].get(name) or {}).get("value")  # noqa: E731
+    interval = (level["auc"] or {}).get("interval") or {"low": None, "high": None}
+    names = {"sensitivity": "sensitivity", "specificity": "specificity", "f1": "f1", "accuracy": "accuracy", "brier": "brier", "ece": "calibration_error"}
+    return {"n": level["cases"], "auc": (level["auc"] or {}).get("value"), "auc_interval": [interval["low"], interval["high"]],
+            "confusion": level["confusion"]} | {key: value(name) for key, name in names.items()}  # fmt: skip
+
+
+def speed(folder: Path, manifest: dict, rounds: int = 5) -> dict:
+    """Slices a second of the network alone, all cores, batches of four; int8 interleaved with its float32 sibling."""
+    threads = os.cpu_count() or 1
+    siblings = {manifest["name"]: folder}
+    plain = folder.with_name(manifest["name"].removesuffix("-int8"))
+    if plain != folder and plain.exists():
+        siblings[plain.name] = plain
+    images = np.fromfile(folder / manifest["reference"]["input"], np.uint8).reshape(-1, 192, 192)[:4].astype(np.float32) / 255
+    sessions = {name: session(path / "model.onnx", threads) for name, path in siblings.items()}
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(rounds + 1):
+        for name, network in sessions.items():
+            started = time.perf_counter()
+            for _ in range(3):
+                run(network, images, len(images))
+            times[name].append((time.perf_counter() - started) / 3)
+    rates = {name: len(images) / statistics.median(taken[1:]) for name, taken in times.items()}
+    own = rates.pop(manifest["name"])
+    return {"slices_per_second": own, "threads": threads, "over_float32": own / next(iter(rates.values())) if rates else None}
+
+
+def record(judge: Judge, folder: Path) -> None:
+    manifest = tomllib.loads((folder / "bundle.toml").read_text())
+    name = manifest["name"]
+    short = network_of(name)
+    figures = {
+        "bundle": name, "version": manifest["version"], "network": short, "precision": manifest["network"]["precision"],
+        "network_sha256": manifest["network"]["sha256"], "bytes": (folder / manifest["network"]["file"]).stat().st_size,
+        "parameters": parameters(NETWORKS[ARCHITECTURE.get(short, short)]()),
+        "hold_out": judge.hold_out(folder, manifest), "real": judge.real(folder, manifest), "speed": speed(folder, manifest),
+    }  # fmt: skip
+    EVALUATIONS.mkdir(exist_ok=True)
+    (EVALUATIONS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    scan, piece = figures["hold_out"]["scan"], figures["hold_out"]["slice"]
+    print(f"{name}: scan AUC {scan['auc']:.4f}, slice AUC {piece['auc']:.4f}, real {figures['real']['right']}/{figures['real']['total']}, "
+          f"{figures['speed']['slices_per_second']:.1f} slices/s", flush=True)
+
+
+def record_modes(judge: Judge, folder: Path) -> None:
+    """What int8 and --adaptive cost and gain against the whole bundle, on twice as many short scans."""
+    name, int8 = folder.name, folder.with_name(f"{folder.name}-int8")
+    manifest = tomllib.loads((folder / "bundle.toml").read_text())
+    source = judge.work / "sets" / f"{SETS[manifest['body_parts'][0]]}-hold-b"
+    modes = {"int8": [int8, ()], "adaptive": [folder, ("--adaptive",)]}
+    figures = {"bundle": name, "set": source.name}
+    for mode, (bundle, extra) in modes.items():
+        if not bundle.exists():
+            continue
+        lake = judge.lake(f"{name}-{mode}")
+        judge.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        judge.call("label", source, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
+        evaluation = judge.evaluation(source / "truth.csv", lake)
+        figures[mode] = {"comparison": evaluation["comparisons"][0],
+                         "scored_share": [b["scored_share"] for b in evaluation["bundles"]],
+                         "scan": [level_figures(b["scan"]) for b in evaluation["bundles"]]}  # fmt: skip
+    (EVALUATIONS / f"{name}.modes.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--bolus", type=Path, required=True)
+    args.add_argument("--work", type=Path, required=True, help="where `make train` works: sets/ and bundles/ are there")
+    args.add_argument("--data", type=Path, required=True, help="the real series: a folder with manifest.csv")
+    args.add_argument("--modes", action="store_true", help="compare int8 and --adaptive with the whole bundle, too")
+    args.add_argument("folders", type=Path, nargs="+", help="bundles")
+    a = args.parse_args()
+    judge = Judge(a.bolus, a.work, a.data)
+    for folder in a.folders:
+        record(judge, folder)
+        if a.modes and not folder.name.endswith("-int8"):
+            record_modes(judge, folder)
+
+
+if __name__ == "__main__":
+    main()
