@@ -156,10 +156,10 @@ class Scan:
             hu = 0.5 * hu + 0.5 * self.clean(min(3.0, z + reach))
         return ndimage.gaussian_filter(hu, self.blur / self.spacing, truncate=2.5)
 
-    def slice(self, z: float, thickness_mm: float = 0.0) -> np.ndarray:
-        """HU of the slice at level z, [size, size]."""
+    def slice(self, z: float, thickness_mm: float = 0.0, anatomy: np.ndarray | None = None) -> np.ndarray:
+        """HU of the slice at level z, [size, size]; `anatomy` is what `thick` drew, where that is at hand."""
         p, rng = self.patient, np.random.default_rng([self.seed, 1, int((z + 2) * 1e5)])
-        hu = self.thick(z, thickness_mm)
+        hu = self.thick(z, thickness_mm) if anatomy is None else anatomy.copy()
         self._streaks(hu, z, rng)
         bank, mm = _noise_bank(self.style), axis(self.size) * self.spacing
         y, x = rng.integers(0, 128, 2)

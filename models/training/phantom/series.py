@@ -56,6 +56,9 @@ SETS = {
     )
 }
 
+CHANGED_HU = 15
+"""A mask holds the pixels that contrast changed by more than this."""
+
 _NECK = ((-60, 0, 0.12), (0, 45, 0.19), (45, 125, 0.38), (125, 165, 0.16), (165, 215, 0.1), (215, 250, 0.05))
 _CHEST = ((-15, 0, 0.04), (0, 60, 0.26), (60, 115, 0.25), (115, 250, 0.40), (250, 275, 0.05))
 _ABDOMEN = ((230, 250, 0.05), (250, 500, 0.70), (500, 750, 0.25))
@@ -140,25 +143,32 @@ def _header(seed: int, which: Set, p: Plan) -> Dataset:
 
 
 def write(seed: int, which: Set, out: Path, mask: bool = False) -> None:
-    """Draw and write one series, whole or not at all."""
+    """Draw and write one series, whole or not at all; `mask` adds where it differs from its native twin."""
     folder, part = out / str(seed), out / f".{seed}.{os.getpid()}.part"
-    if not folder.exists():
-        part.mkdir(parents=True, exist_ok=True)
-        p = plan(seed, which)
-        d = _header(seed, which, p)
-        corner = -(p.scan.size - 1) / 2 * float(d.PixelSpacing[0])
-        for k, level in enumerate(p.levels):
-            d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = uid(which.style.name, seed, "slice", k)
-            d.InstanceNumber = k + 1
-            z = round((len(p.levels) - 1 - k) * p.step, 4)
-            d.ImagePositionPatient, d.SliceLocation = [round(corner, 4), round(corner, 4), z], z
-            hu = np.clip(p.scan.slice(float(level), p.step), -1024, 3071)
-            d.PixelData = (np.rint(hu) + 1024).astype("<i2").tobytes()
-            dcmwrite(part / f"{k + 1:04d}.dcm", d, enforce_file_format=True)
-        _settle(part, folder)
     target = out / "masks" / f"{series_uid(seed, which)}.npz"
-    if mask and seed % 2 and not target.exists():
-        _write_mask(seed, which, target)
+    mask = mask and seed % 2 == 1 and not target.exists()
+    if folder.exists() and not mask:
+        return
+    part.mkdir(parents=True, exist_ok=True)
+    p, twin, changed = plan(seed, which), Scan(seed, False, which.style, which.head_neck), []
+    d = _header(seed, which, p)
+    corner = -(p.scan.size - 1) / 2 * float(d.PixelSpacing[0])
+    for k, level in enumerate(map(float, p.levels)):
+        d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = uid(which.style.name, seed, "slice", k)
+        d.InstanceNumber = k + 1
+        z = round((len(p.levels) - 1 - k) * p.step, 4)
+        d.ImagePositionPatient, d.SliceLocation = [round(corner, 4), round(corner, 4), z], z
+        anatomy = p.scan.thick(level, p.step)
+        hu = np.clip(p.scan.slice(level, p.step, anatomy), -1024, 3071)
+        d.PixelData = (np.rint(hu) + 1024).astype("<i2").tobytes()
+        dcmwrite(part / f"{k + 1:04d}.dcm", d, enforce_file_format=True)
+        if mask:
+            changed.append(np.abs(anatomy - twin.thick(level, p.step)) > CHANGED_HU)
+    if mask:
+        target.parent.mkdir(exist_ok=True)
+        instances = [uid(which.style.name, seed, "slice", k) for k in range(len(changed))]
+        np.savez_compressed(target, mask=np.stack(changed), sop_instance_uid=np.array(instances))
+    _settle(part, folder)
 
 
 def _settle(part: Path, folder: Path) -> None:
@@ -169,16 +179,6 @@ def _settle(part: Path, folder: Path) -> None:
         if not folder.exists():
             raise
         shutil.rmtree(part)
-
-
-def _write_mask(seed: int, which: Set, target: Path) -> None:
-    """Where the enhanced anatomy is brighter or darker than its native twin by more than 15 HU, a slice a layer."""
-    p = plan(seed, which)
-    twin = Scan(seed, False, which.style, which.head_neck)
-    layers = [np.abs(p.scan.thick(float(z), p.step) - twin.thick(float(z), p.step)) > 15 for z in p.levels]
-    target.parent.mkdir(exist_ok=True)
-    instances = [uid(which.style.name, seed, "slice", k) for k in range(len(layers))]
-    np.savez_compressed(target, mask=np.stack(layers), sop_instance_uid=np.array(instances))
 
 
 def truth(which: Set, seeds, out: Path) -> None:

@@ -64,7 +64,7 @@ HOLD = Style(
     late_blood=95.0,
     devices=1.4,
     cropped=0.0,
-    sizes=(256, 320),
+    sizes=(256, 288),
     spacing=(0.74, 0.98),
 )
 
