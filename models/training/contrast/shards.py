@@ -34,9 +34,9 @@ class Shards:
                 for row in csv.DictReader(file):
                     if row["contrast"] == "" or (split and row["split"] != split):
                         continue
-                    path = str(folder / row["shard"])
-                    label = float(row["contrast"] in ("1", "true", "yes", "enhanced", "with"))
-                    self.slices.append(Slice(path, int(row["row"]), row["series_uid"], row["patient"] or row["series_uid"], label))
+                    path = str(folder / f"shard-{int(row['shard']):05}.npy")
+                    patient = row["patient"] or row["series_uid"]
+                    self.slices.append(Slice(path, int(row["row"]), row["series_uid"], patient, float(row["contrast"])))
         if not self.slices:
             raise SystemExit(f"no labelled slices{f' of split {split}' if split else ''} in {', '.join(map(str, folders))}")
 

@@ -24,7 +24,7 @@ def write_shards(folder: Path, patients: range, split: str, pixels: int = networ
     for patient in patients:
         for _ in range(4):
             image = rng.normal(0.8 if patient % 2 else 0.3, 0.05, (pixels, pixels))
-            rows.append(["shard-00000.npy", len(images), f"1.2.{patient}", f"p{patient}", patient % 2, "chest", split, "a", 0.0, 0])
+            rows.append([0, len(images), f"1.2.{patient}", f"p{patient}", patient % 2, "chest", split, "a", 0.0, 0])
             images.append(image.clip(0, 1).astype(np.float16))
     np.save(folder / "shard-00000.npy", np.stack(images))
     with (folder / "index.csv").open("w", newline="") as file:
