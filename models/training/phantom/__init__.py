@@ -1,1 +1,1 @@
-"""Synthetic CT-like torso slices and the training of the `torso-b4` bundle on them."""
+"""Synthetic CT of head, neck, chest and abdomen, drawn from seeds and written as DICOM."""
