@@ -7,9 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::InferenceError;
 use crate::manifest::Manifest;
-
-/// The manifest's file name.
-const MANIFEST: &str = "bundle.toml";
+use crate::onnx;
 
 /// A bundle whose files have been read and whose digests hold. The reference output is checked when an engine starts.
 #[derive(Debug, Clone)]
@@ -25,33 +23,47 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// The manifest's file name.
+    pub const MANIFEST: &str = "bundle.toml";
+    /// The file name of the card, which tells people what the manifest cannot.
+    pub const CARD: &str = "card.md";
+
     /// Finds a bundle: a folder that holds a manifest, or the name of one below one of `folders`.
     ///
     /// # Errors
     /// [`InferenceError::NoSuchBundle`] lists where it looked.
     pub fn locate(name: &str, folders: &[PathBuf]) -> Result<PathBuf, InferenceError> {
         let direct = PathBuf::from(name);
-        if direct.join(MANIFEST).is_file() {
+        if direct.join(Self::MANIFEST).is_file() {
             return Ok(direct);
         }
-        folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join(MANIFEST).is_file()).ok_or_else(|| {
-            InferenceError::NoSuchBundle {
+        folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join(Self::MANIFEST).is_file()).ok_or_else(
+            || InferenceError::NoSuchBundle {
                 name: name.to_owned(),
                 looked_in: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),
-            }
-        })
+            },
+        )
     }
 
-    /// Where bundles are looked for: in the folders named, in `./models`, beside an installed program (`../share/bolus/models`),
-    /// and in the source tree that the program was built in.
+    /// Where bundles are looked for, the first that has one of the name wins: the folders named, `./models`, the user's own folder,
+    /// beside an installed program (`../share/bolus/models`), and the source tree that the program was built in.
     #[must_use]
     pub fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
         let mut folders = named.to_vec();
         folders.push(PathBuf::from("models"));
+        folders.extend(Self::user_folder());
         let program = std::env::current_exe().ok();
         folders.extend(program.and_then(|program| Some(program.parent()?.join("../share/bolus/models"))));
         folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
         folders
+    }
+
+    /// The user's own folder of bundles: `$XDG_DATA_HOME/bolus/models`, by default `~/.local/share/bolus/models`.
+    #[must_use]
+    pub fn user_folder() -> Option<PathBuf> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+        Some(data.join("bolus/models"))
     }
 
     /// Reads the bundle in `folder` and checks manifest and digests.
@@ -59,7 +71,7 @@ impl Bundle {
     /// # Errors
     /// [`InferenceError`] names the file and what is wrong with it.
     pub fn load(folder: &Path) -> Result<Self, InferenceError> {
-        let path = folder.join(MANIFEST);
+        let path = folder.join(Self::MANIFEST);
         let text = read(&path)?;
         let manifest = std::str::from_utf8(&text)
             .map_err(|error| error.to_string())
@@ -67,7 +79,7 @@ impl Bundle {
             .map_err(|problem| InferenceError::Manifest { path: path.clone(), problem })?;
         let network_path = folder.join(&manifest.network.file);
         let network = read(&network_path)?;
-        let found = hex::encode(Sha256::digest(&network));
+        let found = digest(&network);
         if found != manifest.network.sha256.to_ascii_lowercase() {
             return Err(InferenceError::Digest { path: network_path, expected: manifest.network.sha256, found });
         }
@@ -81,13 +93,32 @@ impl Bundle {
             );
             return Err(InferenceError::Manifest { path, problem });
         }
-        let reference = BundleRef {
-            name: manifest.name.clone(),
-            version: manifest.version.clone(),
-            digest: hex::encode(Sha256::digest(&text)),
-        };
-        Ok(Self { manifest, reference, network, reference_input })
+        Ok(Self::of_parts(manifest, &text, network, reference_input))
     }
+
+    /// A bundle of parts that fit each other; `text` is the manifest's file.
+    pub(crate) fn of_parts(manifest: Manifest, text: &[u8], network: Vec<u8>, reference_input: Vec<u8>) -> Self {
+        let reference =
+            BundleRef { name: manifest.name.clone(), version: manifest.version.clone(), digest: digest(text) };
+        Self { manifest, reference, network, reference_input }
+    }
+
+    /// Numbers that the network holds as weights; `None` where its file cannot be read that far.
+    #[must_use]
+    pub fn weights(&self) -> Option<u64> {
+        onnx::weights(&self.network)
+    }
+
+    /// Bytes of the network's file.
+    #[must_use]
+    pub fn network_bytes(&self) -> usize {
+        self.network.len()
+    }
+}
+
+/// sha256 as lower-case hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, InferenceError> {

@@ -4,9 +4,6 @@ use bolus_study::PredictedClass;
 
 use crate::manifest::{Aggregation, Manifest};
 
-/// Keeps logits finite for probabilities of exactly 0 or 1: the smallest step that single precision can tell from 1.
-const EDGE: f64 = 1e-7;
-
 /// The decision on one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
@@ -29,7 +26,7 @@ impl Decision {
         }
         let Aggregation::Mean = manifest.decision.aggregation;
         let raw = slices.iter().map(|p| f64::from(*p)).sum::<f64>() / slices.len() as f64;
-        let probability = calibrate(manifest, raw);
+        let probability = manifest.calibration.apply(raw);
         let [low, high] = manifest.decision.indeterminate;
         let class = if (low..=high).contains(&probability) {
             PredictedClass::Indeterminate
@@ -40,14 +37,4 @@ impl Decision {
         };
         Some(Self { class, probability, raw_probability: raw })
     }
-}
-
-fn calibrate(manifest: &Manifest, raw: f64) -> f64 {
-    let calibration = &manifest.calibration;
-    if calibration.scale == 1.0 && calibration.shift == 0.0 {
-        return raw;
-    }
-    let edged = raw.clamp(EDGE, 1.0 - EDGE);
-    let logit = (edged / (1.0 - edged)).ln();
-    1.0 / (1.0 + (-(calibration.scale * logit + calibration.shift)).exp())
 }

@@ -170,22 +170,10 @@ fn serve(mut session: BatchSession, queue: &Queue, batch: usize, scored: &Atomic
 }
 
 fn check_reference(session: &mut BatchSession, bundle: &Bundle) -> Result<(), InferenceError> {
-    let reference = &bundle.manifest.reference;
-    let [_, rows, columns] = bundle.manifest.preprocessing.crop;
-    let values: Vec<f32> = bundle.reference_input.iter().map(|byte| f32::from(*byte) / 255.0).collect();
-    let slices: Vec<&[f32]> = values.chunks_exact(rows * columns).collect();
-    let found = session.run(&slices)?;
-    let close = found.len() == reference.expected.len()
-        && found.iter().zip(&reference.expected).all(|(a, b)| (a - b).abs() <= reference.tolerance);
-    if close {
-        return Ok(());
-    }
-    Err(InferenceError::Reference {
-        bundle: bundle.manifest.name.clone(),
-        expected: reference.expected.clone(),
-        found,
-        tolerance: reference.tolerance,
-    })
+    let input = bundle.reference_values();
+    let found = session.run(&bundle.slices_of(&input))?;
+    bundle.deviation(&found)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -194,8 +182,11 @@ mod tests {
 
     use super::*;
 
-    fn bundle() -> Bundle {
-        Bundle::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/torso-b4")).unwrap()
+    /// Every bundle in `folder`.
+    fn bundles(folder: &str) -> Vec<Bundle> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+        let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        folders.filter(|path| path.join(Bundle::MANIFEST).is_file()).map(|path| Bundle::load(&path).unwrap()).collect()
     }
 
     fn options(batch: usize, threads: usize) -> EngineOptions {
@@ -219,26 +210,32 @@ mod tests {
         Tensor { data: data.collect(), slices, rows, columns }
     }
 
-    #[tokio::test]
-    async fn scores_have_the_same_bits_whatever_the_batch_the_threads_and_the_company() {
-        let bundle = bundle();
-        let whole = tensor(&bundle, 11);
+    async fn assert_same_bits(bundle: &Bundle, slices: usize) {
+        let name = &bundle.manifest.name;
+        let whole = tensor(bundle, slices);
         let mut expected = Vec::new();
-        let one = Engine::start(&bundle, &options(1, 1)).unwrap();
+        let one = Engine::start(bundle, &options(1, 1)).unwrap();
         for slice in 0..whole.slices {
             let data = whole.slice(slice).unwrap().to_vec();
             expected.extend(one.score(Tensor { data, slices: 1, ..whole }).await.unwrap());
         }
         for (batch, threads) in [(4, 2), (16, 1), (32, 2)] {
-            let engine = Engine::start(&bundle, &options(batch, threads)).unwrap();
-            let (first, second, other) = tokio::join!(
-                engine.score(whole.clone()),
-                engine.score(whole.clone()),
-                engine.score(tensor(&bundle, 3))
-            );
-            assert_eq!(first.unwrap(), expected, "batch {batch}, {threads} threads");
-            assert_eq!(second.unwrap(), expected, "batch {batch}, {threads} threads");
-            assert_eq!(other.unwrap(), expected[..3], "batch {batch}, {threads} threads");
+            let engine = Engine::start(bundle, &options(batch, threads)).unwrap();
+            let (first, second, other) =
+                tokio::join!(engine.score(whole.clone()), engine.score(whole.clone()), engine.score(tensor(bundle, 3)));
+            assert_eq!(first.unwrap(), expected, "{name}: batch {batch}, {threads} threads");
+            assert_eq!(second.unwrap(), expected, "{name}: batch {batch}, {threads} threads");
+            assert_eq!(other.unwrap(), expected[..3], "{name}: batch {batch}, {threads} threads");
+        }
+    }
+
+    #[tokio::test]
+    async fn scores_have_the_same_bits_whatever_the_batch_the_threads_and_the_company() {
+        for bundle in bundles("tests/data/bundles") {
+            assert_same_bits(&bundle, 37).await;
+        }
+        for bundle in bundles("models") {
+            assert_same_bits(&bundle, 5).await;
         }
     }
 
@@ -248,7 +245,7 @@ mod tests {
             println!("skipped: this machine has a GPU");
             return;
         }
-        let bundle = bundle();
+        let bundle = bundles("tests/data/bundles").remove(0);
         let asked = EngineOptions { device: DeviceChoice::Cuda(0), ..options(1, 1) };
         let error = Engine::start(&bundle, &asked).err().unwrap().to_string();
         assert!(error.contains("cuda:0") && error.contains("driver"), "{error}");

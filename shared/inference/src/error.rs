@@ -63,6 +63,32 @@ pub enum InferenceError {
         /// The allowed difference.
         tolerance: f32,
     },
+    /// The network's input or output is not what the manifest says.
+    #[error("bundle {bundle}: {problem}")]
+    Tensors {
+        /// The bundle's name.
+        bundle: String,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// The network gives a slice another value in a batch than alone.
+    #[error(
+        "bundle {bundle}: slice {slice} of the reference gives {alone:?} alone and {together:?} in a batch, so a label would depend on \
+         its neighbours; quantise with fixed ranges (static, not dynamic) and export dense layers as 1 × 1 convolutions"
+    )]
+    BatchDependent {
+        /// The bundle's name.
+        bundle: String,
+        /// The slice of the reference input, from 0; one past its end is the first one dimmed.
+        slice: usize,
+        /// Its value in a batch of one.
+        alone: f32,
+        /// Its value in a batch of all.
+        together: f32,
+    },
+    /// The parts of a new bundle do not fit.
+    #[error("cannot pack: {0}")]
+    Draft(String),
     /// ONNX Runtime cannot be loaded.
     #[error(
         "ONNX Runtime cannot be loaded: {0}; run `make demo` or infra/bootstrap once, or set ORT_DYLIB_PATH to libonnxruntime.so"

@@ -3,17 +3,27 @@
 //! Invariant: the only crate that knows ONNX Runtime. A bundle that fails any check is refused, never used with a warning.
 
 mod bundle;
+mod calibration;
 mod decision;
 mod engine;
 mod error;
 mod manifest;
+mod onnx;
+mod pack;
 mod queue;
 mod runtime;
 mod session;
+mod verify;
 
 pub use bundle::Bundle;
+pub use calibration::Calibration;
 pub use decision::Decision;
 pub use engine::{BatchObserver, Engine, EngineOptions};
 pub use error::{InferenceError, Kind};
-pub use manifest::{Aggregation, Calibration, DecisionSpec, Dtype, Layout, Manifest, NetworkSpec, ReferenceSpec};
+pub use manifest::{
+    AdaptiveSpec, Aggregation, DecisionSpec, Dtype, Layout, Manifest, NetworkSpec, Precision, ReferenceSpec,
+    TrainingStatement,
+};
+pub use pack::Packed;
 pub use runtime::{CudaOptions, Device, DeviceChoice};
+pub use verify::Verified;

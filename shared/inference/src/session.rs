@@ -3,13 +3,16 @@
 use half::f16;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::TensorRef;
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::bundle::Bundle;
 use crate::engine::EngineOptions;
 use crate::error::InferenceError;
 use crate::manifest::{Dtype, Layout, NetworkSpec};
 use crate::runtime::{Device, DeviceChoice, Runtime, cuda_obstacle, runtime};
+
+/// A dimension of any size, as ONNX Runtime gives it.
+const ANY: i64 = -1;
 
 /// A session that takes batches of grey slices.
 pub(crate) struct BatchSession {
@@ -30,7 +33,7 @@ impl BatchSession {
         let runtime = runtime(options.device)?;
         let (session, device) = open_on_device(runtime, bundle, options)?;
         let network = &bundle.manifest.network;
-        check_names(&session, network)?;
+        check_tensors(&session, bundle)?;
         let [_, rows, columns] = bundle.manifest.preprocessing.crop;
         Ok(Self {
             session,
@@ -136,19 +139,64 @@ fn builder(runtime: &Runtime, options: &EngineOptions) -> Result<SessionBuilder,
         .with_deterministic_compute(true)?)
 }
 
-fn check_names(session: &Session, network: &NetworkSpec) -> Result<(), InferenceError> {
-    let missing = |what: &str, name: &str, known: Vec<&str>| {
-        Err(InferenceError::Runtime(format!("the network has no {what} {name:?}, it has {known:?}")))
+/// Refuses a network whose input or output is not what the manifest says.
+fn check_tensors(session: &Session, bundle: &Bundle) -> Result<(), InferenceError> {
+    let [_, rows, columns] = bundle.manifest.preprocessing.crop;
+    check_input(session.inputs(), &bundle.manifest.network, [rows, columns])
+        .and_then(|()| check_output(session.outputs(), &bundle.manifest.network))
+        .map_err(|problem| InferenceError::Tensors { bundle: bundle.manifest.name.clone(), problem })
+}
+
+fn check_input(inputs: &[Outlet], network: &NetworkSpec, slice: [usize; 2]) -> Result<(), String> {
+    let [input] = inputs else {
+        return Err(format!("the network has the inputs {:?}, expected one", names(inputs)));
     };
-    let inputs: Vec<&str> = session.inputs().iter().map(|outlet| outlet.name()).collect();
-    let outputs: Vec<&str> = session.outputs().iter().map(|outlet| outlet.name()).collect();
-    if !inputs.contains(&network.input.as_str()) {
-        return missing("input", &network.input, inputs);
+    if input.name() != network.input {
+        return Err(format!("the network's input is {:?}, the manifest says {:?}", input.name(), network.input));
     }
-    if !outputs.contains(&network.output.as_str()) {
-        return missing("output", &network.output, outputs);
+    let [rows, columns, channels] = [slice[0], slice[1], network.channels].map(|size| size as i64);
+    let expected = match network.layout {
+        Layout::Nchw => [ANY, channels, rows, columns],
+        Layout::Nhwc => [ANY, rows, columns, channels],
+    };
+    let takes = |shape: &[i64]| {
+        shape.len() == expected.len()
+            && shape.first() == Some(&ANY)
+            && shape.iter().zip(expected).all(|(found, expected)| *found == ANY || *found == expected)
+    };
+    match input.dtype() {
+        ValueType::Tensor { ty, shape, .. } if *ty == element(network.dtype) && takes(shape) => Ok(()),
+        found => {
+            let element = element(network.dtype);
+            Err(format!("the network's input is {found}, expected {element} {expected:?}, {ANY} being any number"))
+        }
     }
-    Ok(())
+}
+
+fn check_output(outputs: &[Outlet], network: &NetworkSpec) -> Result<(), String> {
+    let Some(output) = outputs.iter().find(|output| output.name() == network.output) else {
+        return Err(format!("the network has no output {:?}, it has {:?}", network.output, names(outputs)));
+    };
+    // An exporter that does not follow the shapes leaves it empty.
+    let gives = |shape: &[i64]| matches!(shape, [] | [_] | [_, ANY | 1]);
+    match output.dtype() {
+        ValueType::Tensor { ty, shape, .. } if *ty == element(network.dtype) && gives(shape) => Ok(()),
+        found => {
+            let element = element(network.dtype);
+            Err(format!("the network's output is {found}, expected {element} [slice] or [slice, 1]"))
+        }
+    }
+}
+
+fn names(outlets: &[Outlet]) -> Vec<&str> {
+    outlets.iter().map(Outlet::name).collect()
+}
+
+fn element(dtype: Dtype) -> TensorElementType {
+    match dtype {
+        Dtype::Float32 => TensorElementType::Float32,
+        Dtype::Float16 => TensorElementType::Float16,
+    }
 }
 
 /// Takes the probabilities of the real slices and refuses what is none.

@@ -42,10 +42,13 @@ impl Slab {
             smallest = smallest.min(*value);
             largest = largest.max(*value);
         }
-        let Scale::MinMax = spec.scale;
-        let span = largest - smallest;
+        let (from, to) = match spec.scale {
+            Scale::MinMax => (smallest, largest),
+            Scale::Clip => (low, high),
+        };
+        let span = to - from;
         for value in &mut hu {
-            *value = if span > 0.0 { (*value - smallest) / span } else { 0.0 };
+            *value = if span > 0.0 { (*value - from) / span } else { 0.0 };
         }
         Tensor { data: hu, slices, rows, columns }
     }
@@ -57,5 +60,30 @@ impl Tensor {
     pub fn slice(&self, index: usize) -> Option<&[f32]> {
         let size = self.rows * self.columns;
         self.data.get(index * size..(index + 1) * size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What `scale = "clip"` promises: a slice's input is the same whatever other slices the series holds.
+        #[test]
+        fn clip_maps_a_slice_alike_in_every_company(hu in prop::collection::vec(-3000.0_f32..3000.0, 12)) {
+            let spec = Spec { scale: Scale::Clip, ..Spec::published_chest() };
+            let slab = |hu: &[f32]| Slab { hu: hu.to_vec(), slices: hu.len() / 4, rows: 2, columns: 2 }.into_tensor(&spec);
+            let whole = slab(&hu);
+            for (index, slice) in hu.chunks_exact(4).enumerate() {
+                let alone = slab(slice);
+                prop_assert_eq!(Some(alone.data.as_slice()), whole.slice(index));
+            }
+            for (value, hu) in whole.data.iter().zip(&hu) {
+                let kept = if *hu > 700.0 { 0.0 } else { hu.clamp(-200.0, 200.0) };
+                prop_assert!((value - (kept + 200.0) / 400.0).abs() < 1e-6);
+            }
+        }
     }
 }

@@ -26,6 +26,9 @@ pub enum ShortSeries {
 pub enum Scale {
     /// From the smallest to the largest value over the scored slices of the series.
     MinMax,
+    /// From the lower to the higher end of the clip range, whatever the series holds: a slice's input does not depend on its
+    /// neighbours, so that a series may be scored in parts.
+    Clip,
 }
 
 /// What happens to a stack that gantry tilt has sheared.
@@ -108,6 +111,9 @@ impl Spec {
         }
         if self.clip_hu[0].partial_cmp(&self.clip_hu[1]) != Some(std::cmp::Ordering::Less) {
             return fail("clip_hu", "expected a lower and a higher number");
+        }
+        if self.scale == Scale::Clip && self.clip_hu.iter().any(|hu| !hu.is_finite()) {
+            return fail("clip_hu", "scale = \"clip\" needs finite ends");
         }
         if [self.fill_hu, self.floor_hu, self.ceiling_hu, self.above_ceiling_hu].iter().any(|hu| !hu.is_finite()) {
             return fail("fill_hu", "every HU must be a finite number");

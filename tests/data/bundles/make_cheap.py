@@ -1,18 +1,23 @@
-"""Writes the bundle `cheap` beside this file: `python make_cheap.py`, with the packages of models/training/pyproject.toml.
+"""Writes the bundles `cheap` and `cheap-int8`, and `cheap-dynamic.onnx`, beside this file: `python make_cheap.py`, with the packages of
+models/training/pyproject.toml.
 
 One convolution of the whole window with fixed weights and a sigmoid: a few kilobytes that answer in microseconds, give another value for
-another slice, and the same bits for a slice in every batch. The values mean nothing.
+another slice, and the same bits for a slice in every batch. The values mean nothing. `cheap-int8` is the same network quantised with fixed
+ranges, its manifest in format 2 where that of `cheap` stays in format 1. `cheap-dynamic.onnx` takes its ranges from the batch, so that a
+slice's value depends on its neighbours: no bundle may hold it.
 """
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-FOLDER = Path(__file__).parent / "cheap"
+HERE = Path(__file__).parent
 EDGE, REFERENCE_SLICES = 32, 3
 
 MANIFEST = """\
@@ -93,29 +98,75 @@ def network() -> onnx.ModelProto:
     return model
 
 
-def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    onnx.save(network(), FOLDER / "model.onnx")
-    images = np.random.default_rng(2).integers(0, 256, (64, 1, EDGE, EDGE), dtype=np.uint8)
-    reference = images[:REFERENCE_SLICES]
-    (FOLDER / "reference.u8").write_bytes(reference.tobytes())
-    session = onnxruntime.InferenceSession(str(FOLDER / "model.onnx"), providers=["CPUExecutionProvider"])
+class Images(CalibrationDataReader):
+    """Images from which the fixed ranges are taken."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.left = iter(images)
+
+    def get_next(self) -> dict | None:
+        image = next(self.left, None)
+        return None if image is None else {"slices": as_input(image[np.newaxis])}
+
+
+def as_input(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / np.float32(255)
+
+
+def alone(model: Path, images: np.ndarray) -> np.ndarray:
+    """The value of each image in a batch of its own, which every other batch must give too."""
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
 
     def run(batch: np.ndarray) -> np.ndarray:
-        return session.run(["probability"], {"slices": batch.astype(np.float32) / np.float32(255)})[0]
+        return session.run(["probability"], {"slices": as_input(batch)})[0]
 
-    alone = np.concatenate([run(images[index : index + 1]) for index in range(len(images))])
+    values = np.concatenate([run(images[index : index + 1]) for index in range(len(images))])
     for size in (2, 7, 16, 64):
         batched = np.concatenate([run(images[start : start + size]) for start in range(0, len(images), size)])
-        assert np.array_equal(alone, batched), f"batches of {size} give other bits"
-    text = MANIFEST.format(
-        sha256=hashlib.sha256((FOLDER / "model.onnx").read_bytes()).hexdigest(),
+        assert np.array_equal(values, batched), f"{model}: batches of {size} give other bits"
+    return values
+
+
+def write(name: str, images: np.ndarray, manifest: str) -> None:
+    folder = HERE / name
+    model = folder / "model.onnx"
+    values = alone(model, images)
+    (folder / "reference.u8").write_bytes(images[:REFERENCE_SLICES].tobytes())
+    text = manifest.format(
+        sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
         edge=EDGE,
         slices=REFERENCE_SLICES,
-        expected=", ".join(f"{value:.7f}" for value in alone[:REFERENCE_SLICES]),
+        expected=", ".join(f"{value:.7f}" for value in values[:REFERENCE_SLICES]),
     )
-    (FOLDER / "bundle.toml").write_text(text)
-    print(text, alone.min(), alone.max(), sep="\n")
+    (folder / "bundle.toml").write_text(text)
+    print(text, values.min(), values.max(), sep="\n")
+
+
+def main() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (64, 1, EDGE, EDGE), dtype=np.uint8)
+    for name in ("cheap", "cheap-int8"):
+        (HERE / name).mkdir(exist_ok=True)
+    onnx.save(network(), HERE / "cheap/model.onnx")
+    write("cheap", images, MANIFEST)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        onnx.save(network(), plain)
+        int8 = {"quant_format": QuantFormat.QDQ, "activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+        quantize_static(plain, HERE / "cheap-int8/model.onnx", Images(images), per_channel=True, **int8)
+        quantize_dynamic(plain, HERE / "cheap-dynamic.onnx", weight_type=QuantType.QUInt8)
+    changes = {
+        "format = 1": "format = 2",
+        'name = "cheap"': 'name = "cheap-int8"',
+        'dtype = "float32"': 'dtype = "float32"\nprecision = "int8"',
+        "[calibration]\nscale = 1.0\nshift = 0.0": '[calibration]\nmethod = "identity"',
+        # One step of the eight bits.
+        "tolerance = 1e-5": "tolerance = 0.004",
+    }
+    manifest = MANIFEST
+    for old, new in changes.items():
+        assert old in manifest, old
+        manifest = manifest.replace(old, new)
+    write("cheap-int8", images, manifest)
 
 
 if __name__ == "__main__":
