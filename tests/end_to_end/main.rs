@@ -9,6 +9,7 @@ mod identity;
 mod inspect;
 mod kafka;
 mod label;
+mod model;
 mod reconcile;
 mod s3;
 mod submit;

@@ -7,16 +7,16 @@ use object_store::path::Path;
 use crate::support::{Run, abdomen, bolus, files_below};
 
 /// The server that `infra/test` starts.
-struct Server {
+pub struct Server {
     endpoint: String,
-    bucket: String,
+    pub bucket: String,
     region: String,
     access_key: String,
     secret_key: String,
 }
 
 impl Server {
-    fn from_environment() -> Option<Self> {
+    pub fn from_environment() -> Option<Self> {
         let get = |name: &str| std::env::var(format!("BOLUS_TEST_S3_{name}")).ok();
         Some(Self {
             endpoint: get("ENDPOINT")?,
@@ -28,14 +28,21 @@ impl Server {
     }
 
     /// Runs the program with the standard variables set, as a user would.
-    fn bolus(&self, args: &[&str]) -> Run {
+    pub fn bolus(&self, args: &[&str]) -> Run {
         let mut command = bolus();
-        command.args(args).env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_REGION", &self.region);
+        command.args(args);
+        self.run(command)
+    }
+
+    /// Runs `command` with the standard variables set.
+    pub fn run(&self, mut command: std::process::Command) -> Run {
+        command.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_REGION", &self.region);
         command.env("AWS_ACCESS_KEY_ID", &self.access_key).env("AWS_SECRET_ACCESS_KEY", &self.secret_key);
         Run::of(&command.output().unwrap())
     }
 
-    async fn upload(&self, prefix: &str) {
+    /// Uploads the files of a folder below `prefix`.
+    pub async fn upload(&self, folder: &std::path::Path, prefix: &str) {
         let store = AmazonS3Builder::new()
             .with_endpoint(&self.endpoint)
             .with_allow_http(true)
@@ -45,7 +52,7 @@ impl Server {
             .with_secret_access_key(&self.secret_key)
             .build()
             .unwrap();
-        for path in files_below(&abdomen()) {
+        for path in files_below(folder) {
             let key = Path::parse(format!("{prefix}/{}", path.file_name().unwrap().to_string_lossy())).unwrap();
             store.put(&key, std::fs::read(&path).unwrap().into()).await.unwrap();
         }
@@ -59,7 +66,7 @@ async fn a_bucket_is_labelled_into_a_lake_in_a_bucket() {
         return;
     };
     let prefix = format!("end-to-end-{}", std::process::id());
-    server.upload(&format!("{prefix}/in coming/ü+1")).await;
+    server.upload(&abdomen(), &format!("{prefix}/in coming/ü+1")).await;
     let source = format!("s3://{}/{prefix}/in coming", server.bucket);
     let lake = format!("s3://{}/{prefix}/a lake+ü#1", server.bucket);
     let label = ["label", &source, "--json", "--device", "cpu", "--lake", &lake];

@@ -9,6 +9,7 @@ use bolus_inference::DeviceChoice;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::model::ModelCommand;
 use crate::commands::reconcile::StudyState;
 
 /// The bundle that is used where none is named.
@@ -54,6 +55,9 @@ pub enum Command {
     /// Look after the lake.
     #[command(subcommand)]
     Lake(LakeCommand),
+    /// List, show, check, fetch and make model bundles.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -25,6 +25,7 @@ async fn main() -> ExitCode {
         Command::Failures(command) => commands::failures::run(command).await,
         Command::Sql(args) => commands::lake::sql(args).await,
         Command::Lake(command) => commands::lake::run(command).await,
+        Command::Model(command) => commands::model::run(command).await,
         Command::Completions { shell } => commands::completions(shell),
     };
     match outcome {

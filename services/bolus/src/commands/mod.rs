@@ -4,6 +4,7 @@ pub mod failures;
 pub mod inspect;
 pub mod label;
 pub mod lake;
+pub mod model;
 pub mod reconcile;
 pub mod submit;
 

@@ -1,0 +1,119 @@
+//! `bolus model list`.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bolus_inference::{Bundle, Manifest};
+use bolus_storage::Location;
+use serde::Serialize;
+
+use super::shelf::{Shelved, Unreadable, bundles_at};
+use super::{ListArgs, json_line, megabytes, short};
+use crate::commands::SOME_REFUSED;
+use crate::show;
+
+/// Runs the command.
+pub async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let found = match &args.source {
+        Some(source) => bundles_at(&Location::parse(source)?).await.with_context(|| format!("cannot list {source}"))?,
+        None => in_model_folders(&args).await?,
+    };
+    let (mut bundles, mut unreadable) = (Vec::new(), Vec::new());
+    for bundle in found {
+        match bundle {
+            Ok(bundle) => bundles.push(bundle),
+            Err(problem) => unreadable.push(problem),
+        }
+    }
+    if args.json {
+        print_json(&bundles, &unreadable)?
+    } else {
+        print_table(&bundles)?
+    }
+    for Unreadable { place, problem } in &unreadable {
+        eprintln!("not a bundle: {place}: {problem:#}");
+    }
+    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}
+
+/// The bundles of all model folders that are there, each folder once.
+async fn in_model_folders(args: &ListArgs) -> anyhow::Result<Vec<Result<Shelved, Unreadable>>> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for folder in Bundle::folders(&args.folders.folders) {
+        let Ok(folder) = folder.canonicalize() else { continue };
+        if seen.insert(folder.clone()) {
+            found.extend(bundles_at(&Location::from_path(&folder)?).await?);
+        }
+    }
+    Ok(found)
+}
+
+fn body_parts(manifest: &Manifest) -> String {
+    manifest.body_parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn print_table(bundles: &[Shelved]) -> anyhow::Result<()> {
+    let headers =
+        ["name", "version", "body parts", "precision", "size", "digest", "calibration", "place"].map(str::to_owned);
+    let row = |bundle: &Shelved| {
+        let manifest = &bundle.manifest;
+        vec![
+            manifest.name.clone(),
+            manifest.version.clone(),
+            body_parts(manifest),
+            manifest.network.precision.as_str().to_owned(),
+            megabytes(bundle.bytes()),
+            short(&bundle.digest).to_owned(),
+            if manifest.calibration.is_identity() { "none" } else { manifest.calibration.method() }.to_owned(),
+            bundle.place.clone(),
+        ]
+    };
+    let numeric = [false, false, false, false, true, false, false, false];
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{}", show::table(&headers, bundles.iter().map(row).collect(), &numeric))?;
+    writeln!(output, "{}", show::counted(bundles.len(), "bundle", "bundles"))?;
+    Ok(())
+}
+
+/// One bundle as a JSON line.
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    version: &'a str,
+    digest: &'a str,
+    body_parts: &'a [bolus_study::BodyPart],
+    precision: &'a str,
+    bytes: u64,
+    calibration: &'a str,
+    calibrated: bool,
+    adaptive: bool,
+    intended_use: &'a str,
+    place: &'a str,
+}
+
+fn print_json(bundles: &[Shelved], unreadable: &[Unreadable]) -> anyhow::Result<()> {
+    for bundle in bundles {
+        let manifest = &bundle.manifest;
+        let line = Line {
+            name: &manifest.name,
+            version: &manifest.version,
+            digest: &bundle.digest,
+            body_parts: &manifest.body_parts,
+            precision: manifest.network.precision.as_str(),
+            bytes: bundle.bytes(),
+            calibration: manifest.calibration.method(),
+            calibrated: !manifest.calibration.is_identity(),
+            adaptive: manifest.adaptive.is_some(),
+            intended_use: &manifest.intended_use,
+            place: &bundle.place,
+        };
+        json_line("bundle", &line)?;
+    }
+    for Unreadable { place, problem } in unreadable {
+        json_line("unreadable", &serde_json::json!({ "place": place, "problem": format!("{problem:#}") }))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! `bolus model pack`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use bolus_inference::{Bundle, Packed};
+use serde::Serialize;
+
+use super::place::Staged;
+use super::{PackArgs, json_line};
+use crate::commands::threads;
+
+/// A bundle that was made.
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    version: &'a str,
+    digest: &'a str,
+    expected: &'a [f32],
+    place: &'a Path,
+}
+
+/// Runs the command.
+pub fn run(args: &PackArgs) -> anyhow::Result<ExitCode> {
+    let draft =
+        String::from_utf8(read(&args.manifest)?).with_context(|| format!("{} is not text", args.manifest.display()))?;
+    let card = read(&args.card)?;
+    ensure!(!card.trim_ascii().is_empty(), "the card {} is empty", args.card.display());
+    if args.out.exists() && !args.force {
+        bail!("{} is there already; --force replaces it", args.out.display());
+    }
+    let packed =
+        Packed::complete(&draft, read(&args.network)?, read(&args.reference)?, threads(None)).with_context(|| {
+            format!("cannot make a bundle of {} and {}", args.network.display(), args.manifest.display())
+        })?;
+    let manifest = &packed.bundle.manifest;
+    let out = std::path::absolute(&args.out)?;
+    ensure!(
+        out.file_name().is_some_and(|last| *last == *manifest.name),
+        "--out {}: expected a folder called {:?}, as the manifest's name",
+        args.out.display(),
+        manifest.name
+    );
+    let staged = Staged::begin(&out)?;
+    staged.write(Bundle::CARD, &card)?;
+    for (name, bytes) in packed.files() {
+        staged.write(name, bytes)?;
+    }
+    let (bundle, _) = staged.check().context("the bundle that was written does not load")?;
+    let place = staged.publish(args.force)?;
+    report(args, &bundle, &place)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn report(args: &PackArgs, bundle: &Bundle, place: &Path) -> anyhow::Result<ExitCode> {
+    let reference = &bundle.reference;
+    let line = Line {
+        name: &reference.name,
+        version: &reference.version,
+        digest: &reference.digest,
+        expected: &bundle.manifest.reference.expected,
+        place,
+    };
+    if args.json {
+        json_line("packed", &line)?;
+    } else {
+        println!("{} {}: {}", line.name, line.version, place.display());
+        println!("digest {}", line.digest);
+        println!("reference output {:?}", line.expected);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,78 @@
+//! A new bundle's folder: written out of sight, checked, and moved to its place in one step.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use bolus_inference::{Bundle, DeviceChoice, Verified};
+use tempfile::TempDir;
+
+use crate::commands::threads;
+
+/// A bundle's folder in the making. What is not published is removed.
+pub struct Staged {
+    /// Beside the target, so that a move is one step; hidden, so that nobody takes it for a bundle.
+    around: TempDir,
+    target: PathBuf,
+}
+
+impl Staged {
+    /// Begins a folder that will become `target`; makes the folders above it.
+    pub fn begin(target: &Path) -> anyhow::Result<Self> {
+        let target = std::path::absolute(target)?;
+        let parent = target.parent().with_context(|| format!("{} has no folder above it", target.display()))?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        let around = tempfile::Builder::new().prefix(".bolus-model-").tempdir_in(parent);
+        let around = around.with_context(|| format!("cannot write into {}", parent.display()))?;
+        let staged = Self { around, target };
+        fs::create_dir(staged.folder())?;
+        Ok(staged)
+    }
+
+    /// The folder in the making.
+    pub fn folder(&self) -> PathBuf {
+        self.around.path().join("new")
+    }
+
+    /// Makes an empty file in it.
+    pub fn create(&self, name: &str) -> anyhow::Result<fs::File> {
+        let path = self.folder().join(name);
+        fs::File::create_new(&path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes a file into it, onto the disk.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut file = self.create(name)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Loads what is there as a user would, and runs the network on its reference.
+    pub fn check(&self) -> anyhow::Result<(Bundle, Verified)> {
+        let bundle = Bundle::load(&self.folder())?;
+        let verified = bundle.verify(DeviceChoice::Cpu, threads(None))?;
+        Ok((bundle, verified))
+    }
+
+    /// Moves the folder to its place. One that is there is replaced only with `replace`, and only where it is a bundle's: it is
+    /// moved aside first, so that for a moment there is none, and comes back where the move fails.
+    pub fn publish(self, replace: bool) -> anyhow::Result<PathBuf> {
+        let target = &self.target;
+        let failed = || format!("cannot move the bundle to {}", target.display());
+        if !target.exists() {
+            fs::rename(self.folder(), target).with_context(failed)?;
+        } else if !target.join(Bundle::MANIFEST).is_file() {
+            bail!("{} is there and is no bundle: move it away first", target.display());
+        } else if replace {
+            let old = self.around.path().join("old");
+            fs::rename(target, &old).with_context(failed)?;
+            if let Err(error) = fs::rename(self.folder(), target) {
+                fs::rename(&old, target).with_context(|| format!("cannot move {} back", target.display()))?;
+                return Err(error).with_context(failed);
+            }
+        } else {
+            bail!("{} is there already; --force replaces it", target.display());
+        }
+        Ok(self.target)
+    }
+}

@@ -1,0 +1,151 @@
+//! Bundles where they lie, in a folder or a bucket: their manifests read, their other files only listed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bolus_inference::{Bundle, Manifest};
+use bolus_storage::{Location, ObjectRef, list};
+use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
+
+/// Most bytes of a manifest: beyond it the file is something else.
+const MOST_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// A bundle at its place.
+pub struct Shelved {
+    /// Its folder: a path or s3://bucket/prefix.
+    pub place: String,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The manifest file's bytes.
+    pub text: Vec<u8>,
+    /// sha256 of the manifest file: the bundle's digest.
+    pub digest: String,
+    /// The files of the folder by their names.
+    files: BTreeMap<String, ObjectRef>,
+}
+
+/// A folder with a manifest that cannot be read.
+pub struct Unreadable {
+    /// The folder.
+    pub place: String,
+    /// What is wrong.
+    pub problem: anyhow::Error,
+}
+
+impl Shelved {
+    /// The files that make up the bundle: network, reference input and, where there is one, the card.
+    ///
+    /// # Errors
+    /// Where a file that the manifest names is not there.
+    pub fn parts(&self) -> anyhow::Result<Vec<(&str, &ObjectRef)>> {
+        let named = [&self.manifest.network.file, &self.manifest.reference.input];
+        let mut parts = Vec::new();
+        for name in named {
+            let object = self.files.get(name).with_context(|| format!("{}: the file {name} is missing", self.place))?;
+            parts.push((name.as_str(), object));
+        }
+        parts.extend(self.files.get(Bundle::CARD).map(|card| (Bundle::CARD, card)));
+        Ok(parts)
+    }
+
+    /// Bytes of the bundle's files, as far as they are there.
+    pub fn bytes(&self) -> u64 {
+        let parts = self.parts().unwrap_or_default();
+        self.text.len() as u64 + parts.iter().map(|(_, object)| object.size).sum::<u64>()
+    }
+
+    async fn read(place: String, files: BTreeMap<String, ObjectRef>) -> Result<Self, Unreadable> {
+        match Self::read_manifest(&files).await {
+            Ok((manifest, text)) => {
+                let digest = hex::encode(Sha256::digest(&text));
+                Ok(Self { place, manifest, text, digest, files })
+            }
+            Err(problem) => Err(Unreadable { place, problem }),
+        }
+    }
+
+    async fn read_manifest(files: &BTreeMap<String, ObjectRef>) -> anyhow::Result<(Manifest, Vec<u8>)> {
+        let object = files.get(Bundle::MANIFEST).context("the manifest has gone")?;
+        let text = object.read_all(MOST_MANIFEST_BYTES).await?.to_vec();
+        let manifest = Manifest::parse(std::str::from_utf8(&text)?).map_err(anyhow::Error::msg)?;
+        Ok((manifest, text))
+    }
+}
+
+/// The bundle at `location`, or those in the folders right below it, ordered by their places.
+///
+/// # Errors
+/// Where the location cannot be listed.
+pub async fn bundles_at(location: &Location) -> anyhow::Result<Vec<Result<Shelved, Unreadable>>> {
+    let folders = match location {
+        Location::Local(folder) => local_folders(folder).await?,
+        _ => remote_folders(location).await?,
+    };
+    let mut found = Vec::new();
+    for (place, files) in folders {
+        found.push(Shelved::read(place, files).await);
+    }
+    Ok(found)
+}
+
+/// Folders by their places, with the files that lie in them.
+type Folders = BTreeMap<String, BTreeMap<String, ObjectRef>>;
+
+/// Bundle folders on this machine. Only they are listed: below a model folder there may be anything.
+async fn local_folders(folder: &Path) -> anyhow::Result<Folders> {
+    let mut folders = Folders::new();
+    for folder in bundle_folders(folder)? {
+        let mut files = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let path = entry?.path();
+            if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|name| name.to_str())) {
+                files.insert(name.to_owned(), bolus_storage::find(&Location::from_path(&path)?, None).await?);
+            }
+        }
+        folders.insert(folder.display().to_string(), files);
+    }
+    Ok(folders)
+}
+
+/// `folder` where it is a bundle's, else the bundles' folders right below it, by name. Hidden folders are no bundles: one may be
+/// about to become one.
+pub fn bundle_folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let is_bundle = |folder: &Path| folder.join(Bundle::MANIFEST).is_file();
+    if is_bundle(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && is_bundle(&entry.path()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Folders of a bucket that hold a manifest: the location's own or those right below it.
+async fn remote_folders(location: &Location) -> anyhow::Result<Folders> {
+    let root = location.uri().trim_end_matches('/').to_owned();
+    let mut folders = Folders::new();
+    let mut listing = list(location);
+    while let Some(object) = listing.try_next().await? {
+        let Some(below) = object.uri.strip_prefix(&root).and_then(|below| below.strip_prefix('/')) else { continue };
+        let (place, name) = match below.rsplit_once('/') {
+            None => (root.clone(), below.to_owned()),
+            Some((folder, name)) if !folder.contains('/') => (format!("{root}/{folder}"), name.to_owned()),
+            Some(_) => continue,
+        };
+        folders.entry(place).or_default().insert(name, object);
+    }
+    folders.retain(|_, files| files.contains_key(Bundle::MANIFEST));
+    if let Some(itself) = folders.remove(&root) {
+        return Ok(Folders::from([(root, itself)]));
+    }
+    Ok(folders)
+}
