@@ -1,4 +1,4 @@
-"""From a patient and a level to a slice in HU: scanner, field of view, devices, artefacts; the published HU steps."""
+"""From a patient and a level to a slice in HU: scanner, field of view, devices, artefacts."""
 
 import math
 from functools import cache
@@ -177,9 +177,3 @@ class Scan:
 def _site_seed(style: Style, site: int) -> int:
     """The seed of a site's own scanner settings."""
     return style.bank * 64 + site
-
-
-def to_bytes(hu: np.ndarray) -> np.ndarray:
-    """The published HU steps, as bytes: value / 255 is the network's input."""
-    hu = np.where(hu > 700, 0.0, hu)
-    return np.clip((hu + 200) * (255 / 400) + 0.5, 0, 255).astype(np.uint8)

@@ -38,9 +38,8 @@ def _mouth(c: Canvas, p: Patient, s: float, h: float) -> None:
     if h < 132:
         t = (h - 98) / 34
         back = -36 + 6 * t
-        for a0, a1 in ((3.1, 6.3),):
-            c.arc(0, back * s, 46 * s, 48 * s, a0, a1, 8.5 * s, bone)
-            c.arc(0, back * s, 46 * s, 48 * s, a0, a1, 4.0 * s, hu["marrow"] + 80)
+        c.arc(0, back * s, 46 * s, 48 * s, 3.1, 6.3, 8.5 * s, bone)
+        c.arc(0, back * s, 46 * s, 48 * s, 3.1, 6.3, 4.0 * s, hu["marrow"] + 80)
     if 108 < h < 124:
         _teeth(c, p, s, h, -38, 40, 44)
     elif 124 <= h < 141:

@@ -137,7 +137,8 @@ def _disease(c: Canvas, p: Patient, s: float, inner, h: float) -> None:
             if r > 6 * s:
                 c.disc(x, y, r * 0.6, rng.uniform(8, 25))
     if p.chance("stroke", 0.1):
-        c.ellipse(rx * p.u("stroke-x", -0.6, 0.6), cy + ry * p.u("stroke-y", -0.6, 0.6), s * p.u("stroke-rx", 5, 24), s * p.u("stroke-ry", 5, 30), rng.uniform(12, 26))
+        x, y = rx * p.u("stroke-x", -0.6, 0.6), cy + ry * p.u("stroke-y", -0.6, 0.6)
+        c.ellipse(x, y, s * p.u("stroke-rx", 5, 24), s * p.u("stroke-ry", 5, 30), rng.uniform(12, 26))
     if p.chance("coil", 0.03 * p.style.devices):
         c.disc(s * p.u("coil-x", -20, 20), cy - 16 * s, s * p.u("coil-r", 2, 6), 3500)
     if p.chance("shunt", 0.04 * p.style.devices):
