@@ -2,16 +2,14 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
-use bolus_study::BodyPart;
 use tokio_util::sync::CancellationToken;
 
-use crate::prepare::Workshop;
-use crate::stages::PixelStages;
-use crate::{Progress, Unit, discover, scan};
+use crate::{Preparer, Progress, Unit, discover, scan};
 
 /// The promise is 1e-3 in the 0..1 tensor; single precision leaves far less.
 const TOLERANCE: f32 = 1e-4;
@@ -27,11 +25,8 @@ async fn check(name: &str) {
     let unit: Unit = discover(&[input], &progress, &cancel).await.unwrap().into_units().remove(0);
     let scan = scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
     assert_eq!((scan.series.len(), scan.refused.len()), (1, 0));
-    let spec = Spec::published_chest();
-    let stages = PixelStages::begin();
-    let workshop =
-        Workshop { spec: &spec, body_parts: &BodyPart::ALL, cpu: &cpu, progress: &progress, stages: &stages };
-    let prepared = workshop.prepare(&scan.series[0], &scan.objects).await.ok().unwrap();
+    let preparer = Preparer::new(Spec::published_chest(), None, cpu, Arc::new(progress));
+    let prepared = preparer.prepare(&scan, &scan.series[0]).await.unwrap();
     let golden = repository().join("tests/golden");
     let mut bytes = Vec::new();
     let file = std::fs::File::open(golden.join(format!("{name}.u16.gz"))).unwrap();

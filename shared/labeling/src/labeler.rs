@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::LabelingError;
 use crate::patient::PatientKey;
-use crate::prepare::{Prepared, Preview, Unprepared, Workshop, admit_body_part, previews};
+use crate::prepare::{Prepared, Preview, Unprepared, Workshop, planned_slices, previews};
 use crate::progress::Progress;
 use crate::row::{counted, file_row, now_us, refused_files, row_key, series_row};
 use crate::scan::{FileRefusal, Scan};
@@ -133,19 +133,7 @@ impl Labeler {
     /// # Errors
     /// The [`Reason`] why the bundle would not take the series, as far as headers tell.
     pub fn slices_to_score(bundle: &Bundle, series: &Series) -> Result<usize, Reason> {
-        if let Some(reason) = &series.refusal {
-            return Err(reason.clone());
-        }
-        let spec = &bundle.manifest.preprocessing;
-        if series.derived && !spec.allow_derived {
-            return Err(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
-        }
-        if series.body_part.is_some() {
-            admit_body_part(series.body_part.as_ref(), &bundle.manifest.body_parts)?;
-        }
-        let missing = || Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
-        let plan = bolus_preprocess::Plan::new(spec, series.geometry.as_ref().ok_or_else(missing)?)?;
-        Ok(plan.outputs.len())
+        planned_slices(&bundle.manifest.preprocessing, Some(&bundle.manifest.body_parts), series)
     }
 
     /// Labels one series of `scan`. Whatever happens to the series ends in its row.
@@ -164,7 +152,7 @@ impl Labeler {
         let pixels = PixelStages::begin();
         let workshop = Workshop {
             spec: &self.bundle.manifest.preprocessing,
-            body_parts: &self.bundle.manifest.body_parts,
+            body_parts: Some(&self.bundle.manifest.body_parts),
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &pixels,

@@ -3,6 +3,7 @@
 //! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
+//! [`Preparer`] goes the same path up to the tensor and needs no network: for training data.
 //!
 //! A store that fails for the moment must not become a label that misses slices. A caller that can try again, such as the
 //! worker, asks [`LabelingError::is_transient`], [`Scan::transient`] and [`Labeled::transient`] of everything that an event
@@ -17,6 +18,7 @@ mod golden_tests;
 mod labeler;
 mod patient;
 mod prepare;
+mod preparer;
 mod progress;
 mod row;
 mod scan;
@@ -27,7 +29,8 @@ mod transient_tests;
 pub use error::LabelingError;
 pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
 pub use patient::PatientKey;
-pub use prepare::Preview;
+pub use prepare::{Prepared, Preview, Unprepared};
+pub use preparer::Preparer;
 pub use progress::{Counter, Progress};
 pub use row::{refused_files, unread_row};
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};

@@ -30,10 +30,13 @@ pub struct Preview {
 }
 
 /// A series that is ready for the network.
-pub(crate) struct Prepared {
+#[derive(Debug)]
+pub struct Prepared {
+    /// The network's input.
     pub tensor: Tensor,
     /// Position and nearest source instance of each slice of the tensor.
     pub scored: Vec<(f64, SopInstanceUid)>,
+    /// What the series shows, by tag, words or image.
     pub body_part: Option<BodyPartFinding>,
     /// Objects whose pixel data could not be used.
     pub refused: Vec<(usize, Reason)>,
@@ -42,15 +45,19 @@ pub(crate) struct Prepared {
 /// What stands still while a series is prepared.
 pub(crate) struct Workshop<'a> {
     pub spec: &'a Spec,
-    pub body_parts: &'a [BodyPart],
+    /// The body parts that are taken; `None` takes a series whatever it shows.
+    pub body_parts: Option<&'a [BodyPart]>,
     pub cpu: &'a CpuPool,
     pub progress: &'a Progress,
     pub stages: &'a PixelStages,
 }
 
 /// Why a series could not be prepared, with the slices that were lost before that.
-pub(crate) struct Unprepared {
+#[derive(Debug)]
+pub struct Unprepared {
+    /// Why.
     pub reason: Reason,
+    /// Objects whose pixel data could not be used.
     pub refused: Vec<(usize, Reason)>,
 }
 
@@ -144,7 +151,9 @@ impl Workshop<'_> {
             None => body_part_by_image(&slab)
                 .map(|part| BodyPartFinding { parts: vec![part], source: BodyPartSource::Image }),
         };
-        admit_body_part(body_part.as_ref(), self.body_parts)?;
+        if let Some(covered) = self.body_parts {
+            admit_body_part(body_part.as_ref(), covered)?;
+        }
         let scored = plan
             .outputs
             .iter()
@@ -157,8 +166,26 @@ impl Workshop<'_> {
     }
 }
 
+/// Number of slices of the tensor of `series`; `body_parts` as in [`Workshop`].
+///
+/// # Errors
+/// The [`Reason`] why the series is not taken, as far as headers tell.
+pub(crate) fn planned_slices(spec: &Spec, body_parts: Option<&[BodyPart]>, series: &Series) -> Result<usize, Reason> {
+    if let Some(reason) = &series.refusal {
+        return Err(reason.clone());
+    }
+    if series.derived && !spec.allow_derived {
+        return Err(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
+    }
+    if let (Some(covered), Some(found)) = (body_parts, &series.body_part) {
+        admit_body_part(Some(found), covered)?;
+    }
+    let missing = || Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
+    Ok(Plan::new(spec, series.geometry.as_ref().ok_or_else(missing)?)?.outputs.len())
+}
+
 /// Whether a bundle for `covered` parts takes a series that shows `found`.
-pub(crate) fn admit_body_part(found: Option<&BodyPartFinding>, covered: &[BodyPart]) -> Result<(), Reason> {
+fn admit_body_part(found: Option<&BodyPartFinding>, covered: &[BodyPart]) -> Result<(), Reason> {
     let names = || covered.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
     match found {
         Some(finding) if finding.parts.iter().any(|part| covered.contains(part)) => Ok(()),

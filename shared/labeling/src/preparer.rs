@@ -1,0 +1,55 @@
+//! Series to tensors without a network, on the very path of labelling: training and serving cannot differ.
+
+use std::sync::Arc;
+
+use bolus_ct::Series;
+use bolus_ops::CpuPool;
+use bolus_preprocess::Spec;
+use bolus_study::{BodyPart, Reason};
+
+use crate::prepare::{Prepared, Unprepared, Workshop, planned_slices};
+use crate::progress::Progress;
+use crate::scan::Scan;
+use crate::stages::PixelStages;
+
+/// Makes the tensors that labelling would give to the network. Many series may be prepared at once; each holds some 30 MB
+/// with the published preprocessing, so the caller decides how many.
+pub struct Preparer {
+    spec: Spec,
+    body_parts: Option<Vec<BodyPart>>,
+    cpu: CpuPool,
+    progress: Arc<Progress>,
+}
+
+impl Preparer {
+    /// Prepares by `spec` the series that show one of `body_parts`, or with `None` whatever they show.
+    #[must_use]
+    pub fn new(spec: Spec, body_parts: Option<Vec<BodyPart>>, cpu: CpuPool, progress: Arc<Progress>) -> Self {
+        Self { spec, body_parts, cpu, progress }
+    }
+
+    /// Number of slices that the tensor of `series` will have.
+    ///
+    /// # Errors
+    /// The [`Reason`] why the series is not taken, as far as headers tell.
+    pub fn planned(&self, series: &Series) -> Result<usize, Reason> {
+        planned_slices(&self.spec, self.body_parts.as_deref(), series)
+    }
+
+    /// The tensor of one series of `scan`.
+    ///
+    /// # Errors
+    /// [`Unprepared`] says why there is none.
+    pub async fn prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
+        self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
+        let stages = PixelStages::begin();
+        let workshop = Workshop {
+            spec: &self.spec,
+            body_parts: self.body_parts.as_deref(),
+            cpu: &self.cpu,
+            progress: &self.progress,
+            stages: &stages,
+        };
+        workshop.prepare(series, &scan.objects).await
+    }
+}
