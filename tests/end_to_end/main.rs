@@ -14,3 +14,4 @@ mod reconcile;
 mod s3;
 mod submit;
 mod support;
+mod tensors;

@@ -1,5 +1,7 @@
 //! The command line's arguments.
 
+mod tensors;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use bolus_inference::DeviceChoice;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+pub use self::tensors::{ExplainArgs, ExportArgs};
 use crate::commands::model::ModelCommand;
 use crate::commands::reconcile::StudyState;
 
@@ -52,6 +55,17 @@ pub enum Command {
     /// List what failed and was not labelled since, and send it to the workers again.
     #[command(subcommand)]
     Failures(FailuresCommand),
+    /// Show where in its slices a series' score comes from: PNG heat maps, by covering one part after the other.
+    ///
+    /// Works with every bundle. The network runs some hundred times a slice: seconds a series with a light bundle, minutes with
+    /// EfficientNetB4 on a CPU.
+    /// Exit status: 0 all explained, 3 some series were refused, 1 nothing could be done.
+    Explain(ExplainArgs),
+    /// Write the network's input of every series of a labelled set as NumPy shards, for training.
+    ///
+    /// The tensors are those that labelling gives to the network, rounded to float16. The files do not depend on threads.
+    /// Exit status: 0 the whole labelled set was exported, 3 a part of it, 1 nothing.
+    ExportTensors(ExportArgs),
     /// Look after the lake.
     #[command(subcommand)]
     Lake(LakeCommand),

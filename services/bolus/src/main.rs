@@ -24,6 +24,8 @@ async fn main() -> ExitCode {
         Command::Reconcile(args) => commands::reconcile::run(args).await,
         Command::Failures(command) => commands::failures::run(command).await,
         Command::Sql(args) => commands::lake::sql(args).await,
+        Command::Explain(args) => commands::explain::run(args).await,
+        Command::ExportTensors(args) => commands::export_tensors::run(args).await,
         Command::Lake(command) => commands::lake::run(command).await,
         Command::Model(command) => commands::model::run(command).await,
         Command::Completions { shell } => commands::completions(shell),

@@ -3,7 +3,8 @@
 //! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
-//! [`Preparer`] goes the same path up to the tensor and needs no network: for training data.
+//! [`Preparer`] goes the same path up to the tensor and needs no network: for training data and for [`Explainer`], which asks
+//! the network again with parts of the slices covered.
 //!
 //! A store that fails for the moment must not become a label that misses slices. A caller that can try again, such as the
 //! worker, asks [`LabelingError::is_transient`], [`Scan::transient`] and [`Labeled::transient`] of everything that an event
@@ -13,6 +14,7 @@
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
 mod error;
+mod explainer;
 #[cfg(test)]
 mod golden_tests;
 mod labeler;
@@ -27,6 +29,7 @@ mod stages;
 mod transient_tests;
 
 pub use error::LabelingError;
+pub use explainer::{Chosen, ExplainedSlice, Explainer, Explanation};
 pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
 pub use patient::PatientKey;
 pub use prepare::{Prepared, Preview, Unprepared};

@@ -9,11 +9,13 @@
 
 mod axis;
 mod body;
+mod occlusion;
 mod plan;
 mod slab;
 mod spec;
 
 pub use body::body_part_by_image;
+pub use occlusion::{HeatMap, OcclusionError, OcclusionGrid, logit_drop};
 pub use plan::{Blend, OutputSlice, Plan};
 pub use slab::{Slab, Tensor};
 pub use spec::{Alignment, GantryTilt, Scale, ShortSeries, Spec, SpecError};

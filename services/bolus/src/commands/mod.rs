@@ -1,5 +1,7 @@
 //! One module a subcommand.
 
+pub mod explain;
+pub mod export_tensors;
 pub mod failures;
 pub mod inspect;
 pub mod label;

@@ -73,6 +73,16 @@ impl Canvas {
         }
     }
 
+    /// Colours every pixel of a box by `colour`, told how far the pixel's middle is across and down the box, 0..1.
+    pub fn pixels(&mut self, x: u32, y: u32, width: u32, height: u32, colour: impl Fn(f32, f32) -> Rgb888) {
+        for dy in 0..height.min(self.image.height().saturating_sub(y)) {
+            for dx in 0..width.min(self.image.width().saturating_sub(x)) {
+                let pixel = colour((dx as f32 + 0.5) / width as f32, (dy as f32 + 0.5) / height as f32);
+                self.image.put_pixel(x + dx, y + dy, Rgb([pixel.r(), pixel.g(), pixel.b()]));
+            }
+        }
+    }
+
     /// Writes the picture as PNG.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         self.image.save(path).with_context(|| format!("cannot write {}", path.display()))

@@ -1,8 +1,11 @@
-//! Pictures of what was labelled: a contact sheet a series and one overview of a run.
+//! Pictures: a contact sheet a labelled series, one overview of a run, and maps of where the network looks.
 
 mod canvas;
+mod colour;
+mod heat;
 mod overview;
 mod sheet;
 
+pub use heat::HeatSheet;
 pub use overview::Overview;
-pub use sheet::write_sheet;
+pub use sheet::{class_colour, write_sheet};

@@ -1,0 +1,362 @@
+//! `bolus explain`: where in its slices a series' score comes from.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use bolus::tensors::npy_bytes;
+use bolus_ct::Series;
+use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
+use bolus_labeling::{Explainer, Explanation, LabelingError, Preparer, Progress, Scan, discover, scan};
+use bolus_ops::CpuPool;
+use bolus_preprocess::OcclusionGrid;
+use bolus_storage::{Location, Spool};
+use bolus_study::Reason;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{SOME_REFUSED, load_bundle, locations, threads};
+use crate::cli::ExplainArgs;
+use crate::picture::{HeatSheet, class_colour};
+use crate::report::{json_line, json_summary};
+use crate::show::{self, Display};
+
+/// Runs the command.
+pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let inputs = locations(&args.inputs)?;
+    let bundle = Arc::new(load_bundle(&args.model)?);
+    let spec = &bundle.manifest.preprocessing;
+    let [_, rows, columns] = spec.crop;
+    let [_, y_mm, x_mm] = spec.spacing_mm;
+    let grid = OcclusionGrid::new([rows, columns], [y_mm, x_mm], args.patch_mm, args.stride_mm)
+        .context("--patch-mm and --stride-mm")?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let progress = Arc::new(Progress::default());
+    let display = Display::follow(Arc::clone(&progress));
+    let explained = explain_all(&args, inputs, &bundle, grid, &progress).await;
+    display.finish().await;
+    let report = explained?;
+    report.finish(&args, start.elapsed().as_secs_f64())
+}
+
+async fn explain_all(
+    args: &ExplainArgs,
+    inputs: Vec<Location>,
+    bundle: &Arc<Bundle>,
+    grid: OcclusionGrid,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Report> {
+    let cancel = bolus_ops::cancel_on_signal();
+    let cpu = CpuPool::new(threads(args.threads))?;
+    let spool = Spool::new(None)?;
+    let manifest = &bundle.manifest;
+    let (spec, body_parts) = (manifest.preprocessing.clone(), Some(manifest.body_parts.clone()));
+    let preparer = Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress));
+    let (loading, options) = (Arc::clone(bundle), engine_options(args, progress));
+    let engine = tokio::task::spawn_blocking(move || Engine::start(&loading, &options));
+    let mut found = discover(&inputs, progress, &cancel).await?;
+    found.exclude(Location::from_path(&args.out)?.uri().trim_end_matches('/'));
+    let engine = engine.await.context("the network's loading ended unexpectedly")??;
+    let device = engine.device().name().to_owned();
+    let explainer = Explainer::new(Arc::clone(bundle), engine, preparer, Arc::clone(progress), grid, args.slices);
+    let report = Report::new(args, bundle, device, explainer.grid());
+    let mut run = Run { args, bundle, explainer, progress, cancel, report };
+    for unit in found.into_units() {
+        let scan = scan(unit, &spool, &cpu, progress, &run.cancel).await?;
+        run.unit(&scan).await?;
+    }
+    Ok(run.report)
+}
+
+fn engine_options(args: &ExplainArgs, progress: &Progress) -> EngineOptions {
+    EngineOptions {
+        device: args.device,
+        cuda: CudaOptions::default(),
+        threads: threads(args.threads),
+        batch: None,
+        scored: progress.slices_scored.shared(),
+        on_batch: None,
+    }
+}
+
+/// One run over its units.
+struct Run<'a> {
+    args: &'a ExplainArgs,
+    bundle: &'a Bundle,
+    explainer: Explainer,
+    progress: &'a Progress,
+    cancel: CancellationToken,
+    report: Report,
+}
+
+impl Run<'_> {
+    async fn unit(&mut self, scan: &Scan) -> anyhow::Result<()> {
+        self.report.files_seen += scan.files_seen();
+        let asked = |series: &&Series| {
+            self.args.series.is_empty() || self.args.series.iter().any(|uid| uid == series.uid.as_str())
+        };
+        let mut todo: Vec<&Series> = scan.series.iter().filter(asked).collect();
+        todo.sort_by(|a, b| a.uid.as_str().cmp(b.uid.as_str()));
+        self.progress.series_planned.add(todo.len() as u64);
+        let planned = todo.iter().filter_map(|series| self.explainer.planned(series).ok());
+        self.progress.slices_planned.add(planned.sum::<usize>() as u64);
+        for series in todo {
+            let explanation = tokio::select! {
+                explanation = self.explainer.explain(scan, series) => explanation?,
+                () = self.cancel.cancelled() => return Err(LabelingError::Cancelled.into()),
+            };
+            self.progress.series_done.add(1);
+            match explanation {
+                Ok(explanation) => self.explained(series, &explanation)?,
+                Err(reason) => self.refused(series, &reason)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was found of one series, and tells of it.
+    fn explained(&mut self, series: &Series, explanation: &Explanation) -> anyhow::Result<()> {
+        // Two stacks of one UID go into two folders.
+        let uid = series.uid.as_str();
+        let earlier = self.report.series.iter().filter(|line| line.series_uid == uid).count();
+        let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
+        let folder = self.args.out.join(&name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let sheet = self.sheet(uid, explanation);
+        let mut slices = Vec::with_capacity(explanation.slices.len());
+        for slice in &explanation.slices {
+            let picture = format!("{name}/slice-{:03}.png", slice.slice);
+            sheet.save_slice(slice, &self.args.out.join(&picture))?;
+            slices.push(SliceLine {
+                slice: slice.slice,
+                chosen: slice.chosen.as_str(),
+                z_mm: slice.z_mm,
+                sop_instance_uid: slice.sop_uid.as_str().to_owned(),
+                probability: slice.probability,
+                drops: slice.drops.chunks(self.explainer.grid().shape()[1]).map(<[_]>::to_vec).collect(),
+                picture,
+            });
+        }
+        sheet.save_montage(&folder.join("montage.png"))?;
+        let [rows, columns] = sheet.plane;
+        let maps = explanation.slices.iter().flat_map(|slice| slice.map.drops.iter().copied());
+        let path = folder.join("maps.npy");
+        std::fs::write(&path, npy_bytes([slices.len(), rows, columns], maps))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let line = SeriesLine {
+            series_uid: uid.to_owned(),
+            body_part: explanation.body_part.as_ref().map(|finding| finding.joined()),
+            predicted_class: explanation.decision.class.as_str(),
+            probability: explanation.decision.probability,
+            slices_scored: explanation.scores.len(),
+            limit: sheet.limit,
+            montage: format!("{name}/montage.png"),
+            maps: format!("{name}/maps.npy"),
+            slices,
+        };
+        self.report.add(self.args, line)
+    }
+
+    fn sheet<'e>(&self, uid: &str, explanation: &'e Explanation) -> HeatSheet<'e> {
+        let Explanation { decision, body_part, scores, slices } = explanation;
+        let manifest = &self.bundle.manifest;
+        let [_, rows, columns] = manifest.preprocessing.crop;
+        let [_, y_mm, x_mm] = manifest.preprocessing.spacing_mm;
+        let part = body_part.as_ref().map_or_else(|| "unknown part".to_owned(), |finding| finding.joined());
+        HeatSheet {
+            title: format!("series {uid}"),
+            finding: format!(
+                "{part}   predicted: {} ({:.3})   {} slices scored   bundle {} {}   research use only",
+                decision.class.as_str(),
+                decision.probability,
+                scores.len(),
+                manifest.name,
+                manifest.version,
+            ),
+            colour: class_colour(decision.class),
+            plane: [rows, columns],
+            spacing_mm: [y_mm, x_mm],
+            patch: self.explainer.grid().patch(),
+            limit: HeatSheet::limit_of(slices),
+            slice_threshold: manifest.decision.slice_threshold,
+            slices,
+        }
+    }
+
+    fn refused(&mut self, series: &Series, reason: &Reason) -> anyhow::Result<()> {
+        let refused = Refused {
+            series_uid: series.uid.as_str().to_owned(),
+            code: reason.code.as_str(),
+            detail: reason.detail.clone(),
+        };
+        if self.args.json {
+            json_line(&Tagged { r#type: "refused_series", line: &refused })?;
+        }
+        self.report.refused.push(refused);
+        Ok(())
+    }
+}
+
+/// `explain.json`.
+#[derive(Serialize)]
+struct Report {
+    format: u32,
+    program_version: &'static str,
+    bundle: String,
+    bundle_version: String,
+    bundle_digest: String,
+    device: String,
+    patch_mm: f64,
+    stride_mm: f64,
+    /// Rows and columns of a slice, and the size of its pixels, `[y, x]`.
+    plane: [usize; 2],
+    spacing_mm: [f64; 2],
+    /// Where the centres of the patches lie, in pixels from the middle of the first.
+    grid_rows: Vec<f32>,
+    grid_columns: Vec<f32>,
+    series: Vec<SeriesLine>,
+    refused: Vec<Refused>,
+    #[serde(skip)]
+    files_seen: usize,
+}
+
+/// One series, in `explain.json` and as a JSON line.
+#[derive(Serialize)]
+struct SeriesLine {
+    series_uid: String,
+    body_part: Option<String>,
+    predicted_class: &'static str,
+    probability: f64,
+    slices_scored: usize,
+    /// The end of the pictures' scale.
+    limit: f32,
+    montage: String,
+    /// The maps of `slices` in their order: the fall of the logit for each pixel, float16.
+    maps: String,
+    slices: Vec<SliceLine>,
+}
+
+/// One slice.
+#[derive(Serialize)]
+struct SliceLine {
+    slice: usize,
+    chosen: &'static str,
+    z_mm: f64,
+    sop_instance_uid: String,
+    probability: f32,
+    /// The fall of the logit under each patch, line by line; null where covering changes nothing.
+    drops: Vec<Vec<Option<f32>>>,
+    picture: String,
+}
+
+/// A series that was not explained.
+#[derive(Serialize)]
+struct Refused {
+    series_uid: String,
+    code: &'static str,
+    detail: String,
+}
+
+/// A JSON line with its type.
+#[derive(Serialize)]
+struct Tagged<'a, T> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    line: &'a T,
+}
+
+impl Report {
+    fn new(args: &ExplainArgs, bundle: &Bundle, device: String, grid: &OcclusionGrid) -> Self {
+        let spec = &bundle.manifest.preprocessing;
+        let [grid_rows, grid_columns] = grid.centres();
+        Self {
+            format: 1,
+            program_version: env!("CARGO_PKG_VERSION"),
+            bundle: bundle.reference.name.clone(),
+            bundle_version: bundle.reference.version.clone(),
+            bundle_digest: bundle.reference.digest.clone(),
+            device,
+            patch_mm: args.patch_mm,
+            stride_mm: args.stride_mm,
+            plane: [spec.crop[1], spec.crop[2]],
+            spacing_mm: [spec.spacing_mm[1], spec.spacing_mm[2]],
+            grid_rows,
+            grid_columns,
+            series: Vec::new(),
+            refused: Vec::new(),
+            files_seen: 0,
+        }
+    }
+
+    /// Adds a series; `explain.json` is written anew, so that a run that is stopped leaves what it has.
+    fn add(&mut self, args: &ExplainArgs, line: SeriesLine) -> anyhow::Result<()> {
+        if args.json {
+            json_line(&Tagged { r#type: "series", line: &line })?;
+        }
+        self.series.push(line);
+        self.save(&args.out.join("explain.json"))
+    }
+
+    fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let unfinished: PathBuf = path.with_extension("json.part");
+        let write = || {
+            let mut bytes = serde_json::to_vec(self)?;
+            bytes.push(b'\n');
+            std::fs::write(&unfinished, bytes)?;
+            std::fs::rename(&unfinished, path)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Tells of the run.
+    fn finish(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<ExitCode> {
+        #[derive(Serialize)]
+        struct Summary {
+            files_seen: usize,
+            series_explained: usize,
+            series_refused: usize,
+            elapsed_seconds: f64,
+        }
+        let (explained, refused) = (self.series.len(), self.refused.len());
+        if args.json {
+            let files_seen = self.files_seen;
+            json_summary(&Summary {
+                files_seen,
+                series_explained: explained,
+                series_refused: refused,
+                elapsed_seconds,
+            })?;
+        } else {
+            self.tell(args, elapsed_seconds)?;
+        }
+        if explained + refused == 0 {
+            let what = if args.series.is_empty() { "no series" } else { "none of the series asked for" };
+            anyhow::bail!("{what} found in {}", args.inputs.join(", "));
+        }
+        self.save(&args.out.join("explain.json"))?;
+        Ok(match (explained, refused) {
+            (0, _) => ExitCode::from(1),
+            (_, 0) => ExitCode::SUCCESS,
+            _ => ExitCode::from(SOME_REFUSED),
+        })
+    }
+
+    fn tell(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<()> {
+        let mut output = std::io::stdout().lock();
+        for line in &self.series {
+            let picture = args.out.join(&line.montage);
+            let (class, probability) = (line.predicted_class, line.probability);
+            writeln!(output, "{}: {class} ({probability:.3}), see {}", line.series_uid, picture.display())?;
+        }
+        for Refused { series_uid, code, detail } in &self.refused {
+            writeln!(output, "{series_uid}: refused, {code}: {detail}")?;
+        }
+        let explained = show::counted(self.series.len(), "series", "series");
+        writeln!(output, "{explained} explained, {} refused, in {elapsed_seconds:.1} s.", self.refused.len())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,368 @@
+//! `bolus export-tensors`: the network's input of every labelled series, as files that training reads.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use bolus::tensors::{SeriesEntry, Shard, ShardWriter, Truth};
+use bolus_ct::Series;
+use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
+use bolus_ops::CpuPool;
+use bolus_preprocess::Spec;
+use bolus_storage::{Location, Spool};
+use bolus_study::{BodyPart, BundleRef};
+use futures::stream::{self, StreamExt};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{SOME_REFUSED, load_bundle, locations, threads};
+use crate::cli::ExportArgs;
+use crate::report::{json_line, json_summary};
+use crate::show::{self, Display};
+
+/// Series that are prepared ahead of the one that is written, beyond one a CPU thread.
+const SERIES_AHEAD: usize = 2;
+
+/// Runs the command.
+pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let inputs = locations(&args.inputs)?;
+    let recipe = Recipe::of(&args)?;
+    let truth = Truth::read(&args.truth)?;
+    if truth.series.is_empty() {
+        anyhow::bail!("{} names no series of known status: there is nothing to export", args.truth.display());
+    }
+    let writer = ShardWriter::create(&args.out, args.shard_slices, args.force)?;
+    let cancel = bolus_ops::cancel_on_signal();
+    let progress = Arc::new(Progress::default());
+    let display = Display::follow(Arc::clone(&progress));
+    let exported = export(&args, &recipe, truth, writer, inputs, &progress, &cancel).await;
+    display.finish().await;
+    match exported {
+        Ok((mut summary, mut writer)) => {
+            let shards = writer.end()?.to_vec();
+            writer.state(&Statement::of(&recipe, &summary, &shards))?;
+            summary.shards = shards.len();
+            summary.elapsed_seconds = start.elapsed().as_secs_f64();
+            summary.print(&args)?;
+            Ok(ExitCode::from(summary.exit_code()))
+        }
+        Err(error) if matches!(error.downcast_ref(), Some(LabelingError::Cancelled)) => {
+            anyhow::bail!("stopped on request: {} holds no finished export", args.out.display())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What tensors are made by.
+struct Recipe {
+    reference: BundleRef,
+    spec: Spec,
+    /// `None` takes every part.
+    body_parts: Option<Vec<BodyPart>>,
+}
+
+impl Recipe {
+    fn of(args: &ExportArgs) -> anyhow::Result<Self> {
+        let recipe = match &args.spec {
+            Some(path) => Self::read(path).with_context(|| format!("cannot use the spec {}", path.display()))?,
+            None => {
+                let bundle = load_bundle(&args.model)?;
+                let (spec, body_parts) = (bundle.manifest.preprocessing, Some(bundle.manifest.body_parts));
+                Self { reference: bundle.reference, spec, body_parts }
+            }
+        };
+        let body_parts = recipe.body_parts.filter(|_| !args.any_body_part);
+        Ok(Self { body_parts, ..recipe })
+    }
+
+    /// A spec without a network: other keys of a manifest are not looked at.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct File {
+            name: Option<String>,
+            version: Option<String>,
+            body_parts: Option<Vec<BodyPart>>,
+            preprocessing: Spec,
+        }
+        let text = std::fs::read_to_string(path)?;
+        let file: File = toml::from_str(&text)?;
+        file.preprocessing.validate()?;
+        let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let reference = BundleRef {
+            name: file.name.unwrap_or_else(stem),
+            version: file.version.unwrap_or_default(),
+            digest: hex::encode(Sha256::digest(&text)),
+        };
+        Ok(Self { reference, spec: file.preprocessing, body_parts: file.body_parts })
+    }
+}
+
+/// A series of the labelled set that was not exported.
+#[derive(Debug, Clone, Serialize)]
+struct Refused {
+    series_uid: String,
+    code: &'static str,
+    detail: String,
+}
+
+/// The account of an export.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    files_seen: usize,
+    /// Files outside every series, by reason.
+    files_refused: BTreeMap<&'static str, usize>,
+    series_exported: usize,
+    series_enhanced: usize,
+    slices: usize,
+    shards: usize,
+    /// Series of the labelled set that were found and not exported, by reason.
+    series_refused: BTreeMap<&'static str, usize>,
+    /// Series found that the labelled set does not name.
+    series_not_in_truth: usize,
+    /// Series of the labelled set that were not found.
+    truth_not_found: usize,
+    /// Rows of the labelled set without a status.
+    truth_unknown: usize,
+    elapsed_seconds: f64,
+    #[serde(skip)]
+    refused: Vec<Refused>,
+    #[serde(skip)]
+    not_found: Vec<String>,
+}
+
+impl Summary {
+    fn refuse(&mut self, json: bool, series: &Series, code: &'static str, detail: String) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            r#type: &'static str,
+            #[serde(flatten)]
+            refused: &'a Refused,
+        }
+        let refused = Refused { series_uid: series.uid.as_str().to_owned(), code, detail };
+        if json {
+            json_line(&Line { r#type: "refused_series", refused: &refused })?;
+        }
+        tracing::info!(series = refused.series_uid, code, detail = refused.detail, "refused");
+        *self.series_refused.entry(code).or_insert(0) += 1;
+        self.refused.push(refused);
+        Ok(())
+    }
+
+    /// 0 the whole labelled set was exported, 3 a part of it, 1 nothing.
+    fn exit_code(&self) -> u8 {
+        match self.series_exported {
+            0 => 1,
+            _ if self.refused.is_empty() && self.truth_not_found == 0 => 0,
+            _ => SOME_REFUSED,
+        }
+    }
+
+    fn print(&self, args: &ExportArgs) -> anyhow::Result<()> {
+        if args.json {
+            return json_summary(self);
+        }
+        let mut output = std::io::stdout().lock();
+        writeln!(
+            output,
+            "{} exported ({} enhanced, {} native), {} in {}, in {:.1} s.",
+            show::counted(self.series_exported, "series", "series"),
+            self.series_enhanced,
+            self.series_exported - self.series_enhanced,
+            show::counted(self.slices, "slice", "slices"),
+            show::counted(self.shards, "shard", "shards"),
+            self.elapsed_seconds,
+        )?;
+        if !self.refused.is_empty() {
+            let reasons: Vec<String> =
+                self.series_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
+            writeln!(output, "{} refused: {}.", self.refused.len(), reasons.join(", "))?;
+        }
+        writeln!(
+            output,
+            "Labelled set: {} not found, {} of unknown status left out; {} found that it does not name.",
+            self.truth_not_found, self.truth_unknown, self.series_not_in_truth
+        )?;
+        writeln!(output, "Tensors: {}", args.out.display())?;
+        Ok(())
+    }
+}
+
+/// `export.json`.
+#[derive(Serialize)]
+struct Statement<'a> {
+    format: u32,
+    program_version: &'static str,
+    bundle: Bundle<'a>,
+    body_parts: Option<&'a [BodyPart]>,
+    preprocessing: &'a Spec,
+    dtype: &'static str,
+    rounding: &'static str,
+    rows: usize,
+    columns: usize,
+    shards: &'a [Shard],
+    series: usize,
+    enhanced: usize,
+    slices: usize,
+    refused: &'a [Refused],
+    not_found: &'a [String],
+    unknown: usize,
+}
+
+/// What the tensors were made by.
+#[derive(Serialize)]
+struct Bundle<'a> {
+    name: &'a str,
+    version: &'a str,
+    digest: &'a str,
+}
+
+impl<'a> Statement<'a> {
+    fn of(recipe: &'a Recipe, summary: &'a Summary, shards: &'a [Shard]) -> Self {
+        let BundleRef { name, version, digest } = &recipe.reference;
+        let [_, rows, columns] = recipe.spec.crop;
+        Self {
+            format: 1,
+            program_version: env!("CARGO_PKG_VERSION"),
+            bundle: Bundle { name, version, digest },
+            body_parts: recipe.body_parts.as_deref(),
+            preprocessing: &recipe.spec,
+            dtype: "float16",
+            rounding: "to nearest, ties to even",
+            rows,
+            columns,
+            shards,
+            series: summary.series_exported,
+            enhanced: summary.series_enhanced,
+            slices: summary.slices,
+            refused: &summary.refused,
+            not_found: &summary.not_found,
+            unknown: summary.truth_unknown,
+        }
+    }
+}
+
+/// One export over its units.
+struct Export<'a> {
+    args: &'a ExportArgs,
+    truth: Truth,
+    preparer: Arc<Preparer>,
+    concurrency: usize,
+    progress: &'a Progress,
+    cancel: &'a CancellationToken,
+    writer: ShardWriter,
+    summary: Summary,
+    exported: BTreeSet<String>,
+}
+
+/// Goes through all inputs. Units come by name and series by UID, so that the files do not depend on who was first.
+async fn export(
+    args: &ExportArgs,
+    recipe: &Recipe,
+    truth: Truth,
+    writer: ShardWriter,
+    inputs: Vec<Location>,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<(Summary, ShardWriter)> {
+    let cpu = CpuPool::new(threads(args.threads))?;
+    let spool = Spool::new(None)?;
+    let (spec, body_parts) = (recipe.spec.clone(), recipe.body_parts.clone());
+    let preparer = Arc::new(Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress)));
+    let summary = Summary { truth_unknown: truth.unknown, ..Summary::default() };
+    let concurrency = cpu.threads() + SERIES_AHEAD;
+    let exported = BTreeSet::new();
+    let mut export = Export { args, truth, preparer, concurrency, progress, cancel, writer, summary, exported };
+    let mut found = discover(&inputs, progress, cancel).await?;
+    found.exclude(Location::from_path(&args.out)?.uri().trim_end_matches('/'));
+    let mut units = found.into_units();
+    units.sort_by_cached_key(|unit| match unit {
+        Unit::Loose(..) => String::new(),
+        Unit::Archive(object, _) => object.uri.clone(),
+    });
+    for unit in units {
+        let scan = scan(unit, &spool, &cpu, progress, cancel).await?;
+        export.unit(&scan).await?;
+    }
+    if export.summary.files_seen == 0 {
+        anyhow::bail!("no files found in {}", args.inputs.join(", "));
+    }
+    Ok(export.end())
+}
+
+impl Export<'_> {
+    async fn unit(&mut self, scan: &Scan) -> anyhow::Result<()> {
+        self.summary.files_seen += scan.files_seen();
+        for file in &scan.refused {
+            *self.summary.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
+        }
+        let (mut named, others): (Vec<&Series>, Vec<&Series>) =
+            scan.series.iter().partition(|series| self.truth.series.contains_key(series.uid.as_str()));
+        self.summary.series_not_in_truth += others.len();
+        // Where one UID holds several stacks, the one of most slices stands for it.
+        named.sort_by(|a, b| order(a).cmp(&order(b)));
+        self.progress.series_planned.add(named.len() as u64);
+        let planned = named.iter().filter_map(|series| self.preparer.planned(series).ok());
+        self.progress.slices_planned.add(planned.sum::<usize>() as u64);
+        let (preparer, cancel) = (Arc::clone(&self.preparer), self.cancel);
+        let prepared = stream::iter(named)
+            .map(|series| {
+                let preparer = &preparer;
+                async move { (series, preparer.prepare(scan, series).await) }
+            })
+            .buffered(self.concurrency)
+            .take_until(cancel.cancelled());
+        let mut prepared = std::pin::pin!(prepared);
+        while let Some((series, prepared)) = prepared.next().await {
+            self.progress.series_done.add(1);
+            match prepared {
+                Ok(prepared) => self.write(series, &prepared)?,
+                Err(Unprepared { reason, .. }) => {
+                    self.summary.refuse(self.args.json, series, reason.code.as_str(), reason.detail)?;
+                }
+            }
+        }
+        if self.cancel.is_cancelled() { Err(LabelingError::Cancelled.into()) } else { Ok(()) }
+    }
+
+    fn write(&mut self, series: &Series, prepared: &Prepared) -> anyhow::Result<()> {
+        let uid = series.uid.as_str();
+        let Some(truth) = self.truth.series.get(uid) else { return Ok(()) };
+        if self.exported.contains(uid) {
+            let detail = "another stack or copy of the series was exported".to_owned();
+            return self.summary.refuse(self.args.json, series, "duplicate_series", detail);
+        }
+        let z_mm: Vec<f64> = prepared.scored.iter().map(|(z_mm, _)| *z_mm).collect();
+        let body_part = prepared.body_part.as_ref().map(|finding| finding.joined());
+        self.writer.push(SeriesEntry { uid, truth, body_part: body_part.as_deref() }, &prepared.tensor, &z_mm)?;
+        self.exported.insert(uid.to_owned());
+        self.summary.series_exported += 1;
+        self.summary.series_enhanced += usize::from(truth.contrast);
+        self.summary.slices += prepared.tensor.slices;
+        self.progress.slices_scored.add(prepared.tensor.slices as u64);
+        Ok(())
+    }
+
+    /// Accounts for the series of the labelled set that were not among the inputs.
+    fn end(self) -> (Summary, ShardWriter) {
+        let Self { truth, exported, mut summary, writer, .. } = self;
+        let refused: BTreeSet<&str> = summary.refused.iter().map(|refused| refused.series_uid.as_str()).collect();
+        let missing = |uid: &&String| !exported.contains(*uid) && !refused.contains(uid.as_str());
+        let not_found: Vec<String> = truth.series.keys().filter(missing).cloned().collect();
+        summary.truth_not_found = not_found.len();
+        summary.not_found = not_found;
+        (summary, writer)
+    }
+}
+
+/// By UID, the stack of most slices first.
+fn order(series: &Series) -> (&str, Reverse<usize>, Option<&str>) {
+    let first = series.slices.first().map(|slice| slice.sop_uid.as_str());
+    (series.uid.as_str(), Reverse(series.slices.len()), first)
+}
