@@ -18,12 +18,13 @@ class Spec:
     ceiling_hu: float = 700.0
     above_ceiling_hu: float = 0.0
     clip_hu: tuple[float, float] = (-200.0, 200.0)
+    scale: str = "min-max"
 
     @classmethod
     def from_manifest(cls, table: dict) -> "Spec":
         """The spec of a manifest's `[preprocessing]` table."""
-        if table["alignment"] != "centre" or table["scale"] != "min-max":
-            raise ValueError("the reference knows alignment centre and scale min-max only")
+        if table["alignment"] != "centre" or table["scale"] not in ("min-max", "clip"):
+            raise ValueError("the reference knows alignment centre and the scales min-max and clip only")
         fields = cls.__dataclass_fields__
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items() if key in fields}
         return cls(**values)

@@ -156,10 +156,10 @@ def preprocess(datasets: list[pydicom.Dataset], spec: Spec) -> np.ndarray:
 
 
 def scale(hu: np.ndarray, spec: Spec) -> np.ndarray:
-    """HU to 0..1: ceiling, clip (which covers the floor) and min–max over the slab."""
+    """HU to 0..1: ceiling, clip (which covers the floor), then from the clip range or the slab's own."""
     hu[hu > spec.ceiling_hu] = spec.above_ceiling_hu
     np.clip(hu, max(spec.clip_hu[0], spec.floor_hu), spec.clip_hu[1], out=hu)
-    low, high = hu.min(), hu.max()
+    low, high = spec.clip_hu if spec.scale == "clip" else (hu.min(), hu.max())
     return (hu - low) / (high - low) if high > low else np.zeros_like(hu)
 
 
@@ -187,12 +187,22 @@ def decide(scores: np.ndarray, manifest: dict) -> tuple[float, str]:
     """The calibrated probability of the series and its class."""
     decision, calibration = manifest["decision"], manifest["calibration"]
     mean = min(max(float(scores.mean(dtype=np.float64)), 1e-12), 1 - 1e-12)
-    logit = math.log(mean / (1 - mean))
-    probability = 1 / (1 + math.exp(-(calibration["scale"] * logit + calibration["shift"])))
+    probability = calibrate(mean, calibration)
     low, high = decision["indeterminate"]
     if low <= probability <= high:
         return probability, "indeterminate"
     return probability, "enhanced" if probability > decision["scan_threshold"] else "native"
+
+
+def calibrate(mean: float, calibration: dict) -> float:
+    """The manifest's `[calibration]`; format 1 has the two numbers of Platt's alone."""
+    method = calibration.get("method", "platt")
+    if method == "identity":
+        return mean
+    if method == "isotonic":
+        return float(np.interp(mean, calibration["raw"], calibration["calibrated"]))
+    logit = math.log(mean / (1 - mean))
+    return 1 / (1 + math.exp(-(calibration["scale"] * logit + calibration["shift"])))
 
 
 def write(rows: list[dict], path: Path) -> None:

@@ -155,11 +155,11 @@ def resample_slab(volume: np.ndarray, positions: np.ndarray, pixel_spacing: tupl
 
 
 def values(hu: np.ndarray, spec: Spec) -> np.ndarray:
-    """Step 6: floor, ceiling, clip, and min–max to 0..1 over the slab."""
+    """Step 6: floor, ceiling, clip, and to 0..1 from the clip range or the slab's own."""
     hu = np.where(hu <= spec.floor_hu, spec.floor_hu, hu)
     hu = np.where(hu > spec.ceiling_hu, spec.above_ceiling_hu, hu)
     hu = np.clip(hu, *spec.clip_hu)
-    low, high = hu.min(), hu.max()
+    low, high = spec.clip_hu if spec.scale == "clip" else (hu.min(), hu.max())
     return (hu - low) / (high - low) if high > low else np.zeros_like(hu)
 
 
