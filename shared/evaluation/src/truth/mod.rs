@@ -1,0 +1,204 @@
+//! The labelled set: which series show intravenous contrast, as somebody who knows has said.
+//!
+//! One row a series, as CSV with a header or as the text columns of a table. Columns, in any order and case: `series_uid` and
+//! `contrast` (both required), `patient`, `body_part`, `split` and `site` (all optional); others are passed over.
+
+mod error;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use bolus_study::SeriesUid;
+use serde::{Deserialize, Serialize};
+
+pub use error::{TruthError, TruthProblem};
+
+/// Which part of the labelled set a series belongs to. Splits are made by patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// The network's weights are fitted on it.
+    Train,
+    /// When to stop, calibration and the indeterminate band are fitted on it.
+    Validation,
+    /// Nothing is fitted on it.
+    Test,
+}
+
+impl Split {
+    /// Every split.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The name used in truth files and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Split {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |split: &Self| split.as_str() == text.trim().to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(|| format!("unknown split {text:?}: expected train, validation or test"))
+    }
+}
+
+/// A series whose status is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledSeries {
+    /// Its Series Instance UID (0020,000E).
+    pub series: SeriesUid,
+    /// Whether it shows intravenous contrast.
+    pub contrast: bool,
+    /// The patient, by whatever name the file gives: what keeps a patient's series together in splits and resampling.
+    pub patient: Option<String>,
+    /// The body part, as the file names it, in lower case.
+    pub body_part: Option<String>,
+    /// The part of the set that it belongs to.
+    pub split: Option<Split>,
+    /// The site or the source of the data.
+    pub site: Option<String>,
+}
+
+/// Series of known status, each once, in the order of their UIDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelledSet {
+    series: BTreeMap<SeriesUid, LabelledSeries>,
+    unknown: usize,
+    repeated: usize,
+}
+
+impl LabelledSet {
+    /// Reads a CSV file with a header; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`TruthError`] names the first line and column that is not as it should be, and what would be right.
+    pub fn from_csv(name: &str, bytes: &[u8]) -> Result<Self, TruthError> {
+        read::csv(bytes).map_err(|problem| problem.of(name))
+    }
+
+    /// Takes the rows of a table as text, such as those of a Parquet file; `name` is what errors call it, and rows count from 1.
+    ///
+    /// # Errors
+    /// As [`LabelledSet::from_csv`].
+    pub fn from_table(name: &str, columns: &[String], rows: &[Vec<String>]) -> Result<Self, TruthError> {
+        read::table(columns, rows).map_err(|problem| problem.of(name))
+    }
+
+    /// The series of that UID, if its status is known.
+    #[must_use]
+    pub fn get(&self, series: &SeriesUid) -> Option<&LabelledSeries> {
+        self.series.get(series)
+    }
+
+    /// All series, in the order of their UIDs.
+    pub fn iter(&self) -> impl Iterator<Item = &LabelledSeries> {
+        self.series.values()
+    }
+
+    /// How many series have a known status.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether no series has a known status.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Rows that were left out because they do not say whether there is contrast.
+    #[must_use]
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// Rows that said again what an earlier one had said.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        self.repeated
+    }
+
+    /// The series of one split.
+    #[must_use]
+    pub fn of_split(&self, split: Split) -> Self {
+        let chosen = self.series.iter().filter(|(_, series)| series.split == Some(split));
+        Self { series: chosen.map(|(uid, series)| (uid.clone(), series.clone())).collect(), unknown: 0, repeated: 0 }
+    }
+
+    /// Patients whose series are in more than one split: what was learnt of them in one is known in the other.
+    #[must_use]
+    pub fn patients_in_several_splits(&self) -> Vec<&str> {
+        let mut first: BTreeMap<&str, (Split, bool)> = BTreeMap::new();
+        for series in self.series.values() {
+            if let (Some(patient), Some(split)) = (series.patient.as_deref(), series.split) {
+                let entry = first.entry(patient).or_insert((split, false));
+                entry.1 |= entry.0 != split;
+            }
+        }
+        first.into_iter().filter(|(_, (_, several))| *several).map(|(patient, _)| patient).collect()
+    }
+
+    /// A number for each series, the same for those of one patient; a series whose patient is not known has one of its own. Series of one
+    /// number are not independent of each other.
+    #[must_use]
+    pub fn clusters(&self) -> BTreeMap<&SeriesUid, u32> {
+        let mut numbers: BTreeMap<(bool, &str), u32> = BTreeMap::new();
+        let mut clusters = BTreeMap::new();
+        for series in self.series.values() {
+            // A patient may be named like a series.
+            let name = series.patient.as_deref().map_or((false, series.series.as_str()), |patient| (true, patient));
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            clusters.insert(&series.series, *numbers.entry(name).or_insert(next));
+        }
+        clusters
+    }
+
+    /// Adds what line `line` says; the same series may be named again as long as nothing contradicts.
+    fn add(&mut self, series: LabelledSeries) -> Result<(), &'static str> {
+        let Some(known) = self.series.get_mut(&series.series) else {
+            self.series.insert(series.series.clone(), series);
+            return Ok(());
+        };
+        if known.contrast != series.contrast {
+            return Err("contrast");
+        }
+        self.repeated += 1;
+        merge(&mut known.patient, series.patient, "patient")?;
+        merge(&mut known.body_part, series.body_part, "body_part")?;
+        merge(&mut known.split, series.split, "split")?;
+        merge(&mut known.site, series.site, "site")
+    }
+}
+
+/// Takes what is new; two values that differ are an error, which is the column's name.
+fn merge<T: PartialEq>(known: &mut Option<T>, new: Option<T>, column: &'static str) -> Result<(), &'static str> {
+    match (known.as_ref(), new) {
+        (Some(old), Some(new)) if *old != new => Err(column),
+        (None, Some(new)) => {
+            *known = Some(new);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
