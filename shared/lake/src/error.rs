@@ -124,6 +124,9 @@ pub enum LakeError {
     /// A Parquet file could not be read.
     #[error("cannot read a Parquet file of the table `labels`: {0}")]
     Parquet(#[from] ParquetError),
+    /// A Parquet file outside the lake could not be read.
+    #[error("cannot read the Parquet file: {0}")]
+    ParquetFile(#[source] ArrowError),
 }
 
 impl LakeError {
@@ -141,7 +144,8 @@ impl LakeError {
             | Self::Schema { .. }
             | Self::Query(_)
             | Self::Fenced { .. }
-            | Self::Output(_) => ErrorKind::Reject,
+            | Self::Output(_)
+            | Self::ParquetFile(_) => ErrorKind::Reject,
             Self::UnsafeStore { .. } | Self::Log { .. } | Self::Arrow(_) => ErrorKind::Fatal,
             Self::QueryStore { kind, .. } => *kind,
             Self::Store(error) => kind_of_store(error),

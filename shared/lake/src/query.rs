@@ -188,7 +188,8 @@ fn csv_lines(rows: &[Vec<String>]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
+/// The rows of a batch as text; null is the empty text.
+pub(crate) fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
     let options = FormatOptions::new().with_timestamp_tz_format(Some(INSTANT));
     let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
