@@ -12,13 +12,14 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::tensors::{ExplainArgs, ExportArgs};
+use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::model::ModelCommand;
 use crate::commands::reconcile::StudyState;
 
 /// The bundle that is used where none is named.
 const DEFAULT_MODEL: &str = "torso-b4";
 /// The lake that is used where none is named.
-const DEFAULT_LAKE: &str = "lake";
+pub const DEFAULT_LAKE: &str = "lake";
 
 /// Label CT series for intravenous contrast and query the labels with SQL. Research use only.
 #[derive(Debug, Parser)]
@@ -43,6 +44,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Query the lake: table `labels`, views `series_labels`, `slice_scores`, `failures`.
     Sql(SqlArgs),
+    /// Judge the lake's labels by a labelled set: AUC with intervals, thresholds, calibration, subgroups, bundle against bundle.
+    ///
+    /// Exit status: 0 all series judged, 3 some have no label or a figure cannot be had, 1 nothing could be judged.
+    Evaluate(EvaluateArgs),
     /// Send the studies of an archive in S3 to the workers, by way of Kafka.
     ///
     /// Goes on where a stopped run of the same command ended; what a crash may send twice the workers recognise.

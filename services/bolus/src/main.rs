@@ -6,6 +6,7 @@ mod commit;
 mod picture;
 mod report;
 mod show;
+mod truth;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ async fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Label(args) => commands::label::run(args).await,
         Command::Inspect(args) => commands::inspect::run(args).await,
+        Command::Evaluate(args) => commands::evaluate::run(args).await,
         Command::Submit(args) => commands::submit::run(args).await,
         Command::Reconcile(args) => commands::reconcile::run(args).await,
         Command::Failures(command) => commands::failures::run(command).await,

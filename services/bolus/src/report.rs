@@ -188,8 +188,7 @@ impl Report {
             self.rows.push(table_row(row));
         }
         if let (Some(folder), Some(prediction)) = (&self.options.sheets, &row.prediction) {
-            let name =
-                format!("{}-{}.png", row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), short_key(row));
+            let name = sheet_name(row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), row.key.as_str());
             write_sheet(&folder.join(name), row, prediction, &labeled.previews, self.options.slice_threshold)?;
             self.overview.add(row, prediction, &labeled.previews);
         }
@@ -263,7 +262,16 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         )?;
     }
     let refused: usize = summary.files_refused.values().sum();
-    let reasons: Vec<String> = summary.files_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let reasons: Vec<String> = summary
+        .files_refused
+        .iter()
+        .map(|(code, count)| {
+            format!(
+                "{code} \
+     {count}"
+            )
+        })
+        .collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let seen = show::counted(summary.files_seen, "file", "files");
     writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
@@ -297,7 +305,7 @@ fn table_row(row: &LabelRow) -> Vec<String> {
     ]
 }
 
-/// Enough of the row's key to tell two stacks of one series UID apart in file names.
-fn short_key(row: &LabelRow) -> String {
-    row.key.as_str().chars().take(8).collect()
+/// The file name of a series' contact sheet: enough of the row's key to tell two stacks of one series UID apart.
+pub fn sheet_name(series: &str, key: &str) -> String {
+    format!("{series}-{}.png", key.chars().take(8).collect::<String>())
 }

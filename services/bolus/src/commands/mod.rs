@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+pub mod evaluate;
 pub mod explain;
 pub mod export_tensors;
 pub mod failures;

@@ -33,6 +33,11 @@ impl Spinner {
         }
     }
 
+    /// Shows `text` until something else is shown.
+    pub fn say(&self, text: String) {
+        self.bar.set_message(text);
+    }
+
     /// Prints a line to standard error, above this one.
     pub fn print(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));

@@ -1,0 +1,176 @@
+//! `bolus evaluate`: what the lake's labels are worth against a labelled set.
+
+mod args;
+mod html;
+pub mod rows;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bolus_evaluation::report::{BundleRows, Evaluation, Options, TruthSummary, evaluate};
+use bolus_evaluation::statistics::Resampling;
+use bolus_evaluation::truth::LabelledSet;
+use bolus_lake::Lake;
+use serde::Serialize;
+
+pub use args::{BundleChoice, EvaluateArgs};
+
+use super::{SOME_REFUSED, lake};
+use crate::show::{self, Spinner};
+use crate::truth;
+
+/// The name of the report in a folder.
+const REPORT: &str = "evaluation.html";
+/// What every output says.
+pub const RESEARCH_USE: &str = "Research use only: not for diagnosis or treatment.";
+
+/// Everything that is told, as one JSON document.
+#[derive(Serialize)]
+struct Document<'a> {
+    made_by: String,
+    note: &'static str,
+    truth_file: String,
+    lake: &'a str,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    notes: &'a [String],
+}
+
+/// Runs the command.
+pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let whole = truth::read(&args.truth)?;
+    let truth = truth::of_split(&whole, args.split, &args.truth)?;
+    let lake = lake::open(&args.lake).await?;
+    let spinner = Spinner::start();
+    spinner.say(format!("reading the labels of {} series", truth.len()));
+    let mut rows = rows::read(&lake, &truth, &args.bundles).await?;
+    rows.retain(|rows| !rows.scans.is_empty() || !rows.unlabelled.is_empty());
+    if rows.iter().all(|rows| rows.scans.is_empty()) {
+        spinner.finish();
+        return Err(nothing_to_judge(&lake, &args, &truth, &rows).await);
+    }
+    let unknown = rows::look_up_thresholds(&mut rows, &args.folders);
+    let summary = TruthSummary::of(&truth, &whole, args.split);
+    let notes = notes(&summary, &unknown);
+    spinner.say(format!("resampling the labels of {} bundles", rows.len()));
+    let options = Options { resampling: Resampling { replicates: args.bootstrap, seed: args.seed }, worst: args.worst };
+    let evaluation = tokio::task::spawn_blocking(move || evaluate(&truth, summary, &rows, &options)).await?;
+    spinner.finish();
+    tell(&args, &evaluation, &notes)?;
+    let whole = evaluation.bundles.iter().all(|bundle| bundle.account.missing() == 0 && bundle.scan.notes.is_empty());
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}
+
+/// Writes what was asked for: the documents first, then the tables, which name them.
+fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyhow::Result<()> {
+    let document = Document {
+        made_by: format!("bolus {}", env!("CARGO_PKG_VERSION")),
+        note: RESEARCH_USE,
+        truth_file: args.truth.display().to_string(),
+        lake: &args.lake,
+        evaluation,
+        notes,
+    };
+    let mut written = Vec::new();
+    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+    match &args.json {
+        Some(_) if to_stdout => write_json(&mut std::io::stdout().lock(), &document)?,
+        Some(path) => {
+            let mut text = Vec::new();
+            write_json(&mut text, &document)?;
+            save(path, &text)?;
+            written.push(path.clone());
+        }
+        None => {}
+    }
+    if let Some(path) = &args.html {
+        let path = report_path(path);
+        let page = html::page(&html::Page {
+            evaluation,
+            truth_file: &document.truth_file,
+            lake: &args.lake,
+            notes,
+            sheets: args.sheets.as_deref(),
+        });
+        save(&path, page.as_bytes())?;
+        written.push(path);
+    }
+    if !to_stdout {
+        table::print(evaluation, notes, &written)?;
+    }
+    Ok(())
+}
+
+fn write_json(output: &mut impl Write, document: &Document) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *output, document)?;
+    output.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Where the report goes: the file that was named, or a file of our name in the folder that was.
+fn report_path(named: &Path) -> PathBuf {
+    let is_file =
+        named.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm"));
+    if is_file && !named.is_dir() { named.to_owned() } else { named.join(REPORT) }
+}
+
+/// Writes a file, and the folder it lies in.
+fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What a reader has to know of the whole.
+fn notes(truth: &TruthSummary, unknown: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if truth.unknown > 0 {
+        let rows = show::counted(truth.unknown, "row", "rows");
+        notes.push(format!("{rows} of the truth left out, which do not say whether there is contrast"));
+    }
+    if truth.patients_in_several_splits > 0 {
+        notes.push(format!(
+            "{} patients have series in more than one split: figures on a split that others were fitted on \
+             are too good",
+            truth.patients_in_several_splits
+        ));
+    }
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "slices are counted at 0.5, since no bundle of their digest is at hand (--models DIR), of {}",
+            unknown.join(", ")
+        ));
+    }
+    notes
+}
+
+/// The error where no label meets a truth: what there is instead.
+async fn nothing_to_judge(lake: &Lake, args: &EvaluateArgs, truth: &LabelledSet, rows: &[BundleRows]) -> anyhow::Error {
+    let chosen: Vec<String> = args.bundles.iter().map(ToString::to_string).collect();
+    let of = if chosen.is_empty() { String::new() } else { format!(" of {}", chosen.join(", ")) };
+    let mut error = format!(
+        "the lake {} has no label{of} of any of the {} series of {}",
+        args.lake,
+        truth.len(),
+        args.truth.display()
+    );
+    let refused: usize = rows.iter().map(|rows| rows.unlabelled.len()).sum();
+    if refused > 0 {
+        error += &format!("; {refused} were refused or failed: `bolus sql \"SELECT * FROM failures\"` says why");
+    }
+    let query = "SELECT bundle_name || '@' || bundle_version, count(*) FROM series_labels GROUP BY 1 ORDER BY 1";
+    let there = match lake.sql(query).await {
+        Ok(result) => result.to_table().await.map(|(_, rows)| rows).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let there: Vec<String> = there.iter().map(|row| row.join(": ")).collect();
+    if there.is_empty() {
+        anyhow::anyhow!("{error}; it has no labels at all: run `bolus label` first")
+    } else {
+        anyhow::anyhow!("{error}; it has these labels, of other series or bundles: {}", there.join(", "))
+    }
+}
