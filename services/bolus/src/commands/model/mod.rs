@@ -1,5 +1,6 @@
 //! `bolus model`: bundles in folders and buckets.
 
+mod calibrate;
 mod list;
 mod pack;
 mod place;
@@ -36,6 +37,10 @@ pub enum ModelCommand {
     /// The draft is a bundle.toml of format 2 (schemas/bundle.md) in which network.sha256, reference.slices and reference.expected
     /// may be left out: they are made from the network.
     Pack(PackArgs),
+    /// Fit a bundle's calibration and its indeterminate band to series of known status, and write both under a new version.
+    ///
+    /// Exit status: 0 done, 3 no band within the limits keeps the errors as few as asked for, 1 nothing was fitted.
+    Calibrate(calibrate::CalibrateArgs),
 }
 
 /// Where bundles are looked for.
@@ -146,6 +151,7 @@ pub async fn run(command: ModelCommand) -> anyhow::Result<ExitCode> {
         ModelCommand::Show(args) => show::run(&args),
         ModelCommand::Verify(args) => blocking(move || verify::run(&args)).await,
         ModelCommand::Pull(args) => pull::run(args).await,
+        ModelCommand::Calibrate(args) => calibrate::run(&args).await,
         ModelCommand::Pack(args) => blocking(move || pack::run(&args)).await,
     }
 }

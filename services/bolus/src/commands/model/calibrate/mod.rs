@@ -1,0 +1,304 @@
+//! `bolus model calibrate`: fits a bundle's calibration and its indeterminate band to series of known status.
+
+mod edit;
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::Context;
+use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, fit, fit_band, held_out};
+use bolus_evaluation::report::{BundleRows, Scan};
+use bolus_evaluation::statistics::Case;
+use bolus_evaluation::truth::{LabelledSet, Split};
+use bolus_inference::Bundle;
+use clap::Args;
+use serde::Serialize;
+
+use super::FolderArgs;
+use crate::commands::evaluate::{BundleChoice, rows};
+use crate::commands::{SOME_REFUSED, lake};
+use crate::{show, truth};
+
+/// Arguments of `bolus model calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The bundle: a name below the model folders, or a bundle's folder. Its bundle.toml is written.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The labelled set, CSV or Parquet, as for `bolus evaluate`.
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// The lake that holds the bundle's labels of these series: a folder or s3://bucket/prefix.
+    #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = crate::cli::DEFAULT_LAKE)]
+    pub lake: String,
+    /// The split to fit on: train, validation, test, or all.
+    #[arg(long, value_name = "SPLIT", default_value = "validation")]
+    pub split: SplitChoice,
+    /// What is fitted: temperature (one number), platt (two) or isotonic (a curve; needs hundreds of series).
+    #[arg(long, value_name = "METHOD", default_value = "platt")]
+    pub method: Method,
+    /// Largest share of the decided series that may be decided wrongly; the indeterminate band is the narrowest that leaves no more.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
+    pub max_error: f64,
+    /// Width that the band has at least.
+    #[arg(long, value_name = "WIDTH", default_value_t = 0.1)]
+    pub band_min_width: f64,
+    /// Width that the band has at most.
+    #[arg(long, value_name = "WIDTH", default_value_t = 0.6)]
+    pub band_max_width: f64,
+    /// The new version; by default the last number of the old one plus one.
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Seed of the parts that the fit is checked on.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Fit and tell, write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub folders: FolderArgs,
+    /// Print the outcome as a JSON line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One split, or all series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SplitChoice(Option<Split>);
+
+impl FromStr for SplitChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" { Ok(Self(None)) } else { text.parse().map(|split| Self(Some(split))) }
+    }
+}
+
+impl fmt::Display for SplitChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(split) => write!(f, "split {split}"),
+            None => f.write_str("all splits"),
+        }
+    }
+}
+
+/// What has been fitted, and what it is worth.
+#[derive(Serialize)]
+struct Outcome {
+    r#type: &'static str,
+    bundle: String,
+    version: String,
+    new_version: String,
+    method: Method,
+    fit: Fit,
+    enhanced: usize,
+    native: usize,
+    /// Rows of which only part of the planned slices was scored.
+    scored_in_part: usize,
+    quality: Qualities,
+    band: Band,
+    limits: BandLimits,
+    fitted_on: String,
+    written: Option<String>,
+}
+
+/// Brier score, calibration error and log-loss of the same series, four times.
+#[derive(Serialize)]
+struct Qualities {
+    /// The aggregates themselves.
+    raw: Quality,
+    /// As the bundle calibrates now.
+    now: Quality,
+    /// With the fit, on what it was fitted on.
+    fitted: Quality,
+    /// With fits on other series; none where there are too few.
+    held_out: Option<Quality>,
+}
+
+/// Runs the command.
+pub async fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+    let folder = args.folders.locate(&args.name)?;
+    let bundle = Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))?;
+    let limits = limits(args, bundle.manifest.decision.scan_threshold)?;
+    let whole = truth::read(&args.truth)?;
+    let truth = truth::of_split(&whole, args.split.0, &args.truth).context("--split all fits on all series")?;
+    let rows = rows_of(args, &bundle, &truth).await?;
+    let mut outcome = fitted(args, &bundle, &truth, &rows, limits)?;
+    let path = folder.join("bundle.toml");
+    let change = edit::Change {
+        fit: &outcome.fit,
+        band: [outcome.band.low, outcome.band.high],
+        version: &outcome.new_version,
+        fitted_on: &outcome.fitted_on,
+    };
+    edit::write(&path, &change, args.dry_run)?;
+    outcome.written = (!args.dry_run).then(|| path.display().to_string());
+    tell(&outcome, args.json)?;
+    Ok(if outcome.band.kept { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}
+
+/// Fits calibration and band, and says what they are worth.
+fn fitted(
+    args: &CalibrateArgs,
+    bundle: &Bundle,
+    truth: &LabelledSet,
+    rows: &BundleRows,
+    limits: BandLimits,
+) -> anyhow::Result<Outcome> {
+    let cases = cases(rows, truth, |scan| scan.raw_probability);
+    let fitted = fit(args.method, &cases).with_context(|| format!("{} cannot be fitted", args.method))?;
+    let calibrated = applied(&fitted, &cases);
+    let in_part = |scan: &&Scan| scan.slices_planned.is_some_and(|planned| planned > scan.slices.len());
+    let version = &bundle.manifest.version;
+    Ok(Outcome {
+        r#type: "calibration",
+        bundle: bundle.manifest.name.clone(),
+        version: version.clone(),
+        new_version: args.version.clone().map_or_else(|| edit::bumped(version), Ok)?,
+        method: args.method,
+        enhanced: cases.iter().filter(|case| case.positive).count(),
+        native: cases.iter().filter(|case| !case.positive).count(),
+        scored_in_part: rows.scans.iter().filter(in_part).count(),
+        quality: Qualities {
+            raw: Quality::of(&cases),
+            now: Quality::of(&self::cases(rows, truth, |scan| scan.probability)),
+            fitted: Quality::of(&calibrated),
+            held_out: held_out(args.method, &cases, args.seed).map(|cases| Quality::of(&cases)),
+        },
+        band: fit_band(&calibrated, &limits),
+        limits,
+        fitted_on: fitted_on(args, bundle, &cases),
+        fit: fitted,
+        written: None,
+    })
+}
+
+fn limits(args: &CalibrateArgs, threshold: f64) -> anyhow::Result<BandLimits> {
+    let (max_error, min_width, max_width) = (args.max_error, args.band_min_width, args.band_max_width);
+    anyhow::ensure!((0.0..0.5).contains(&max_error), "--max-error {max_error}: expected a share from 0 to 0.5");
+    anyhow::ensure!(
+        0.0 <= min_width && min_width <= max_width && max_width < 1.0,
+        "--band-min-width {min_width} and --band-max-width {max_width}: expected 0 or more, not falling, below 1"
+    );
+    Ok(BandLimits { threshold, max_error, min_width, max_width })
+}
+
+/// The rows that this very bundle made, by its digest.
+async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> anyhow::Result<BundleRows> {
+    let reference = &bundle.reference;
+    let choice = BundleChoice { name: reference.name.clone(), version: None };
+    let all = rows::read(&lake::open(&args.lake).await?, truth, &[choice]).await?;
+    let others: Vec<String> = all
+        .iter()
+        .filter(|rows| rows.bundle.digest != reference.digest && !rows.scans.is_empty())
+        .map(|rows| format!("{}@{} {}", rows.bundle.name, rows.bundle.version, super::short(&rows.bundle.digest)))
+        .collect();
+    let own = all.into_iter().find(|rows| rows.bundle.digest == reference.digest && !rows.scans.is_empty());
+    own.with_context(|| {
+        let others = others.join(", ");
+        let others = if others.is_empty() { others } else { format!("; it has labels by {others}") };
+        format!(
+            "the lake {} has no label by {}@{} {} of a series of {} ({}){others}: run `bolus label --model \
+             {}` over them first",
+            args.lake,
+            reference.name,
+            reference.version,
+            super::short(&reference.digest),
+            args.truth.display(),
+            args.split,
+            args.name,
+        )
+    })
+}
+
+/// The rows with their truth; `score` says what is calibrated or judged.
+fn cases(rows: &BundleRows, truth: &LabelledSet, score: fn(&Scan) -> f64) -> Vec<Case> {
+    let clusters = truth.clusters();
+    let case = |scan: &Scan| {
+        let known = truth.get(&scan.series)?;
+        let cluster = *clusters.get(&scan.series)?;
+        Some(Case { positive: known.contrast, score: score(scan), decision: None, cluster })
+    };
+    rows.scans.iter().filter_map(case).collect()
+}
+
+fn applied(fit: &Fit, cases: &[Case]) -> Vec<Case> {
+    cases.iter().map(|case| Case { score: fit.apply(case.score), ..*case }).collect()
+}
+
+/// What the manifest says of where the numbers come from.
+fn fitted_on(args: &CalibrateArgs, bundle: &Bundle, cases: &[Case]) -> String {
+    let enhanced = cases.iter().filter(|case| case.positive).count();
+    let file = args.truth.file_name().unwrap_or(args.truth.as_os_str()).to_string_lossy().into_owned();
+    format!(
+        "{} of {file}: {enhanced} enhanced and {} native series as labelled by version {} (digest {}), {}",
+        args.split,
+        cases.len() - enhanced,
+        bundle.manifest.version,
+        super::short(&bundle.reference.digest),
+        args.method,
+    )
+}
+
+fn tell(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
+    if json {
+        return crate::report::json_line(outcome);
+    }
+    let mut output = std::io::stdout().lock();
+    let (band, limits) = (&outcome.band, &outcome.limits);
+    writeln!(output, "{} {}, fitted on {}.", outcome.bundle, outcome.version, outcome.fitted_on)?;
+    writeln!(output, "{}", quality_table(&outcome.quality))?;
+    match &outcome.fit {
+        Fit::Sigmoid { scale, shift } => writeln!(output, "Calibration: sigmoid({scale:.4} · logit(raw) {shift:+.4})")?,
+        Fit::Knots { raw, .. } => writeln!(output, "Calibration: {} knots", raw.len())?,
+    }
+    writeln!(
+        output,
+        "Indeterminate: {:.3} to {:.3}; {} of {} decided series are decided wrongly, {} are undecided.",
+        band.low, band.high, band.errors, band.decided, band.undecided
+    )?;
+    if !band.kept {
+        let (share, width) = (limits.max_error, limits.max_width);
+        writeln!(
+            output,
+            "No band of width {width} or less leaves a share of errors of {share} or less: this one leaves \
+             the smallest."
+        )?;
+    }
+    if outcome.scored_in_part > 0 {
+        writeln!(output, "{} of the labels rest on part of the slices (--adaptive).", outcome.scored_in_part)?;
+    }
+    match &outcome.written {
+        Some(path) => {
+            writeln!(output, "Written: {path}, version {}. Label again to have its labels.", outcome.new_version)?
+        }
+        None => writeln!(output, "Nothing written (--dry-run).")?,
+    }
+    Ok(())
+}
+
+fn quality_table(quality: &Qualities) -> comfy_table::Table {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let row = |name: String, quality: &Quality| {
+        vec![name, number(quality.brier), number(quality.calibration_error), number(quality.log_loss)]
+    };
+    let mut rows = vec![
+        row("raw aggregate".to_owned(), &quality.raw),
+        row("as the bundle is now".to_owned(), &quality.now),
+        row("fitted, on the same series".to_owned(), &quality.fitted),
+    ];
+    match &quality.held_out {
+        Some(held_out) => rows.push(row(format!("fitted, on series held out ({FOLDS} parts)"), held_out)),
+        None => rows.push(vec![
+            format!("fitted, on series held out: too few for {FOLDS} parts"),
+            "-".into(),
+            "-".into(),
+            "-".into(),
+        ]),
+    }
+    let headers = ["probability", "Brier", "ECE", "log-loss"].map(str::to_owned);
+    show::table(&headers, rows, &[false, true, true, true])
+}
