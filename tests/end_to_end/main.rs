@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod archives;
+mod evaluate;
 mod failures;
 mod faults;
 mod identity;
