@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{abdomen, bolus, chest, data, files_below, label, sql, temp};
+use crate::support::{abdomen, bolus, chest, data, edited_bundle, files_below, label, sql, temp};
 
 #[test]
 fn real_series_get_the_right_class_once_and_sql_and_duckdb_agree() {
@@ -158,10 +158,7 @@ fn devices_bundles_and_inputs_that_are_not_there_end_with_a_clear_error() {
 fn a_bundle_that_was_changed_is_refused() {
     let folder = temp();
     let bundle = folder.path().join("torso-b4");
-    std::fs::create_dir(&bundle).unwrap();
-    for path in files_below(&data().join("../../models/torso-b4")) {
-        std::fs::copy(&path, bundle.join(path.file_name().unwrap())).unwrap();
-    }
+    edited_bundle(&data().join("../../models/torso-b4"), &bundle, |text| text);
     let refused = |what: &str| {
         let run = bolus()
             .arg("label")

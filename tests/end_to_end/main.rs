@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adaptive;
 mod archives;
+mod auto;
 mod evaluate;
 mod failures;
 mod faults;

@@ -87,6 +87,16 @@ pub fn abdomen() -> PathBuf {
     data().join("series/totalsegmentator-abdomen-contrast")
 }
 
+/// Copies the bundle at `from` to the folder `to`, its manifest changed by `edit`.
+pub fn edited_bundle(from: &Path, to: &Path, edit: impl Fn(String) -> String) {
+    std::fs::create_dir_all(to).unwrap();
+    for path in files_below(from) {
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+    let manifest = to.join("bundle.toml");
+    std::fs::write(&manifest, edit(std::fs::read_to_string(&manifest).unwrap())).unwrap();
+}
+
 pub fn temp() -> TempDir {
     tempfile::tempdir().unwrap()
 }

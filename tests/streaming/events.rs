@@ -50,6 +50,34 @@ async fn repeated_events_end_without_rows() {
 }
 
 #[tokio::test]
+async fn default_bundles_take_series_by_body_part_and_repetitions_are_known_under_any_key() {
+    let Some(world) = World::new("auto", 1).await else { return };
+    // By the tag, by the image (a disc of tissue is an abdomen), and a part that no bundle covers.
+    let studies = [("CHEST", "1.2.3.1"), ("", "1.2.3.2"), ("FOOT", "1.2.3.3")];
+    for (tag, uid) in studies {
+        let series = SyntheticSeries { body_part: tag, ..SyntheticSeries::tiny(uid, 1) };
+        for slice in 0..series.slices {
+            world.put(&format!("{}/{slice}.dcm", world.prefix(uid)), series.file(slice)).await;
+        }
+    }
+    let mut worker = world.worker(&[("BOLUS_WORKER__MODEL__NAME", "auto".into())]);
+    for round in 1..=2 {
+        for (_, uid) in studies {
+            world.publish_event(&world.live, &StudyEvent::prefix(world.bucket(), world.prefix(uid))).await;
+        }
+        world.wait_for_progress(&world.live, 1, round * 3, &mut worker).await;
+        let query = "SELECT status, reason, bundle_name = 'auto' AS none, body_part_source AS by FROM labels ORDER BY series_instance_uid";
+        let rows = world.sql(query).await;
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        let found: Vec<_> =
+            rows.iter().map(|row| (row["status"].as_str(), row["by"].as_str(), row["none"].as_bool())).collect();
+        let labelled = |by| (Some("labelled"), Some(by), Some(false));
+        assert_eq!(found, [labelled("tag"), labelled("image"), (Some("refused"), Some("tag"), Some(true))]);
+        assert!(rows[2]["reason"].as_str().unwrap().starts_with("no bundle covers extremity"), "{rows:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_study_ends_as_one_failed_row() {
     let Some(world) = World::new("junk", 1).await else { return };
     world.put(&format!("{}/notes.txt", world.prefix("no-images")), b"no image".to_vec()).await;

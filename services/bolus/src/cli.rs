@@ -16,8 +16,8 @@ use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::model::ModelCommand;
 use crate::commands::reconcile::StudyState;
 
-/// The bundle that is used where none is named.
-const DEFAULT_MODEL: &str = "torso-b4";
+/// What labels where no bundle is named: the default bundle of each series' body part.
+const DEFAULT_MODEL: &str = "auto";
 /// The lake that is used where none is named.
 pub const DEFAULT_LAKE: &str = "lake";
 
@@ -113,6 +113,9 @@ pub struct LabelArgs {
     /// File with a secret key; stores HMAC-SHA-256 of the patient ID under it. Without it nothing of the patient ID is stored.
     #[arg(long, value_name = "FILE", env = "BOLUS_PATIENT_KEY_FILE")]
     pub patient_key_file: Option<PathBuf>,
+    /// Score slices only until the class of a series is settled. The label says how many; the bundle says when.
+    #[arg(long)]
+    pub adaptive: bool,
     /// CPU threads for decoding and for the network; all cores by default.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -127,7 +130,7 @@ pub struct LabelArgs {
 /// Which bundle to use.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The bundle: a name below the model folders, or a bundle's folder.
+    /// The bundle: a name below the model folders, a bundle's folder, or `auto` for the default bundle of each series' body part.
     #[arg(long, value_name = "NAME", env = "BOLUS_MODEL", default_value = DEFAULT_MODEL)]
     pub model: String,
     /// Folder that holds bundles; may be given more than once. Searched before ./models.
@@ -250,6 +253,9 @@ pub struct ReconcileArgs {
     /// Read the headers of every study that has rows and compare the rows' keys with those of `--model`: exact, and slow.
     #[arg(long)]
     pub deep: bool,
+    /// The workers label adaptively: with `--deep`, compare with the keys of such labels.
+    #[arg(long)]
+    pub adaptive: bool,
     #[command(flatten)]
     pub model: ModelArgs,
     /// Send studies in these states to the workers: missing and stale, unless said otherwise as in --submit=missing,failed.

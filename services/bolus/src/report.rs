@@ -23,10 +23,8 @@ pub struct ReportOptions {
     pub sheets: Option<PathBuf>,
     /// The lake, as the user named it.
     pub lake: String,
-    /// Slices at or above this are drawn as positive.
-    pub slice_threshold: f32,
-    /// The device that ran the network and why, for people.
-    pub device: String,
+    /// Whether slices were scored only until the class was settled.
+    pub adaptive: bool,
 }
 
 /// Collects what has landed in the lake.
@@ -53,6 +51,14 @@ pub struct Summary {
     pub series_refused: usize,
     /// Series that should have been labelled and could not be.
     pub series_failed: usize,
+    /// Slices that the networks scored, of the series labelled now.
+    pub slices_scored: usize,
+    /// Slices that the bundles plan for these series; more than were scored where labels are adaptive.
+    pub slices_planned: usize,
+    /// Slices whose pixel data was fetched, looks at the body part included.
+    pub slices_fetched: u64,
+    /// The device that ran the first network and why, for people; none where no network was needed.
+    pub device: Option<String>,
     /// Whether the run was stopped before it was done.
     pub stopped: bool,
     /// Seconds until the network was loaded and checked.
@@ -120,7 +126,9 @@ struct SeriesLine<'a> {
     probability: Option<f64>,
     audit: Option<&'static str>,
     slices: usize,
+    bundle: &'a str,
     slices_scored: usize,
+    slices_planned: usize,
     device: Option<&'a str>,
     seconds: f64,
     row_key: &'a str,
@@ -143,7 +151,9 @@ impl<'a> SeriesLine<'a> {
             probability: prediction.map(|p| p.probability),
             audit: prediction.map(|p| p.audit.as_str()),
             slices: row.facts.slices,
+            bundle: &row.bundle.name,
             slices_scored: prediction.map_or(0, |p| p.slices.len()),
+            slices_planned: prediction.map_or(0, |p| p.slices_planned),
             device: prediction.map(|p| p.device.as_str()),
             seconds: row.seconds,
             row_key: row.key.as_str(),
@@ -185,11 +195,11 @@ impl Report {
         if self.options.json {
             json_line(&SeriesLine::of(row))?;
         } else if self.rows.len() < MOST_TABLE_ROWS {
-            self.rows.push(table_row(row));
+            self.rows.push(table_row(row, self.options.adaptive));
         }
         if let (Some(folder), Some(prediction)) = (&self.options.sheets, &row.prediction) {
             let name = sheet_name(row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), row.key.as_str());
-            write_sheet(&folder.join(name), row, prediction, &labeled.previews, self.options.slice_threshold)?;
+            write_sheet(&folder.join(name), row, prediction, &labeled.previews, labeled.slice_threshold)?;
             self.overview.add(row, prediction, &labeled.previews);
         }
         Ok(())
@@ -229,11 +239,11 @@ impl Report {
         }
         let mut output = std::io::stdout().lock();
         if !self.rows.is_empty() {
-            let headers =
-                ["series", "body part", "declared", "predicted", "probability", "verdict", "slices", "seconds"];
-            let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
+            let mut columns = COLUMNS.to_vec();
+            columns.extend(self.options.adaptive.then_some(("adaptive", false)));
+            let headers: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let numeric: Vec<bool> = columns.iter().map(|(_, numeric)| *numeric).collect();
             self.rows.sort();
-            let numeric = [false, false, false, false, true, false, true, true];
             writeln!(output, "{}", show::table(&headers, self.rows, &numeric))?;
         }
         write_account(&mut output, summary, &self.options)?;
@@ -253,8 +263,12 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         summary.series_refused,
         summary.series_failed,
         summary.elapsed_seconds,
-        options.device,
+        summary.device.as_deref().unwrap_or("no device: no network was needed"),
     )?;
+    if options.adaptive {
+        let (scored, planned, fetched) = (summary.slices_scored, summary.slices_planned, summary.slices_fetched);
+        writeln!(output, "Adaptive: {scored} of {planned} slices scored, {fetched} fetched.")?;
+    }
     if summary.series_labelled == 0 && summary.series_skipped > 0 {
         writeln!(
             output,
@@ -285,7 +299,19 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
     Ok(())
 }
 
-fn table_row(row: &LabelRow) -> Vec<String> {
+/// The columns of the table, and whether they hold numbers.
+const COLUMNS: [(&str, bool); 8] = [
+    ("series", false),
+    ("body part", false),
+    ("declared", false),
+    ("predicted", false),
+    ("probability", true),
+    ("verdict", false),
+    ("slices", true),
+    ("seconds", true),
+];
+
+fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
     let dash = || "-".to_owned();
     let prediction = row.prediction.as_ref();
     let verdict = match (&row.reason, prediction) {
@@ -293,7 +319,7 @@ fn table_row(row: &LabelRow) -> Vec<String> {
         (None, Some(Prediction { audit, .. })) => audit.as_str().replace('_', " "),
         (None, None) => dash(),
     };
-    vec![
+    let mut cells = vec![
         show::series_name(&row.source_uri, row.series_uid.as_ref().map_or("", |uid| uid.as_str())),
         row.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
         row.declared.as_ref().map_or_else(dash, |declared| declared.verdict.as_str().to_owned()),
@@ -302,7 +328,10 @@ fn table_row(row: &LabelRow) -> Vec<String> {
         verdict,
         row.facts.slices.to_string(),
         format!("{:.1}", row.seconds),
-    ]
+    ];
+    let told = |p: &Prediction| format!("{} of {} slices", p.slices.len(), p.slices_planned);
+    cells.extend(adaptive.then(|| prediction.map_or_else(dash, told)));
+    cells
 }
 
 /// The file name of a series' contact sheet: enough of the row's key to tell two stacks of one series UID apart.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bolus_broker::BrokerConfig;
-use bolus_inference::DeviceChoice;
+use bolus_inference::{AUTO, DeviceChoice};
 use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
 use bolus_ops::telemetry::TelemetryConfig;
 use bolus_storage::Location;
@@ -121,8 +121,10 @@ impl Topics {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// The bundle: a name below the folders, or a bundle's folder.
+    /// The bundle: a name below the folders, a bundle's folder, or `auto` for the default bundle of each series' body part.
     pub name: String,
+    /// Whether slices are scored only until the class of a series is settled.
+    pub adaptive: bool,
     /// Folders that hold bundles, searched before `./models`.
     pub folders: Vec<PathBuf>,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -138,7 +140,8 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            name: "torso-b4".into(),
+            name: AUTO.into(),
+            adaptive: false,
             folders: Vec::new(),
             device: "auto".into(),
             threads: None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bolus_broker::{Consumer, ConsumerConfig};
-use bolus_inference::{BatchObserver, Bundle, CudaOptions, Engine, EngineOptions};
-use bolus_labeling::{Labeler, LabelerOptions, PatientKey, Progress, Scorer};
+use bolus_inference::{BatchObserver, Bundle, BundleSet, CudaOptions, EngineOptions};
+use bolus_labeling::{Engines, Labeler, LabelerOptions, PatientKey, Progress};
 use bolus_lake::{ErrorKind, Lake, LakeError};
 use bolus_ops::CpuPool;
 use bolus_ops::health::Health;
@@ -48,26 +48,20 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: CancellationToken) -> anyhow::Result<()> {
     let threads = threads(config);
     let progress = Arc::new(Progress::default());
-    let bundle = Arc::new(load_bundle(config)?);
-    let (loading, options) = (Arc::clone(&bundle), engine_options(config, threads, &progress, &meters));
-    // The network loads while the lake is opened.
-    let engine = tokio::task::spawn_blocking(move || Engine::start(&loading, &options));
+    let cpu = CpuPool::new(threads)?;
+    let engines = Engines::lazily(find_bundles(config)?, engine_options(config, threads, &progress, &meters));
+    let labeler_options =
+        LabelerOptions { patient_key: patient_key(config)?, previews: 0, adaptive: config.model.adaptive };
+    let labeler = Arc::new(Labeler::new(engines, cpu.clone(), labeler_options, Arc::clone(&progress))?);
+    // A network that is the only one loads while the lake is opened; of several each when a series first needs it.
+    let loading = Arc::clone(&labeler);
+    let loaded = tokio::spawn(async move { loading.engines().start_only().await });
     let Some(lake) = shutdown.run_until_cancelled(open_lake(&config.lake.url)).await else { return Ok(()) };
     let lake = Arc::new(lake?);
-    let engine = engine.await.context("the network's loading ended unexpectedly")??;
-    tracing::info!(device = %engine.device(), bundle = bundle.manifest.name, "the network is ready");
-    let cpu = CpuPool::new(threads)?;
-    let labeler_options = LabelerOptions { patient_key: patient_key(config)?, previews: 0 };
+    loaded.await.context("the network's loading ended unexpectedly")??;
     let (lookups, asking) = Lookups::start(Arc::clone(&lake));
     let studio = Studio {
-        labeler: Labeler::new(
-            Arc::clone(&bundle),
-            Scorer::Network(engine),
-            cpu.clone(),
-            labeler_options,
-            Arc::clone(&progress),
-        ),
-        bundle,
+        labeler,
         lookups,
         spool: Spool::new(config.studies.spool.as_deref())?,
         cpu,
@@ -119,9 +113,10 @@ fn engine_options(config: &Config, threads: usize, progress: &Progress, meters: 
     }
 }
 
-fn load_bundle(config: &Config) -> anyhow::Result<Bundle> {
-    let folder = Bundle::locate(&config.model.name, &Bundle::folders(&config.model.folders))?;
-    Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))
+/// All bundles that may be needed are read at the start, so that a damaged one is found then.
+fn find_bundles(config: &Config) -> anyhow::Result<Arc<BundleSet>> {
+    let found = BundleSet::find(&config.model.name, &Bundle::folders(&config.model.folders));
+    found.map(Arc::new).with_context(|| format!("cannot use model.name = {:?}", config.model.name))
 }
 
 fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use bolus_events::{Event, Parsed, StudyContent};
-use bolus_inference::Bundle;
-use bolus_labeling::{Found, Labeler, LabelingError, Progress, Scan, Unit, discover, scan};
+use bolus_labeling::{Found, Labeler, LabelingError, Progress, Scan, SeriesKeys, Unit, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
 use bolus_study::{LabelRow, Reason, ReasonCode, RowKey, Status};
@@ -37,9 +36,7 @@ const ATTEMPTS_AT_NOTHING: u32 = 2;
 /// What all events share.
 pub struct Studio {
     /// Labels series.
-    pub labeler: Labeler,
-    /// The bundle.
-    pub bundle: Arc<Bundle>,
+    pub labeler: Arc<Labeler>,
     /// Asks the lake for keys.
     pub lookups: Lookups,
     /// Where archives are expanded.
@@ -310,9 +307,10 @@ impl Studio {
 
     /// Labels the series of `scan` that are new, and makes rows of its refused files.
     async fn label(&self, scan: &Scan, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
-        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
-        let mut new = self.new_keys(scan, &keys, findings).await?;
-        let series = scan.series.iter().zip(&keys).filter(|(_, key)| new.remove(*key)).map(|(series, _)| series);
+        let keys: Vec<SeriesKeys> = scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)).collect();
+        let mut new = self.new_series(scan, &keys, findings).await?;
+        let mut is_new = |keys: &SeriesKeys| keys.identity().is_some_and(|key| new.remove(key));
+        let series = scan.series.iter().zip(&keys).filter(|(_, keys)| is_new(keys)).map(|(series, _)| series);
         let new: Vec<_> = series.collect();
         let mut labelled = stream::iter(new)
             .map(|series| async move {
@@ -339,21 +337,27 @@ impl Studio {
         Ok(())
     }
 
-    /// Which of `keys`, those of the series of `scan`, have no row yet. Keeps the rows of its refused files.
-    async fn new_keys(&self, scan: &Scan, keys: &[RowKey], findings: &mut Findings) -> Result<BTreeSet<RowKey>, Stop> {
+    /// The identities of the series of `scan` that have no row yet under any of their `keys`. Keeps the rows of its refused files.
+    async fn new_series(
+        &self,
+        scan: &Scan,
+        keys: &[SeriesKeys],
+        findings: &mut Findings,
+    ) -> Result<BTreeSet<RowKey>, Stop> {
         let files = scan.refused.iter().filter_map(|file| self.labeler.file_row(file));
         let files = files.map(|row| LabelRow { key: findings.key_in_replay(row.key.clone()), ..row });
         let mut files: BTreeMap<RowKey, LabelRow> = files.map(|row| (row.key.clone(), row)).collect();
         // A replay is there to try again what failed before: only a failure of its own counts as known.
         let failure_of = |key: &RowKey| findings.key_in_replay(key.of_failure());
-        let failures: Vec<RowKey> = keys.iter().map(failure_of).collect();
-        let all = files.keys().chain(keys).chain(&failures);
-        let asked = all.filter(|key| !findings.rows.contains_key(key)).cloned().collect();
+        let series: Vec<&RowKey> = keys.iter().flat_map(SeriesKeys::all).collect();
+        let failures: Vec<RowKey> = series.iter().map(|key| failure_of(key)).collect();
+        let all = files.keys().chain(series).chain(&failures);
+        let asked = all.filter(|key| !findings.rows.contains_key(*key)).cloned().collect();
         let known = self.lookups.known(asked).await;
         let known = known.context("cannot ask the lake which rows it has").map_err(Stop::Fatal)?;
         let has_row = |key: &RowKey| known.contains(key) || findings.rows.contains_key(key);
-        let new = keys.iter().zip(&failures).filter(|(key, failure)| !has_row(key) && !has_row(failure));
-        let new = new.map(|(key, _)| key.clone()).collect();
+        let is_known = |keys: &&SeriesKeys| keys.all().any(|key| has_row(key) || has_row(&failure_of(key)));
+        let new = keys.iter().filter(|keys| !is_known(keys)).filter_map(SeriesKeys::identity).cloned().collect();
         findings.known += known.len();
         files.retain(|key, _| !known.contains(key));
         findings.file_rows.extend(files);
@@ -382,7 +386,7 @@ impl Studio {
         };
         if let Some((status, reason)) = own {
             let place = findings.place.take().unwrap_or_else(|| record_uri(message));
-            let row = event_row(message, &self.bundle.reference, status, reason, place);
+            let row = event_row(message, self.labeler.reference(), status, reason, place);
             findings.rows.insert(row.key.clone(), row);
         }
         let (whole, short) = (message.text(), message.short_text());

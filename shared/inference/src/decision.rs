@@ -25,7 +25,11 @@ impl Decision {
             return None;
         }
         let Aggregation::Mean = manifest.decision.aggregation;
-        let raw = slices.iter().map(|p| f64::from(*p)).sum::<f64>() / slices.len() as f64;
+        Some(Self::at(manifest, slices.iter().map(|p| f64::from(*p)).sum::<f64>() / slices.len() as f64))
+    }
+
+    /// Calibrates and classifies an aggregate.
+    pub(crate) fn at(manifest: &Manifest, raw: f64) -> Self {
         let probability = manifest.calibration.apply(raw);
         let [low, high] = manifest.decision.indeterminate;
         let class = if (low..=high).contains(&probability) {
@@ -35,6 +39,6 @@ impl Decision {
         } else {
             PredictedClass::Native
         };
-        Some(Self { class, probability, raw_probability: raw })
+        Self { class, probability, raw_probability: raw }
     }
 }

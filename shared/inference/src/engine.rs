@@ -17,6 +17,7 @@ use crate::error::InferenceError;
 use crate::queue::{Queue, Share};
 use crate::runtime::{CudaOptions, Device, DeviceChoice, runtime};
 use crate::session::BatchSession;
+use crate::turns::Turns;
 
 /// Series that may be scored or wait for it; each holds one tensor (10 MB for 70 slices of 192 × 192).
 const QUEUED_SERIES: usize = 3;
@@ -89,6 +90,15 @@ impl Engine {
     /// # Errors
     /// [`InferenceError`] when the library, the device, the network or the reference output is not right.
     pub fn start(bundle: &Bundle, options: &EngineOptions) -> Result<Self, InferenceError> {
+        Self::start_beside(bundle, options, &Turns::of(options))
+    }
+
+    /// Like [`Engine::start`], for one of several engines that share out the cores: as many batches run at a time, over all engines that
+    /// hold `turns`, as one engine alone would run.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_beside(bundle: &Bundle, options: &EngineOptions, turns: &Turns) -> Result<Self, InferenceError> {
         let runtime_version = runtime(options.device)?.version.clone();
         let sessions = open_sessions(bundle, options)?;
         let device = sessions.first().map(|session| session.device.clone()).ok_or(InferenceError::Stopped)?;
@@ -96,10 +106,10 @@ impl Engine {
         let batch = options.batch_on(&device);
         for (index, session) in sessions.into_iter().enumerate() {
             let (queue, scored) = (Arc::clone(&queue), Arc::clone(&options.scored));
-            let observer = options.on_batch.clone();
+            let (observer, turns) = (options.on_batch.clone(), turns.clone());
             std::thread::Builder::new()
                 .name(format!("bolus-infer-{index}"))
-                .spawn(move || serve(session, &queue, batch, &scored, observer.as_ref()))
+                .spawn(move || serve(session, &queue, batch, &turns, &scored, observer.as_ref()))
                 .map_err(|error| InferenceError::Runtime(error.to_string()))?;
         }
         let room = Semaphore::new(QUEUED_SERIES);
@@ -130,10 +140,15 @@ impl Engine {
     }
 }
 
+/// Sessions on the CPU.
+pub(crate) fn sessions_of(options: &EngineOptions) -> usize {
+    options.threads.clamp(1, MOST_SESSIONS)
+}
+
 /// The sessions, the first of which has given the reference output. On CUDA one, on the CPU several that share out the threads.
 fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSession>, InferenceError> {
     let threads = options.threads.max(1);
-    let count = threads.min(MOST_SESSIONS);
+    let count = sessions_of(options);
     let mine = EngineOptions { threads: threads / count, ..options.clone() };
     let others = EngineOptions { device: DeviceChoice::Cpu, ..mine.clone() };
     std::thread::scope(|scope| {
@@ -155,12 +170,21 @@ fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSe
 }
 
 /// Runs batches until every handle is gone.
-fn serve(mut session: BatchSession, queue: &Queue, batch: usize, scored: &AtomicU64, observer: Option<&BatchObserver>) {
+fn serve(
+    mut session: BatchSession,
+    queue: &Queue,
+    batch: usize,
+    turns: &Turns,
+    scored: &AtomicU64,
+    observer: Option<&BatchObserver>,
+) {
     while let Some(shares) = queue.next_batch(batch) {
         let slices: Vec<&[f32]> = shares.iter().flat_map(Share::slices).collect();
+        let turn = turns.take();
         // A thread that died would leave its series waiting for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.run(&slices)))
             .unwrap_or_else(|_| Err(InferenceError::Runtime("the network's thread panicked".into())));
+        drop(turn);
         scored.fetch_add(slices.len() as u64, Ordering::Relaxed);
         if let Some(BatchObserver(observe)) = observer {
             observe(slices.len(), batch);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bolus_study::BodyPart;
+
 /// What the caller should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -21,6 +23,33 @@ pub enum InferenceError {
         name: String,
         /// The folders that were searched.
         looked_in: String,
+    },
+    /// No folder holds bundles.
+    #[error("no bundles: looked in {looked_in}; give --model a bundle's folder, or set BOLUS_MODELS")]
+    NoDefaults {
+        /// The folders that were searched.
+        looked_in: String,
+    },
+    /// Several bundles cover a body part, and nothing says which is meant.
+    #[error(
+        "bundles {} and {} of {} both cover {part}: name one with --model, or write a default.toml beside them",
+        bundles[0], bundles[1], folder.display()
+    )]
+    Ambiguous {
+        /// The body part.
+        part: BodyPart,
+        /// The first two bundles that cover it.
+        bundles: [String; 2],
+        /// The folder that holds them.
+        folder: PathBuf,
+    },
+    /// A bundle cannot score series in part.
+    #[error("bundle {bundle} cannot be adaptive: {problem}")]
+    NotAdaptive {
+        /// The bundle's name.
+        bundle: String,
+        /// What its manifest lacks.
+        problem: &'static str,
     },
     /// A file of the bundle cannot be read.
     #[error("cannot read {path}")]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only crate that knows ONNX Runtime. A bundle that fails any check is refused, never used with a warning.
 
+mod adaptive;
 mod bundle;
 mod calibration;
 mod decision;
@@ -13,8 +14,11 @@ mod pack;
 mod queue;
 mod runtime;
 mod session;
+mod set;
+mod turns;
 mod verify;
 
+pub use adaptive::Adaptive;
 pub use bundle::Bundle;
 pub use calibration::Calibration;
 pub use decision::Decision;
@@ -26,4 +30,6 @@ pub use manifest::{
 };
 pub use pack::Packed;
 pub use runtime::{CudaOptions, Device, DeviceChoice};
+pub use set::{AUTO, BundleSet};
+pub use turns::Turns;
 pub use verify::Verified;

@@ -4,49 +4,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bolus_ct::Series;
-use bolus_inference::{Bundle, Decision, Engine, InferenceError, Kind};
+use bolus_inference::{Adaptive, Bundle, BundleSet, Decision, Kind};
 use bolus_ops::CpuPool;
-use bolus_preprocess::Tensor;
 use bolus_storage::ObjectRef;
-use bolus_study::{Audit, Declared, LabelRow, Prediction, Reason, ReasonCode, RowKey, SliceScore, Status};
+use bolus_study::{Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, SliceScore, Status};
 use tokio::sync::Semaphore;
 
+use crate::engines::Engines;
 use crate::error::LabelingError;
+use crate::keys::{SeriesKeys, key_of};
 use crate::patient::PatientKey;
-use crate::prepare::{Prepared, Preview, Unprepared, Workshop, planned_slices, previews};
+use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
 use crate::progress::Progress;
-use crate::row::{counted, file_row, now_us, refused_files, row_key, series_row};
+use crate::rounds::{Network, Rounds, Unscored};
+use crate::router::{Route, Routed, Router, slices};
+use crate::row::{counted, file_row, now_us, refused_files, series_row};
 use crate::scan::{FileRefusal, Scan};
 use crate::stages::{PixelStages, Stage, Stages};
 
 /// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
 /// with the published preprocessing, so memory does not depend on how many series a run has.
 const SERIES_IN_FLIGHT: usize = 3;
-
-/// What scores slices.
-#[derive(Clone)]
-pub enum Scorer {
-    /// The bundle's network.
-    Network(Engine),
-    /// Nothing: every slice gets 0.5 and every series is indeterminate. For measuring everything but inference.
-    Skipped,
-}
-
-impl Scorer {
-    async fn score(&self, tensor: Tensor) -> Result<Vec<f32>, InferenceError> {
-        match self {
-            Self::Network(engine) => engine.score(tensor).await,
-            Self::Skipped => Ok(vec![0.5; tensor.slices]),
-        }
-    }
-
-    fn device(&self) -> (String, String) {
-        match self {
-            Self::Network(engine) => (engine.device().name().to_owned(), engine.runtime_version().to_owned()),
-            Self::Skipped => ("none".to_owned(), "none".to_owned()),
-        }
-    }
-}
 
 /// How series are labelled.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +33,8 @@ pub struct LabelerOptions {
     pub patient_key: Option<PatientKey>,
     /// Slices of each series to keep as pictures.
     pub previews: usize,
+    /// Whether slices are scored only until the class is settled. The bundles must be able to: see [`Labeler::new`].
+    pub adaptive: bool,
 }
 
 /// A series that has ended as a row.
@@ -68,6 +48,8 @@ pub struct Labeled {
     pub previews: Vec<Preview>,
     /// Where the time went; zero for what was not reached.
     pub stages: Stages,
+    /// Slices at or above this are positive, by the bundle.
+    pub slice_threshold: f32,
 }
 
 impl Labeled {
@@ -80,27 +62,49 @@ impl Labeled {
     }
 }
 
-/// Labels series with one bundle. Clones of the handles inside are cheap; many series may be labelled at once.
+/// Labels series, each with the bundle that is for it. Clones of the handles inside are cheap; many series may be labelled at once.
 pub struct Labeler {
-    bundle: Arc<Bundle>,
-    scorer: Scorer,
+    router: Router,
+    engines: Engines,
     cpu: CpuPool,
     options: LabelerOptions,
     progress: Arc<Progress>,
     in_flight: Semaphore,
 }
 
+/// A series on its way to its row.
+struct Work<'a> {
+    series: &'a Series,
+    objects: &'a [ObjectRef],
+    row: LabelRow,
+    refused_files: Vec<(usize, Reason)>,
+    stages: Stages,
+    start: Instant,
+}
+
+/// A bundle of the set, with its place there.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    bundle: &'a Bundle,
+    place: usize,
+}
+
 impl Labeler {
-    /// Ties a bundle, its engine and the CPU pool together.
-    #[must_use]
+    /// Ties bundles, their engines and the CPU pool together.
+    ///
+    /// # Errors
+    /// [`LabelingError::Inference`] names the bundle that cannot be adaptive, where the options ask for that.
     pub fn new(
-        bundle: Arc<Bundle>,
-        scorer: Scorer,
+        engines: Engines,
         cpu: CpuPool,
         options: LabelerOptions,
         progress: Arc<Progress>,
-    ) -> Self {
-        Self { bundle, scorer, cpu, options, progress, in_flight: Semaphore::new(SERIES_IN_FLIGHT) }
+    ) -> Result<Self, LabelingError> {
+        if options.adaptive {
+            engines.set().bundles().iter().try_for_each(|bundle| Adaptive::of(bundle).map(drop))?;
+        }
+        let router = Router::new(Arc::clone(engines.set()));
+        Ok(Self { router, engines, cpu, options, progress, in_flight: Semaphore::new(SERIES_IN_FLIGHT) })
     }
 
     /// Number of series that are worth running at the same time.
@@ -110,101 +114,165 @@ impl Labeler {
         SERIES_IN_FLIGHT + 1
     }
 
-    /// The identity of a series' row; where the series failed, its row has [`RowKey::of_failure`] of it.
+    /// What starts the networks.
     #[must_use]
-    pub fn key(&self, series: &Series, objects: &[ObjectRef]) -> RowKey {
-        row_key(series, objects, &self.bundle.reference)
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    fn set(&self) -> &BundleSet {
+        self.engines.set()
+    }
+
+    /// What stands in rows that are of no bundle: see [`BundleSet::reference`].
+    #[must_use]
+    pub fn reference(&self) -> &BundleRef {
+        self.set().reference()
+    }
+
+    /// The keys that the series' row may have; where the series failed, its row has [`bolus_study::RowKey::of_failure`] of one.
+    #[must_use]
+    pub fn keys(&self, series: &Series, objects: &[ObjectRef]) -> SeriesKeys {
+        let route = self.router.by_headers(series);
+        let bundles = self.router.references(&route);
+        SeriesKeys::of(series, objects, &bundles, self.options.adaptive, route == Route::ByImage)
     }
 
     /// The row of a refused file; `None` for a file that is simply no DICOM image.
     #[must_use]
     pub fn file_row(&self, file: &FileRefusal) -> Option<LabelRow> {
-        file_row(file, &self.bundle.reference)
+        file_row(file, self.reference())
     }
 
-    /// Why the bundle would not take the series, as far as headers tell; `None` when it would.
+    /// Why the series would not be taken, as far as headers tell; `None` when it would.
     #[must_use]
-    pub fn refusal(bundle: &Bundle, series: &Series) -> Option<Reason> {
-        Self::slices_to_score(bundle, series).err()
+    pub fn refusal(&self, series: &Series) -> Option<Reason> {
+        self.router.refusal(series)
     }
 
-    /// Number of slices that the network would score of the series.
-    ///
-    /// # Errors
-    /// The [`Reason`] why the bundle would not take the series, as far as headers tell.
-    pub fn slices_to_score(bundle: &Bundle, series: &Series) -> Result<usize, Reason> {
-        planned_slices(&bundle.manifest.preprocessing, Some(&bundle.manifest.body_parts), series)
+    /// Number of slices that will be scored at first, as far as headers tell: [`Labeler::label`] counts the others as it comes to them.
+    #[must_use]
+    pub fn slices_at_first(&self, series: &Series) -> usize {
+        let Route::To(place) = self.router.by_headers(series) else { return 0 };
+        let bundle = self.set().bundles().get(place);
+        bundle.map_or(0, |bundle| self.at_first(bundle, slices(bundle, series).unwrap_or(0)))
+    }
+
+    /// Of `planned` slices, those that are scored in any case.
+    fn at_first(&self, bundle: &Bundle, planned: usize) -> usize {
+        match Adaptive::of(bundle) {
+            Ok(test) if self.options.adaptive => test.next(0, planned).min(planned),
+            _ => planned,
+        }
     }
 
     /// Labels one series of `scan`. Whatever happens to the series ends in its row.
     ///
     /// # Errors
-    /// [`LabelingError::Inference`] when the network cannot be used at all.
+    /// [`LabelingError::Inference`] when a network cannot be used at all.
     pub async fn label(&self, scan: &Scan, series: &Series) -> Result<Labeled, LabelingError> {
-        let mut row = series_row(series, &scan.objects, &self.bundle.reference, self.options.patient_key.as_ref());
-        let mut refused_files = series.refused.clone();
-        if let Some(reason) = Self::refusal(&self.bundle, series) {
-            return Ok(self.unlabelled(row, Status::Refused, reason, series, refused_files));
+        let objects = &scan.objects;
+        if let (Some(reason), route) = (self.refusal(series), self.router.by_headers(series)) {
+            let bundle = self.router.references(&route).first().copied().unwrap_or(self.reference());
+            let work = self.work(series, objects, bundle);
+            return Ok(self.unlabelled(work, Status::Refused, reason));
         }
         // The semaphore is never closed; without a permit the series would only use more memory.
         let _permit = self.in_flight.acquire().await.ok();
         let start = Instant::now();
+        let Routed { bundle, body_part, lost, .. } =
+            self.router.route(series, objects, &self.cpu, &self.progress).await;
+        let chosen = bundle.and_then(|place| {
+            let bundle = self.set().bundles().get(place);
+            let bundle = bundle.ok_or_else(|| Reason::new(ReasonCode::BodyPart, "no bundle has that place"))?;
+            Ok(Chosen { bundle, place })
+        });
+        let reference = chosen.as_ref().map_or(self.reference(), |chosen| &chosen.bundle.reference);
+        let mut work = Work { start, ..self.work(series, objects, reference) };
+        work.row.body_part = series.body_part.clone().or(body_part);
+        let chosen = match chosen {
+            Ok(chosen) => chosen,
+            Err(reason) => {
+                work.refused_files.extend(lost);
+                return Ok(self.ended(work, reason));
+            }
+        };
+        // A look that missed slices for the moment may have led elsewhere; of others only those matter that the label needs.
+        work.refused_files.extend(lost.into_iter().filter(|(_, reason)| reason.is_transient()));
+        match slices(chosen.bundle, series) {
+            Err(reason) => return Ok(self.unlabelled(work, Status::Refused, reason)),
+            Ok(planned) if self.router.by_headers(series) == Route::ByImage => {
+                self.progress.slices_planned.add(self.at_first(chosen.bundle, planned) as u64);
+            }
+            Ok(_) => {}
+        }
+        self.scored(work, chosen).await
+    }
+
+    /// Prepares, scores and decides. The network is started, where it has not been, while the first slices are read.
+    async fn scored(&self, mut work: Work<'_>, chosen: Chosen<'_>) -> Result<Labeled, LabelingError> {
         let pixels = PixelStages::begin();
+        let infer = Stage::new(tracing::info_span!("infer"));
+        let seen = work.row.body_part.clone();
         let workshop = Workshop {
-            spec: &self.bundle.manifest.preprocessing,
-            body_parts: Some(&self.bundle.manifest.body_parts),
+            spec: &chosen.bundle.manifest.preprocessing,
+            body_parts: Some(&chosen.bundle.manifest.body_parts),
+            seen: seen.as_ref(),
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &pixels,
         };
-        let prepared = workshop.prepare(series, &scan.objects).await;
-        let mut stages = Stages { fetch: pixels.fetch.total(), decode: pixels.decode.total(), ..Stages::default() };
-        // Ends their spans.
-        drop(pixels);
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(Unprepared { reason, refused }) => {
-                row.seconds = start.elapsed().as_secs_f64();
-                refused_files.extend(refused);
-                let status =
-                    if reason.code == ReasonCode::TooManyRefusedSlices { Status::Failed } else { Status::Refused };
-                let labeled = self.unlabelled(row, status, reason, series, refused_files);
-                return Ok(Labeled { stages, ..labeled });
+        let started = self.engines.start(chosen.place);
+        let network = Network { engines: &self.engines, place: chosen.place, infer: &infer };
+        let outcome = if self.options.adaptive {
+            started.await?;
+            let test = Adaptive::of(chosen.bundle)?;
+            workshop.in_rounds(work.series, work.objects, test, self.options.previews, network).await
+        } else {
+            let (started, prepared) = tokio::join!(started, workshop.prepare(work.series, work.objects));
+            started?;
+            match prepared {
+                Ok(prepared) => self.at_once(prepared, network).await,
+                Err(unprepared) => Err(Unscored::Unprepared(unprepared)),
             }
         };
-        refused_files.extend(prepared.refused.iter().cloned());
-        let previews = previews(&prepared.tensor, self.options.previews);
-        row.body_part.clone_from(&prepared.body_part);
-        let infer = Stage::new(tracing::info_span!("infer"));
-        let prediction = infer.time(self.predict(prepared, series.declared.verdict)).await;
-        stages.infer = infer.total();
-        match prediction {
-            Ok(prediction) => {
-                row.status = Status::Labelled;
-                row.prediction = Some(prediction);
-                row.refused_slices = counted(&refused_files);
-                row.seconds = start.elapsed().as_secs_f64();
-                row.created_at_us = now_us();
-                self.progress.series_done.add(1);
-                Ok(Labeled { row, refused_files, previews, stages })
-            }
-            Err(error) if error.kind() == Kind::Fatal => Err(error.into()),
-            Err(error) => {
+        work.stages = Stages { fetch: pixels.fetch.total(), decode: pixels.decode.total(), infer: infer.total() };
+        match outcome {
+            Ok(rounds) => Ok(self.labelled(work, rounds, chosen)),
+            Err(Unscored::Failed(error)) if error.kind() == Kind::Fatal => Err(error.into()),
+            Err(Unscored::Failed(error)) => {
                 let reason = Reason::new(ReasonCode::Inference, error.to_string());
-                let labeled = self.unlabelled(row, Status::Failed, reason, series, refused_files);
-                Ok(Labeled { stages, ..labeled })
+                Ok(self.unlabelled(work, Status::Failed, reason))
+            }
+            Err(Unscored::Unprepared(Unprepared { reason, refused })) => {
+                work.refuse(refused);
+                Ok(self.ended(work, reason))
             }
         }
     }
 
-    async fn predict(&self, prepared: Prepared, declared: Declared) -> Result<Prediction, InferenceError> {
-        let Prepared { tensor, scored, .. } = prepared;
-        let scores = self.scorer.score(tensor).await?;
-        let decision = Decision::of(&self.bundle.manifest, &scores)
-            .ok_or_else(|| InferenceError::Runtime("the series has no slice to score".into()))?;
+    /// Scores all slices.
+    async fn at_once(&self, mut prepared: Prepared, network: Network<'_>) -> Result<Rounds, Unscored> {
+        let previews = previews(&prepared.tensor, self.options.previews);
+        let scores = network.score(std::mem::take(&mut prepared.tensor)).await?;
+        Ok(Rounds { prepared, previews, scores })
+    }
+
+    /// The label, from the scores.
+    fn labelled(&self, mut work: Work<'_>, rounds: Rounds, chosen: Chosen<'_>) -> Labeled {
+        let Rounds { prepared: Prepared { scored, body_part, refused, planned, .. }, previews, scores } = rounds;
+        work.refuse(refused);
+        work.row.body_part = body_part;
+        let Some(decision) = Decision::of(&chosen.bundle.manifest, &scores) else {
+            let reason = Reason::new(ReasonCode::Inference, "the series has no slice to score");
+            return self.unlabelled(work, Status::Failed, reason);
+        };
+        let (device, runtime) = self.engines.device_and_runtime(chosen.place);
         let slices = scored.into_iter().zip(scores);
-        let (device, runtime) = self.scorer.device();
-        Ok(Prediction {
+        let declared: Declared = work.series.declared.verdict;
+        let Work { mut row, refused_files, stages, start, .. } = work;
+        row.status = Status::Labelled;
+        row.prediction = Some(Prediction {
             class: decision.class,
             probability: decision.probability,
             raw_probability: decision.raw_probability,
@@ -212,20 +280,35 @@ impl Labeler {
             slices: slices
                 .map(|((z_mm, sop_instance_uid), probability)| SliceScore { z_mm, sop_instance_uid, probability })
                 .collect(),
+            slices_planned: planned,
             device,
             runtime,
-        })
+        });
+        row.refused_slices = counted(&refused_files);
+        row.seconds = start.elapsed().as_secs_f64();
+        row.created_at_us = now_us();
+        self.progress.series_done.add(1);
+        let slice_threshold = chosen.bundle.manifest.decision.slice_threshold;
+        Labeled { row, refused_files, previews, stages, slice_threshold }
+    }
+
+    fn work<'a>(&self, series: &'a Series, objects: &'a [ObjectRef], bundle: &BundleRef) -> Work<'a> {
+        let mut row = series_row(series, objects, bundle, self.options.patient_key.as_ref());
+        row.key = key_of(row.key, self.options.adaptive);
+        let (refused_files, stages) = (series.refused.clone(), Stages::default());
+        Work { series, objects, row, refused_files, stages, start: Instant::now() }
+    }
+
+    /// Ends a series whose pixels were read without a label: failed where too many of them are bad.
+    fn ended(&self, mut work: Work<'_>, reason: Reason) -> Labeled {
+        work.row.seconds = work.start.elapsed().as_secs_f64();
+        let failed = reason.code == ReasonCode::TooManyRefusedSlices;
+        self.unlabelled(work, if failed { Status::Failed } else { Status::Refused }, reason)
     }
 
     /// Ends a series without a label: files that have no reason of their own take the series'.
-    fn unlabelled(
-        &self,
-        mut row: LabelRow,
-        status: Status,
-        reason: Reason,
-        series: &Series,
-        refused: Vec<(usize, Reason)>,
-    ) -> Labeled {
+    fn unlabelled(&self, work: Work<'_>, status: Status, reason: Reason) -> Labeled {
+        let Work { series, mut row, refused_files: refused, stages, .. } = work;
         row.refused_slices = counted(&refused);
         let refused_files = refused_files(series, refused, Some(&reason));
         if status == Status::Failed {
@@ -235,6 +318,17 @@ impl Labeler {
         row.reason = Some(reason);
         row.created_at_us = now_us();
         self.progress.series_done.add(1);
-        Labeled { row, refused_files, previews: Vec::new(), stages: Stages::default() }
+        Labeled { row, refused_files, previews: Vec::new(), stages, slice_threshold: 0.5 }
+    }
+}
+
+impl Work<'_> {
+    /// Notes files down that have no reason yet.
+    fn refuse(&mut self, refused: Vec<(usize, Reason)>) {
+        for (object, reason) in refused {
+            if self.refused_files.iter().all(|(known, _)| *known != object) {
+                self.refused_files.push((object, reason));
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
+//! Where a run has several bundles, [`Router`] sends each series to the one for its body part. An adaptive label scores slices in rounds
+//! until they settle the class.
 //! [`Preparer`] goes the same path up to the tensor and needs no network: for training data and for [`Explainer`], which asks
 //! the network again with parts of the slices covered.
 //!
@@ -13,28 +15,40 @@
 //!
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
+mod engines;
 mod error;
 mod explainer;
 #[cfg(test)]
 mod golden_tests;
+mod keys;
 mod labeler;
+mod look;
 mod patient;
 mod prepare;
 mod preparer;
 mod progress;
+mod rounds;
+#[cfg(test)]
+mod rounds_tests;
+mod router;
+#[cfg(test)]
+mod router_tests;
 mod row;
 mod scan;
 mod stages;
 #[cfg(test)]
 mod transient_tests;
 
+pub use engines::Engines;
 pub use error::LabelingError;
 pub use explainer::{Chosen, ExplainedSlice, Explainer, Explanation};
-pub use labeler::{Labeled, Labeler, LabelerOptions, Scorer};
+pub use keys::SeriesKeys;
+pub use labeler::{Labeled, Labeler, LabelerOptions};
 pub use patient::PatientKey;
 pub use prepare::{Prepared, Preview, Unprepared};
 pub use preparer::Preparer;
 pub use progress::{Counter, Progress};
+pub use router::{Route, Routed, Router};
 pub use row::{refused_files, unread_row};
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
 pub use stages::Stages;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bolus_ct::{Series, pixel};
 use bolus_ops::CpuPool;
-use bolus_preprocess::{Plan, Spec, Tensor, body_part_by_image};
+use bolus_preprocess::{OutputSlice, Plan, Slab, Spec, Tensor, body_part_by_image};
 use bolus_storage::ObjectRef;
 use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, Reason, ReasonCode, SopInstanceUid};
 use futures::stream::{self, StreamExt};
@@ -40,6 +40,8 @@ pub struct Prepared {
     pub body_part: Option<BodyPartFinding>,
     /// Objects whose pixel data could not be used.
     pub refused: Vec<(usize, Reason)>,
+    /// Slices that the spec plans: those of the tensor, save where only a part of them was scored.
+    pub planned: usize,
 }
 
 /// What stands still while a series is prepared.
@@ -47,6 +49,8 @@ pub(crate) struct Workshop<'a> {
     pub spec: &'a Spec,
     /// The body parts that are taken; `None` takes a series whatever it shows.
     pub body_parts: Option<&'a [BodyPart]>,
+    /// What a look at the whole series has shown already.
+    pub seen: Option<&'a BodyPartFinding>,
     pub cpu: &'a CpuPool,
     pub progress: &'a Progress,
     pub stages: &'a PixelStages,
@@ -64,44 +68,53 @@ pub struct Unprepared {
 impl Workshop<'_> {
     /// Prepares `series`. A slice that cannot be decoded is left out and the rest is planned anew, as long as few are.
     pub async fn prepare(&self, series: &Series, objects: &[ObjectRef]) -> Result<Prepared, Unprepared> {
-        let mut lost: BTreeMap<usize, Reason> = BTreeMap::new();
+        let mut lost = Lost::default();
         loop {
-            let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.contains_key(index)).collect();
-            let refused =
-                || lost.iter().map(|(index, reason)| (series.slices[*index].object, reason.clone())).collect();
-            let give_up = |reason| Unprepared { reason, refused: refused() };
-            let geometry = series.geometry_of(&kept).map_err(give_up)?;
-            let plan = Arc::new(Plan::new(self.spec, &geometry).map_err(give_up)?);
-            let mut planes = Vec::with_capacity(plan.sources.len());
+            let planned = self.planned(series, &lost)?;
+            let ordinals = (0..planned.plan.sources.len()).collect();
+            let mut planes = Vec::with_capacity(planned.plan.sources.len());
             let mut failures = Vec::new();
-            for (ordinal, plane) in self.planes(series, objects, &plan, &kept).await {
+            for (ordinal, plane) in self.planes(series, objects, &planned, ordinals).await {
                 match plane {
                     Ok(plane) => planes.push(plane),
-                    Err(reason) => failures.push((kept[plan.sources[ordinal]], reason)),
+                    Err(reason) => failures.push((planned.slice(ordinal), reason)),
                 }
             }
             if failures.is_empty() {
-                return self.finish(series, &plan, &kept, &planes, refused()).map_err(give_up);
+                let slab = planned.plan.assemble(&planes);
+                let body_part = self.body_part(series, &slab).map_err(|reason| lost.unprepared(series, reason))?;
+                return Ok(Prepared {
+                    tensor: slab.into_tensor(self.spec),
+                    scored: planned.scored(series, &planned.plan.outputs),
+                    body_part,
+                    refused: lost.refused(series),
+                    planned: planned.plan.outputs.len(),
+                });
             }
-            lost.extend(failures);
-            if let Some(reason) = too_many_lost(&lost, series.slices.len()) {
-                let refused = lost.into_iter().map(|(index, reason)| (series.slices[index].object, reason)).collect();
-                return Err(Unprepared { reason, refused });
-            }
+            lost.add(series, failures)?;
         }
     }
 
-    /// Fetches, decodes and resamples the plan's source slices, in their order.
-    async fn planes(
+    /// The plan for what is not lost.
+    pub fn planned(&self, series: &Series, lost: &Lost) -> Result<Planned, Unprepared> {
+        let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.0.contains_key(index)).collect();
+        let geometry = series.geometry_of(&kept).map_err(|reason| lost.unprepared(series, reason))?;
+        let plan = Plan::new(self.spec, &geometry).map_err(|reason| lost.unprepared(series, reason))?;
+        Ok(Planned { plan: Arc::new(plan), kept })
+    }
+
+    /// Fetches, decodes and resamples source slices of the plan, named by their places in [`Plan::sources`], in that order.
+    pub async fn planes(
         &self,
         series: &Series,
         objects: &[ObjectRef],
-        plan: &Arc<Plan>,
-        kept: &[usize],
+        planned: &Planned,
+        ordinals: Vec<usize>,
     ) -> Vec<(usize, Result<Vec<f32>, Reason>)> {
-        stream::iter(0..plan.sources.len())
+        let plan = &planned.plan;
+        stream::iter(ordinals)
             .map(|ordinal| async move {
-                let slice = kept.get(plan.sources[ordinal]).and_then(|index| series.slices.get(*index));
+                let slice = series.slices.get(planned.slice(ordinal));
                 let plane = match slice.and_then(|slice| Some((slice, objects.get(slice.object)?))) {
                     Some((slice, object)) => self.plane(slice, object, plan, ordinal).await,
                     None => Err(Reason::new(ReasonCode::Unreadable, "the slice has no object")),
@@ -125,6 +138,7 @@ impl Workshop<'_> {
         let start = range.start;
         let bytes = self.stages.fetch.time(object.read_range(range)).await.map_err(|error| error.reason())?;
         self.progress.bytes_read.add(bytes.len() as u64);
+        self.progress.slices_fetched.add(1);
         let (instance, frame, plan, air) =
             (Arc::clone(&slice.instance), slice.frame, Arc::clone(plan), self.spec.fill_hu);
         let work = move || {
@@ -136,33 +150,68 @@ impl Workshop<'_> {
         decoded.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
     }
 
-    /// Puts the planes together and settles the body part where only the image can tell it.
-    fn finish(
-        &self,
-        series: &Series,
-        plan: &Plan,
-        kept: &[usize],
-        planes: &[Vec<f32>],
-        refused: Vec<(usize, Reason)>,
-    ) -> Result<Prepared, Reason> {
-        let slab = plan.assemble(planes);
-        let body_part = match &series.body_part {
-            Some(finding) => Some(finding.clone()),
-            None => body_part_by_image(&slab)
-                .map(|part| BodyPartFinding { parts: vec![part], source: BodyPartSource::Image }),
+    /// The body part, by the slab where neither headers nor a look have told it, if it is one that is taken.
+    pub fn body_part(&self, series: &Series, slab: &Slab) -> Result<Option<BodyPartFinding>, Reason> {
+        let known = series.body_part.as_ref().or(self.seen).cloned();
+        let by_slab = || {
+            let part = body_part_by_image(slab)?;
+            Some(BodyPartFinding { parts: vec![part], source: BodyPartSource::Image })
         };
+        let body_part = known.or_else(by_slab);
         if let Some(covered) = self.body_parts {
             admit_body_part(body_part.as_ref(), covered)?;
         }
-        let scored = plan
-            .outputs
-            .iter()
-            .filter_map(|output| {
-                let slice = kept.get(output.nearest).and_then(|index| series.slices.get(*index))?;
-                Some((output.z_mm, slice.sop_uid.clone()))
-            })
-            .collect();
-        Ok(Prepared { tensor: slab.into_tensor(self.spec), scored, body_part, refused })
+        Ok(body_part)
+    }
+}
+
+/// A plan for the slices of a series that can be used.
+pub(crate) struct Planned {
+    pub plan: Arc<Plan>,
+    /// The slices of the series that the plan counts.
+    kept: Vec<usize>,
+}
+
+impl Planned {
+    /// The slice of the series that is the plan's source at `ordinal`; one past the end for none.
+    pub fn slice(&self, ordinal: usize) -> usize {
+        let kept = self.plan.sources.get(ordinal).and_then(|source| self.kept.get(*source));
+        kept.copied().unwrap_or(usize::MAX)
+    }
+
+    /// Position and nearest instance of each of `outputs`.
+    pub fn scored<'o>(
+        &self,
+        series: &Series,
+        outputs: impl IntoIterator<Item = &'o OutputSlice>,
+    ) -> Vec<(f64, SopInstanceUid)> {
+        let slice = |output: &OutputSlice| self.kept.get(output.nearest).and_then(|index| series.slices.get(*index));
+        outputs.into_iter().filter_map(|output| Some((output.z_mm, slice(output)?.sop_uid.clone()))).collect()
+    }
+}
+
+/// Slices of a series that could not be decoded, by their place in it.
+#[derive(Default)]
+pub(crate) struct Lost(BTreeMap<usize, Reason>);
+
+impl Lost {
+    /// Notes slices down; an error once they are too many.
+    pub fn add(&mut self, series: &Series, failures: Vec<(usize, Reason)>) -> Result<(), Unprepared> {
+        self.0.extend(failures);
+        match too_many_lost(&self.0, series.slices.len()) {
+            Some(reason) => Err(self.unprepared(series, reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// The objects of the slices, with the reasons.
+    pub fn refused(&self, series: &Series) -> Vec<(usize, Reason)> {
+        let object = |index: &usize| series.slices.get(*index).map(|slice| slice.object);
+        self.0.iter().filter_map(|(index, reason)| Some((object(index)?, reason.clone()))).collect()
+    }
+
+    pub fn unprepared(&self, series: &Series, reason: Reason) -> Unprepared {
+        Unprepared { reason, refused: self.refused(series) }
     }
 }
 

@@ -46,6 +46,7 @@ impl Preparer {
         let workshop = Workshop {
             spec: &self.spec,
             body_parts: self.body_parts.as_deref(),
+            seen: None,
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &stages,

@@ -18,6 +18,8 @@ pub struct Progress {
     pub slices_planned: Counter,
     /// Slices that the network has scored, or that are written.
     pub slices_scored: Counter,
+    /// Slices whose pixel data was fetched.
+    pub slices_fetched: Counter,
     /// Bytes read from files and objects.
     pub bytes_read: Counter,
 }

@@ -9,12 +9,8 @@ use bolus_study::{
 use crate::patient::PatientKey;
 use crate::scan::FileRefusal;
 
-/// The identity that `series` has in the lake under `bundle`, known before any pixel is read.
-pub(crate) fn row_key(series: &Series, objects: &[ObjectRef], bundle: &BundleRef) -> RowKey {
-    RowKey::of(series.uid.as_str(), &content(series, objects), &bundle.digest)
-}
-
-fn content(series: &Series, objects: &[ObjectRef]) -> ContentDigest {
+/// The digest of the instances of `series`.
+pub(crate) fn content(series: &Series, objects: &[ObjectRef]) -> ContentDigest {
     let fingerprints = series.content().filter_map(|(object, instance)| {
         let etag = objects.get(object)?.etag.clone();
         Some(InstanceFingerprint { instance: instance.to_owned(), etag })

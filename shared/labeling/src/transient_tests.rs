@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use bolus_inference::Bundle;
+use bolus_inference::{Bundle, BundleSet};
 use bolus_ops::CpuPool;
 use bolus_storage::{ObjectRef, Spool};
 use bolus_study::{Reason, ReasonCode, Status};
@@ -18,7 +18,7 @@ use object_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Labeled, Labeler, LabelerOptions, Progress, Scan, Scorer, Unit, scan};
+use crate::{Engines, Labeled, Labeler, LabelerOptions, Progress, Scan, Unit, scan};
 
 const SERIES: &str = "tests/data/series/totalsegmentator-abdomen-contrast";
 
@@ -123,9 +123,9 @@ async fn scanned(objects: Vec<ObjectRef>) -> Scan {
 }
 
 async fn labelled(scan: &Scan) -> Labeled {
-    let bundle = Arc::new(Bundle::load(&repository().join("models/torso-b4")).unwrap());
-    let cpu = CpuPool::new(2).unwrap();
-    let labeler = Labeler::new(bundle, Scorer::Skipped, cpu, LabelerOptions::default(), Arc::default());
+    let bundle = Bundle::load(&repository().join("tests/data/bundles/cheap")).unwrap();
+    let engines = Engines::skipped(Arc::new(BundleSet::only(bundle)));
+    let labeler = Labeler::new(engines, CpuPool::new(2).unwrap(), LabelerOptions::default(), Arc::default()).unwrap();
     labeler.label(scan, &scan.series[0]).await.unwrap()
 }
 

@@ -47,6 +47,7 @@ fn row(number: usize) -> Result<LabelRow, Box<dyn std::error::Error>> {
             raw_probability: 0.75,
             audit: Audit::FillsGap,
             slices,
+            slices_planned: usize::from(SLICES),
             device: "cpu".into(),
             runtime: "none".into(),
         }),

@@ -135,6 +135,7 @@ impl Lake {
     ) -> BoxFuture<'a, Result<Commit, LakeError>> {
         Box::pin(async move {
             let _turn = self.writer.lock().await;
+            self.brought_up_to_date().await?;
             let mut pending = Pending::new(rows, options);
             let mut failures = 0;
             loop {
@@ -332,7 +333,7 @@ async fn write_file(table: &DeltaTable, rows: &[&LabelRow]) -> Result<Add, LakeE
 }
 
 /// The pause after the given number of failures in a row: doubled each time up to a limit, and any part of that.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
 }
 

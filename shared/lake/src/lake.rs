@@ -26,6 +26,7 @@ use crate::mount::Mounted;
 use crate::probe::PROBE;
 use crate::schema;
 use crate::tail::Tail;
+use crate::upgrade::upgrade;
 
 /// The table's folder in the lake.
 const TABLE: &str = "labels";
@@ -62,7 +63,8 @@ impl std::fmt::Debug for Lake {
 }
 
 impl Lake {
-    /// Opens the lake at `url`, and makes it where nothing lies there.
+    /// Opens the lake at `url` for writing, and makes it where nothing lies there. A lake of an earlier schema version gets the columns
+    /// that it lacks: one entry in its log.
     ///
     /// The root of `store` is the lake's folder: what `url` names, seen through `url`'s store. It must honour
     /// [`object_store::PutMode::Create`]. A local folder exists already, empty or not.
@@ -81,11 +83,12 @@ impl Lake {
                 },
                 other => other?,
             };
+            let table = upgrade(url, &log, table).await?;
             Ok(Self::of(url, store, log, table))
         })
     }
 
-    /// Opens the lake at `url`. `store` is as in [`Lake::open_or_create`].
+    /// Opens the lake at `url` as it is; one of an earlier schema version is changed by the first append. `store` is as in [`Lake::open_or_create`].
     ///
     /// # Errors
     /// [`LakeError::NotFound`] where there is none, otherwise as [`Lake::open_or_create`].

@@ -29,6 +29,7 @@ mod query;
 mod rows;
 mod schema;
 mod tail;
+mod upgrade;
 mod views;
 
 pub use append::{AppendOptions, Commit, TransactionStep};

@@ -10,16 +10,19 @@ use deltalake::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use deltalake::arrow::error::ArrowError;
 use deltalake::arrow::json::writer::{LineDelimited, WriterBuilder};
 use deltalake::arrow::util::display::{ArrayFormatter, FormatOptions};
+use deltalake::datafusion::common::ScalarValue;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::execution::context::SQLOptions;
 use deltalake::datafusion::execution::memory_pool::FairSpillPool;
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::datafusion::prelude::{SessionConfig, SessionContext, lit};
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 
 use crate::error::LakeError;
 use crate::lake::Lake;
+use crate::schema::SLICES_PLANNED;
+use crate::upgrade::is_behind;
 use crate::views::{VIEWS, count_positive_slices};
 
 /// Memory that one query may hold before it spills to disk or, where it cannot, fails.
@@ -60,7 +63,15 @@ impl Lake {
         runtime.register_object_store(self.log().root_url(), self.log().root_object_store(None));
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_udf(count_positive_slices()?);
-        context.register_table("labels", table.table_provider().with_session(Arc::new(context.state())).await?)?;
+        let labels = table.table_provider().with_session(Arc::new(context.state())).await?;
+        if is_behind(table)? {
+            // A lake of before that nobody has written to since: its rows have nothing in the newer column.
+            let none = lit(ScalarValue::Int64(None));
+            let whole = context.read_table(labels)?.with_column(SLICES_PLANNED, none)?;
+            context.register_table("labels", whole.into_view())?;
+        } else {
+            context.register_table("labels", labels)?;
+        }
         for (name, query) in VIEWS {
             let view = context.sql(query).await?.into_view();
             context.register_table(name, view)?;

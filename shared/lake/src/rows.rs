@@ -19,6 +19,7 @@ pub(crate) fn to_batch(rows: &[&LabelRow]) -> Result<RecordBatch, ArrowError> {
     columns.extend(series_columns(rows)?);
     columns.extend(label_columns(rows)?);
     columns.extend(run_columns(rows)?);
+    columns.push(count(rows, |row| prediction(row, |label| label.slices_planned)));
     RecordBatch::try_new(schema::labels_schema(), columns)
 }
 

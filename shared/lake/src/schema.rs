@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deltalake::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// The version of the schema in `schemas/labels.json`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The table property that states [`SCHEMA_VERSION`].
 pub(crate) const SCHEMA_PROPERTY: &str = "bolus.schemaVersion";
@@ -54,12 +54,22 @@ pub(crate) fn refused_fields() -> Fields {
     Fields::from(vec![text("reason", false), count("slices", false)])
 }
 
+/// The column that version 2 added.
+pub(crate) const SLICES_PLANNED: &str = "slices_planned";
+
+/// The columns that later versions of the schema added to the first, in the order of their coming. They stand last, so that a table
+/// that was upgraded has the order of a new one, and may be null, as rows of before are.
+fn added_fields() -> Vec<Field> {
+    vec![count(SLICES_PLANNED, true)]
+}
+
 /// The Arrow schema of the table `labels`, in the order of `schemas/labels.json`.
 pub(crate) fn labels_schema() -> SchemaRef {
     let mut fields = identity_fields();
     fields.extend(series_fields());
     fields.extend(label_fields());
     fields.extend(run_fields());
+    fields.extend(added_fields());
     Arc::new(Schema::new(fields))
 }
 
@@ -128,11 +138,18 @@ fn run_fields() -> Vec<Field> {
     ]
 }
 
-/// The first way in which `found` differs from the schema in code, in words; none where they agree.
+/// The columns that `found`, a table of an earlier version, does not have yet.
+pub(crate) fn missing_fields(found: &Schema) -> Vec<Field> {
+    added_fields().into_iter().filter(|field| found.field_with_name(field.name()).is_err()).collect()
+}
+
+/// The first way in which `found` differs from the schema in code, in words; none where they agree. Columns that later versions added may
+/// be missing.
 pub(crate) fn difference(found: &Schema) -> Option<String> {
-    let expected = labels_schema();
+    let (expected, missing) = (labels_schema(), missing_fields(found));
     for field in expected.fields() {
         match found.field_with_name(field.name()) {
+            Err(_) if missing.contains(field) => {}
             Err(_) => return Some(format!("it has no column `{}`", field.name())),
             Ok(other) if other.data_type() != field.data_type() || other.is_nullable() != field.is_nullable() => {
                 return Some(format!("its column `{}` is {other:?}, not {field:?}", field.name()));

@@ -18,7 +18,7 @@ const SERIES_LABELS: &str = "
            bundle_name, bundle_version, bundle_digest, modality, manufacturer, kernel, slice_count, rows, columns,
            pixel_spacing_y_mm, pixel_spacing_x_mm, slice_spacing_mm, slice_thickness_mm, gaps, shear_deg, body_part,
            body_part_source, declared_contrast, predicted_class, probability, raw_probability, audit, scored_slices,
-           positive_slices, device, runtime, files, seconds, created_at, program_version
+           positive_slices, slices_planned, device, runtime, files, seconds, created_at, program_version
     FROM (
         SELECT *, row_number() OVER (
             PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key

@@ -9,12 +9,15 @@
 
 mod axis;
 mod body;
+mod look;
 mod occlusion;
 mod plan;
 mod slab;
 mod spec;
+mod spread;
 
 pub use body::body_part_by_image;
+pub use look::{PlaneLook, Sighting, sight};
 pub use occlusion::{HeatMap, OcclusionError, OcclusionGrid, logit_drop};
 pub use plan::{Blend, OutputSlice, Plan};
 pub use slab::{Slab, Tensor};

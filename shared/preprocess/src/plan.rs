@@ -1,5 +1,7 @@
 //! What to fetch, decode and interpolate, decided from the geometry alone.
 
+use std::collections::BTreeMap;
+
 use bolus_study::{PixelWindow, Reason, ReasonCode, SeriesGeometry};
 
 use crate::axis::{SourceAxis, Tap, source_range, window_taps};
@@ -109,12 +111,28 @@ impl Plan {
     /// *Shape and units*: each plane is what [`Plan::resample_plane`] gave; the slab is `[z, y, x]` in HU, from caudal to cranial.
     #[must_use]
     pub fn assemble(&self, planes: &[Vec<f32>]) -> Slab {
+        let plane = |source: usize| self.sources.binary_search(&source).ok().and_then(|ordinal| planes.get(ordinal));
+        self.put_together(self.outputs.iter(), plane)
+    }
+
+    /// Puts some of the output slices together: those at `places` in [`Plan::outputs`], in that order. Each is what it is in the whole slab.
+    ///
+    /// *Shape and units*: `planes` holds what [`Plan::resample_plane`] gave, by source as in [`Plan::sources`].
+    #[must_use]
+    pub fn assemble_some(&self, places: &[usize], planes: &BTreeMap<usize, Vec<f32>>) -> Slab {
+        self.put_together(places.iter().filter_map(|place| self.outputs.get(*place)), |source| planes.get(&source))
+    }
+
+    fn put_together<'p>(
+        &self,
+        outputs: impl Iterator<Item = &'p OutputSlice>,
+        plane: impl Fn(usize) -> Option<&'p Vec<f32>>,
+    ) -> Slab {
         let size = self.rows * self.columns;
-        let plane = |source: usize| {
-            self.sources.binary_search(&source).ok().and_then(|ordinal| planes.get(ordinal)).filter(|p| p.len() == size)
-        };
-        let mut hu = Vec::with_capacity(self.outputs.len() * size);
-        for output in &self.outputs {
+        let plane = |source: usize| plane(source).filter(|plane| plane.len() == size);
+        let (mut hu, mut slices) = (Vec::new(), 0);
+        for output in outputs {
+            slices += 1;
             let pair = output.blend.and_then(|blend| Some((plane(blend.lower)?, plane(blend.upper)?, blend.weight)));
             match pair {
                 Some((lower, upper, weight)) => {
@@ -123,7 +141,7 @@ impl Plan {
                 None => hu.resize(hu.len() + size, self.fill_hu),
             }
         }
-        Slab { hu, slices: self.outputs.len(), rows: self.rows, columns: self.columns }
+        Slab { hu, slices, rows: self.rows, columns: self.columns }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Slab {
 }
 
 /// The network's input before the channels are repeated: `[slice, row, column]` row-major, 0..1.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tensor {
     /// The values, 0..1.
     pub data: Vec<f32>,

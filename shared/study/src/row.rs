@@ -92,6 +92,13 @@ impl RowKey {
         self.derived("replay", replay)
     }
 
+    /// The key of an adaptive label of what has this key: what was decided on a part of the slices is another outcome than what
+    /// was decided on all.
+    #[must_use]
+    pub fn of_adaptive(&self) -> Self {
+        self.derived("adaptive", "")
+    }
+
     fn derived(&self, purpose: &str, name: &str) -> Self {
         let mut hasher = Sha256::new();
         for part in [purpose, name, self.as_str()] {
@@ -178,6 +185,8 @@ pub struct Prediction {
     pub audit: Audit,
     /// The scored slices, from caudal to cranial.
     pub slices: Vec<SliceScore>,
+    /// Slices that the bundle's preprocessing plans for the series. An adaptive label scores fewer.
+    pub slices_planned: usize,
     /// The execution provider that ran the network: `cpu` or `cuda`.
     pub device: String,
     /// Version of ONNX Runtime.
@@ -250,8 +259,15 @@ mod tests {
     #[test]
     fn a_failure_leaves_the_key_free() {
         let key = RowKey::from_stored("k");
-        let keys =
-            [key.clone(), key.of_failure(), key.of_replay("a"), key.of_replay("b"), key.of_failure().of_replay("a")];
+        let keys = [
+            key.clone(),
+            key.of_failure(),
+            key.of_replay("a"),
+            key.of_replay("b"),
+            key.of_failure().of_replay("a"),
+            key.of_adaptive(),
+            key.of_adaptive().of_failure(),
+        ];
         let different: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
         assert_eq!(key.of_failure(), key.of_failure());

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
-use bolus_inference::Bundle;
-use bolus_labeling::{Labeler, Progress, Scan, discover, refused_files, scan};
+use bolus_inference::BundleSet;
+use bolus_labeling::{Progress, Routed, Router, Scan, discover, refused_files, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, ObjectRef, Spool};
-use bolus_study::{Evidence, Reason, ReasonCode, SeriesGeometry};
+use bolus_study::{BodyPartFinding, Evidence, Reason, ReasonCode, SeriesGeometry};
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 
-use super::{SOME_REFUSED, load_bundle, locations, threads};
+use super::{SOME_REFUSED, find_bundles, locations, threads};
 use crate::cli::InspectArgs;
 use crate::report::{json_line, json_summary};
 use crate::show;
@@ -26,7 +27,8 @@ const LARGEST_FILE_BYTES: u64 = 1 << 30;
 pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let inputs = locations(&args.inputs)?;
     let names = Names::new(&args.inputs, &inputs);
-    let bundle = load_bundle(&args.model)?;
+    let bundles = Arc::new(find_bundles(&args.model)?);
+    let guide = Guide { router: Router::new(Arc::clone(&bundles)), bundles };
     let cpu = CpuPool::new(threads(args.threads))?;
     let cancel = bolus_ops::cancel_on_signal();
     let progress = Progress::default();
@@ -38,7 +40,11 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         if args.json {
             file_lines(&scan, &cpu, &names).await?;
         }
-        account.unit(&scan, &bundle, args.json)?;
+        let mut fates = Vec::with_capacity(scan.series.len());
+        for series in &scan.series {
+            fates.push(guide.fate(series, &scan, &cpu, &progress).await);
+        }
+        account.unit(&scan, fates, args.json)?;
     }
     account.finish(args.json)?;
     Ok(if account.series > 0 && account.files_refused.is_empty() && account.would_label == account.series {
@@ -48,6 +54,48 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(SOME_REFUSED)
     })
+}
+
+/// What would become of a series.
+struct Fate {
+    /// Why it would not be labelled.
+    refusal: Option<Reason>,
+    /// The bundle that would label it.
+    bundle: Option<String>,
+    /// What told the bundle: `named`, `tag`, `words` or `image`.
+    bundle_by: Option<&'static str>,
+    body_part: Option<BodyPartFinding>,
+    /// What a look at the image showed.
+    seen: Option<String>,
+    axial_tolerance_deg: f64,
+}
+
+/// Tells the fate of series.
+struct Guide {
+    bundles: Arc<BundleSet>,
+    router: Router,
+}
+
+impl Guide {
+    /// The fate of one series; the image is looked at where only it can tell the bundle.
+    async fn fate(&self, series: &Series, scan: &Scan, cpu: &CpuPool, progress: &Progress) -> Fate {
+        let Routed { bundle, body_part, seen, .. } = self.router.route(series, &scan.objects, cpu, progress).await;
+        let body_part = series.body_part.clone().or(body_part);
+        let any = self.bundles.bundles().first();
+        let chosen = bundle.as_ref().ok().and_then(|place| self.bundles.bundles().get(*place));
+        let manifest = chosen.or(any).map(|bundle| &bundle.manifest);
+        let by =
+            if self.bundles.is_auto() { body_part.as_ref().map(|found| found.source.as_str()) } else { Some("named") };
+        let refusal = bundle.err().or_else(|| self.router.refusal(series));
+        Fate {
+            bundle: chosen.filter(|_| refusal.is_none()).map(|bundle| bundle.manifest.name.clone()),
+            bundle_by: by.filter(|_| refusal.is_none()),
+            refusal,
+            body_part,
+            seen,
+            axial_tolerance_deg: manifest.map_or(0.0, |manifest| manifest.preprocessing.axial_tolerance_deg),
+        }
+    }
 }
 
 /// How files are named to the user: as the input was written, with what lies below it.
@@ -200,6 +248,11 @@ struct SeriesLine<'a> {
     declared_contrast: &'static str,
     declared_evidence: &'a [Evidence],
     would_label: bool,
+    /// The bundle that would label it, and what told that: `named`, `tag`, `words` or `image`.
+    bundle: Option<String>,
+    bundle_by: Option<&'static str>,
+    /// What a look at the image showed, where it was needed.
+    seen: Option<String>,
     refusal: Option<RefusalLine>,
     refused_slices: BTreeMap<&'static str, usize>,
 }
@@ -248,7 +301,7 @@ struct Account {
 }
 
 impl Account {
-    fn unit(&mut self, scan: &Scan, bundle: &Bundle, json: bool) -> anyhow::Result<()> {
+    fn unit(&mut self, scan: &Scan, fates: Vec<Fate>, json: bool) -> anyhow::Result<()> {
         self.files_seen += scan.files_seen();
         for file in &scan.refused {
             *self.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
@@ -256,17 +309,19 @@ impl Account {
                 self.notes.push(format!("{}: {}", file.uri, file.reason));
             }
         }
-        for series in &scan.series {
-            let refusal = Labeler::refusal(bundle, series);
+        for (series, fate) in scan.series.iter().zip(fates) {
             self.series += 1;
-            self.would_label += usize::from(refusal.is_none());
-            for (_, reason) in refused_files(series, series.refused.clone(), refusal.as_ref()) {
+            self.would_label += usize::from(fate.refusal.is_none());
+            for (_, reason) in refused_files(series, series.refused.clone(), fate.refusal.as_ref()) {
                 *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
             }
             if json {
-                json_line(&series_line(series, refusal, bundle))?;
+                json_line(&series_line(series, fate))?;
             } else {
-                self.rows.push(table_row(series, scan, refusal.as_ref()));
+                self.rows.push(table_row(series, scan, &fate));
+                let uid = series.uid.as_str();
+                self.notes.extend(fate.seen.iter().map(|seen| format!("{uid}: body part by the image, {seen}")));
+                self.notes.extend(fate.refusal.iter().map(|reason| format!("{uid}: {reason}")));
                 self.notes.extend(series.declared.evidence.iter().map(|evidence| evidence_note(series, evidence)));
             }
         }
@@ -304,12 +359,12 @@ impl Account {
     }
 }
 
-fn series_line<'a>(series: &'a Series, refusal: Option<Reason>, bundle: &Bundle) -> SeriesLine<'a> {
+fn series_line(series: &Series, fate: Fate) -> SeriesLine<'_> {
     let mut refused_slices = BTreeMap::new();
     for (_, reason) in &series.refused {
         *refused_slices.entry(reason.code.as_str()).or_insert(0) += 1;
     }
-    let tolerance = bundle.manifest.preprocessing.axial_tolerance_deg;
+    let Fate { refusal, bundle, bundle_by, body_part, seen, axial_tolerance_deg: tolerance } = fate;
     SeriesLine {
         r#type: "series",
         series_instance_uid: series.uid.as_str(),
@@ -319,17 +374,20 @@ fn series_line<'a>(series: &'a Series, refusal: Option<Reason>, bundle: &Bundle)
         slices: series.slices.len(),
         files: series.files().count(),
         geometry: series.geometry.as_ref().map(|geometry| GeometryLine::of(geometry, tolerance)),
-        body_part: series.body_part.as_ref().map(|finding| finding.joined()),
-        body_part_source: series.body_part.as_ref().map(|finding| finding.source.as_str()),
+        body_part: body_part.as_ref().map(|finding| finding.joined()),
+        body_part_source: body_part.as_ref().map(|finding| finding.source.as_str()),
         declared_contrast: series.declared.verdict.as_str(),
         declared_evidence: &series.declared.evidence,
         would_label: refusal.is_none(),
+        bundle,
+        bundle_by,
+        seen,
         refusal: refusal.map(Into::into),
         refused_slices,
     }
 }
 
-fn table_row(series: &Series, scan: &Scan, refusal: Option<&Reason>) -> Vec<String> {
+fn table_row(series: &Series, scan: &Scan, fate: &Fate) -> Vec<String> {
     let dash = || "-".to_owned();
     let geometry = series.geometry.as_ref();
     let of = |value: &dyn Fn(&SeriesGeometry) -> String| geometry.map_or_else(dash, value);
@@ -346,9 +404,13 @@ fn table_row(series: &Series, scan: &Scan, refusal: Option<&Reason>) -> Vec<Stri
         of(&|g| g.gaps.to_string()),
         of(&|g| format!("{:.1}°", g.shear_deg)),
         codecs(&series.facts.transfer_syntaxes),
-        series.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
+        fate.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
         series.declared.verdict.as_str().to_owned(),
-        refusal.map_or_else(|| "yes".to_owned(), |reason| format!("no: {}", reason.code)),
+        match (&fate.refusal, &fate.bundle, fate.bundle_by) {
+            (Some(reason), ..) => format!("no: {}", reason.code),
+            (None, Some(bundle), Some(by)) => format!("{bundle} (by {by})"),
+            (None, ..) => "yes".to_owned(),
+        },
     ]
 }
 

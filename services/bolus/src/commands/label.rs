@@ -7,19 +7,19 @@ use std::time::Instant;
 
 use anyhow::Context;
 use bolus_ct::Series;
-use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
+use bolus_inference::{BundleSet, CudaOptions, EngineOptions};
 use bolus_labeling::{
-    Found, Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, Scorer, Unit, discover,
-    refused_files, scan,
+    Engines, Found, Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, SeriesKeys, Unit,
+    discover, refused_files, scan,
 };
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
-use bolus_study::RowKey;
+use bolus_study::{Reason, ReasonCode, RowKey};
 use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::{lake, load_bundle, locations, threads};
+use super::{find_bundles, lake, locations, threads};
 use crate::cli::LabelArgs;
 use crate::commit::{Committer, Entry};
 use crate::report::{Report, ReportOptions, Summary};
@@ -33,10 +33,10 @@ pub async fn run(args: LabelArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
     let patient_key = read_patient_key(&args)?;
-    let bundle = Arc::new(load_bundle(&args.model)?);
+    let bundles = Arc::new(find_bundles(&args.model)?);
     let progress = Arc::new(Progress::default());
     let display = Display::follow(Arc::clone(&progress));
-    let outcome = label_all(&args, inputs, patient_key, &bundle, &progress, start).await;
+    let outcome = label_all(&args, inputs, patient_key, bundles, &progress, start).await;
     display.finish().await;
     let (report, mut summary) = outcome?;
     summary.elapsed_seconds = start.elapsed().as_secs_f64();
@@ -52,29 +52,24 @@ async fn label_all(
     args: &LabelArgs,
     inputs: Vec<Location>,
     patient_key: Option<PatientKey>,
-    bundle: &Arc<Bundle>,
+    bundles: Arc<BundleSet>,
     progress: &Arc<Progress>,
     start: Instant,
 ) -> anyhow::Result<(Report, Summary)> {
     let cancel = bolus_ops::cancel_on_signal();
     let cpu = CpuPool::new(threads(args.threads))?;
-    // The network loads while inputs are listed and the lake is opened.
-    let (loading, options) = (Arc::clone(bundle), engine_options(args, progress));
-    let engine = tokio::task::spawn_blocking(move || options.map(|o| Engine::start(&loading, &o)).transpose());
+    let labeler = Arc::new(labeler(args, patient_key, bundles, &cpu, progress)?);
+    // A network that is the only one loads while inputs are listed and the lake is opened.
+    let loading = Arc::clone(&labeler);
+    let loaded = tokio::spawn(async move { loading.engines().start_only().await });
     let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
     let found = discover(&inputs, progress, &cancel).await;
-    let engine = engine.await.context("the network's loading ended unexpectedly")??;
+    loaded.await.context("the network's loading ended unexpectedly")??;
     let summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
-    let device = engine.as_ref().map_or_else(|| "no device".to_owned(), |engine| engine.device().to_string());
-    tracing::info!(device, "network is ready");
-    let report = Report::new(report_options(args, bundle, device))?;
-    let options = LabelerOptions { patient_key, previews: if args.sheets.is_some() { SHEET_SLICES } else { 0 } };
-    let scorer = engine.map_or(Scorer::Skipped, Scorer::Network);
-    let labeler = Labeler::new(Arc::clone(bundle), scorer, cpu.clone(), options, Arc::clone(progress));
+    let report = Report::new(report_options(args))?;
     let lake = Arc::new(lake);
     let run = Run {
         args,
-        bundle,
         labeler,
         lake: Arc::clone(&lake),
         committer: Committer::start(lake, args.relabel, report),
@@ -84,6 +79,22 @@ async fn label_all(
         cancel,
     };
     run.all(found, summary).await
+}
+
+fn labeler(
+    args: &LabelArgs,
+    patient_key: Option<PatientKey>,
+    bundles: Arc<BundleSet>,
+    cpu: &CpuPool,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Labeler> {
+    let previews = if args.sheets.is_some() { SHEET_SLICES } else { 0 };
+    let options = LabelerOptions { patient_key, previews, adaptive: args.adaptive };
+    let engines = match engine_options(args, progress) {
+        Some(options) => Engines::lazily(bundles, options),
+        None => Engines::skipped(bundles),
+    };
+    Ok(Labeler::new(engines, cpu.clone(), options, Arc::clone(progress))?)
 }
 
 /// The places that the run itself writes to.
@@ -99,8 +110,7 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
 /// One run over its units.
 struct Run<'a> {
     args: &'a LabelArgs,
-    bundle: &'a Bundle,
-    labeler: Labeler,
+    labeler: Arc<Labeler>,
     lake: Arc<Lake>,
     committer: Committer,
     spool: Spool,
@@ -122,6 +132,8 @@ impl Run<'_> {
             Err(error) => Err(error.into()),
         };
         summary.close(self.cancel.is_cancelled());
+        summary.slices_fetched = self.progress.slices_fetched.get();
+        summary.device = self.labeler.engines().device().map(ToString::to_string);
         // What is finished is committed whatever ended the run; an error of the run itself is told first.
         let report = self.committer.finish().await;
         match outcome {
@@ -141,19 +153,19 @@ impl Run<'_> {
     async fn unit(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
         summary.files_seen += scan.files_seen();
         self.refused_files(scan, summary).await?;
-        let keys: Vec<RowKey> = scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)).collect();
-        let asked: Vec<RowKey> = keys.iter().flat_map(|key| [key.clone(), key.of_failure()]).collect();
+        let keys: Vec<SeriesKeys> = scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)).collect();
+        let asked: Vec<RowKey> =
+            keys.iter().flat_map(SeriesKeys::all).flat_map(|key| [key.clone(), key.of_failure()]).collect();
         let known = self.known_keys(&asked).await?;
         let mut todo: Vec<&Series> = Vec::new();
-        for (series, key) in scan.series.iter().zip(&keys) {
-            if known.contains(key) || known.contains(&key.of_failure()) {
-                self.count_known(series, summary);
-            } else {
-                todo.push(series);
+        for (series, keys) in scan.series.iter().zip(&keys) {
+            match keys.known(|key| known.contains(key)) {
+                Some(key) => self.count_known(series, keys.is_refusal_by_image(key), summary),
+                None => todo.push(series),
             }
         }
         self.progress.series_planned.add(todo.len() as u64);
-        let to_score = todo.iter().filter_map(|series| Labeler::slices_to_score(self.bundle, series).ok());
+        let to_score = todo.iter().map(|series| self.labeler.slices_at_first(series));
         self.progress.slices_planned.add(to_score.sum::<usize>() as u64);
         let labelled = stream::iter(todo)
             .map(|series| self.labeler.label(scan, series))
@@ -197,8 +209,9 @@ impl Run<'_> {
     }
 
     /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
-    fn count_known(&self, series: &Series, summary: &mut Summary) {
-        let refusal = Labeler::refusal(self.bundle, series);
+    fn count_known(&self, series: &Series, refused_by_image: bool, summary: &mut Summary) {
+        let by_image = || Reason::new(ReasonCode::BodyPart, "by the image, as the lake says");
+        let refusal = self.labeler.refusal(series).or_else(|| refused_by_image.then(by_image));
         let refused = refused_files(series, series.refused.clone(), refusal.as_ref());
         summary.files(series.files().count(), &refused);
         match refusal {
@@ -211,6 +224,10 @@ impl Run<'_> {
 /// Accounts for a series that has ended now.
 fn count(labeled: &Labeled, summary: &mut Summary) {
     summary.series(labeled.row.status);
+    if let Some(prediction) = &labeled.row.prediction {
+        summary.slices_scored += prediction.slices.len();
+        summary.slices_planned += prediction.slices_planned;
+    }
     summary.files(labeled.row.files, &labeled.refused_files);
 }
 
@@ -225,14 +242,9 @@ fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions
     })
 }
 
-fn report_options(args: &LabelArgs, bundle: &Bundle, device: String) -> ReportOptions {
-    ReportOptions {
-        json: args.json,
-        sheets: args.sheets.clone(),
-        lake: args.lake.clone(),
-        slice_threshold: bundle.manifest.decision.slice_threshold,
-        device,
-    }
+fn report_options(args: &LabelArgs) -> ReportOptions {
+    let (sheets, lake) = (args.sheets.clone(), args.lake.clone());
+    ReportOptions { json: args.json, sheets, lake, adaptive: args.adaptive }
 }
 
 fn read_patient_key(args: &LabelArgs) -> anyhow::Result<Option<PatientKey>> {

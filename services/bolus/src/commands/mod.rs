@@ -14,7 +14,7 @@ pub mod submit;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bolus_inference::Bundle;
+use bolus_inference::{Bundle, BundleSet};
 use bolus_storage::Location;
 use clap::CommandFactory;
 
@@ -29,10 +29,21 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads the bundle that the arguments name.
+/// The bundles that the arguments name: one, or the default of each body part.
+pub fn find_bundles(args: &ModelArgs) -> anyhow::Result<BundleSet> {
+    BundleSet::find(&args.model, &Bundle::folders(&args.folders))
+        .with_context(|| format!("cannot use the model {:?}", args.model))
+}
+
+/// The bundle that the arguments name, for what needs one for all series.
 pub fn load_bundle(args: &ModelArgs) -> anyhow::Result<Bundle> {
-    let folder = Bundle::locate(&args.model, &Bundle::folders(&args.folders))?;
-    Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))
+    match find_bundles(args)?.bundles() {
+        [only] => Ok(Bundle::clone(only)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|bundle| bundle.manifest.name.as_str()).collect();
+            anyhow::bail!("{:?} stands for {}: name one with --model", args.model, names.join(" and "))
+        }
+    }
 }
 
 /// Parses the inputs, all before anything is read.

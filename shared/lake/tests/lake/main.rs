@@ -15,3 +15,4 @@ mod query;
 mod roundtrip;
 mod store;
 mod support;
+mod upgrade;

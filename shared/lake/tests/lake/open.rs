@@ -75,13 +75,13 @@ async fn a_table_with_another_schema_is_refused_with_its_version() {
     let text = store.get(&entry).await.unwrap().bytes().await.unwrap();
     let text = String::from_utf8(text.to_vec()).unwrap();
     let newer =
-        text.replace("audit", "audit_v2").replace(r#""bolus.schemaVersion":"1""#, r#""bolus.schemaVersion":"2""#);
+        text.replace("audit", "audit_v2").replace(r#""bolus.schemaVersion":"2""#, r#""bolus.schemaVersion":"3""#);
     assert_ne!(newer, text);
     store.put(&entry, newer.into()).await.unwrap();
     let error = Lake::open_or_create(&memory_url(), store).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, LakeError::Schema { .. }), "{text}");
-    assert!(text.contains("version 2") && text.contains("no column `audit`"), "{text}");
+    assert!(text.contains("version 3") && text.contains("no column `audit`"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ fn prediction() -> impl Strategy<Value = Prediction> {
             probability,
             raw_probability,
             audit,
+            slices_planned: slices.len() + 3,
             slices,
             device: "cpu".into(),
             runtime: "1.27.0".into(),
@@ -123,6 +124,7 @@ fn expected(row: &LabelRow) -> Value {
         "files": row.files, "refused_slices": refused.collect::<Vec<_>>(), "seconds": row.seconds,
         "created_at": created.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), "program_version": row.program_version,
         "event": row.event, "attempts": row.attempts,
+        "slices_planned": label.map(|label| label.slices_planned),
     })
 }
 

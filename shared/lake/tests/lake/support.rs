@@ -100,6 +100,7 @@ pub fn labelled(number: usize) -> LabelRow {
             raw_probability: 0.875,
             audit: Audit::Agrees,
             slices: slices.collect(),
+            slices_planned: 7,
             device: "cpu".into(),
             runtime: "1.27.0".into(),
         }),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bolus::backfill::Study;
 use bolus_events::StudyContent;
-use bolus_inference::Bundle;
-use bolus_labeling::{Found, Labeler, LabelerOptions, LabelingError, Progress, Scorer, discover, scan};
+use bolus_labeling::{Engines, Found, Labeler, LabelerOptions, LabelingError, Progress, SeriesKeys, discover, scan};
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
 use bolus_storage::{ErrorKind, Location, Spool, archive_kind, find};
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::rows::Account;
 use super::{StudyState, folder_of};
 use crate::cli::ReconcileArgs;
-use crate::commands::{load_bundle, threads};
+use crate::commands::{find_bundles, threads};
 
 /// Compares the keys that the workers would make with those in the lake.
 pub struct Deep<'a> {
@@ -29,13 +28,12 @@ pub struct Deep<'a> {
 }
 
 impl<'a> Deep<'a> {
-    /// Loads the bundle, whose digest is part of the keys. Its network is not needed.
+    /// Loads the bundles, whose digests are part of the keys. Their networks are not needed.
     pub fn new(args: &ReconcileArgs, lake: &'a Lake, cancel: CancellationToken) -> anyhow::Result<Self> {
-        let bundle: Bundle = load_bundle(&args.model)?;
+        let engines = Engines::skipped(Arc::new(find_bundles(&args.model)?));
         let cpu = CpuPool::new(threads(None))?;
-        let options = LabelerOptions::default();
-        let labeler =
-            Labeler::new(Arc::new(bundle), Scorer::Skipped, cpu.clone(), options, Arc::new(Progress::default()));
+        let options = LabelerOptions { adaptive: args.adaptive, ..LabelerOptions::default() };
+        let labeler = Labeler::new(engines, cpu.clone(), options, Arc::new(Progress::default()))?;
         let (spool, progress) = (Spool::new(None)?, Progress::default());
         Ok(Self { lake, labeler, cpu, spool, progress, cancel })
     }
@@ -43,22 +41,27 @@ impl<'a> Deep<'a> {
     /// How a study that has rows stands: stale where a series or file has none as it is now.
     pub async fn state(&self, bucket: &str, study: &Study, account: &Account) -> anyhow::Result<StudyState> {
         let keys = self.keys(bucket, study).await.with_context(|| format!("cannot read study {}", study.name()))?;
-        let asked: Vec<RowKey> = keys.iter().flat_map(|key| [key.clone(), key.of_failure()]).collect();
+        let (series, files) = keys;
+        let with_failure = |key: &RowKey| [key.clone(), key.of_failure()];
+        let asked: Vec<RowKey> = series.iter().flat_map(SeriesKeys::all).chain(&files).flat_map(with_failure).collect();
         let known = self.lake.known_keys(&asked).await?;
-        if keys.iter().any(|key| !known.contains(key) && !known.contains(&key.of_failure())) {
+        let new_series = series.iter().any(|keys| keys.known(|key| known.contains(key)).is_none());
+        let new_file = |key: &RowKey| with_failure(key).iter().all(|key| !known.contains(key));
+        if new_series || files.iter().any(new_file) {
             return Ok(StudyState::Stale);
         }
         Ok(if account.failed() { StudyState::Failed } else { StudyState::Ok })
     }
 
-    async fn keys(&self, bucket: &str, study: &Study) -> anyhow::Result<Vec<RowKey>> {
-        let mut keys = Vec::new();
+    /// The keys of the series, and of the files that no series holds.
+    async fn keys(&self, bucket: &str, study: &Study) -> anyhow::Result<(Vec<SeriesKeys>, Vec<RowKey>)> {
+        let (mut series, mut files) = (Vec::new(), Vec::new());
         for unit in self.found(bucket, &study.content).await?.into_units() {
             let scan = scan(unit, &self.spool, &self.cpu, &self.progress, &self.cancel).await?;
-            keys.extend(scan.series.iter().map(|series| self.labeler.key(series, &scan.objects)));
-            keys.extend(scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| row.key));
+            series.extend(scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)));
+            files.extend(scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| row.key));
         }
-        Ok(keys)
+        Ok((series, files))
     }
 
     async fn found(&self, bucket: &str, content: &StudyContent) -> Result<Found, LabelingError> {

@@ -1,0 +1,112 @@
+//! A coarse look at a series: a few whole slices, spread over all of it.
+
+use std::sync::Arc;
+
+use bolus_ct::{Series, Slice, pixel};
+use bolus_ops::CpuPool;
+use bolus_preprocess::{PlaneLook, Sighting, sight};
+use bolus_storage::ObjectRef;
+use bolus_study::{PixelWindow, Reason, ReasonCode};
+use futures::stream::{self, StreamExt};
+
+use crate::progress::Progress;
+
+/// Slices that are looked at.
+const PLANES: usize = 16;
+/// Slices in flight: each holds one whole slice, 1 MB, until it is measured.
+const IN_FLIGHT: usize = 4;
+/// HU of padding.
+const AIR_HU: f32 = -1024.0;
+
+/// What a look gave.
+pub(crate) struct Look {
+    /// What was seen, or why nothing could be.
+    pub sighting: Result<Sighting, Reason>,
+    /// Files whose pixel data could not be used.
+    pub lost: Vec<(usize, Reason)>,
+}
+
+/// Looks at `series`. Slices that cannot be decoded are left out as long as most can.
+pub(crate) async fn look(series: &Series, objects: &[ObjectRef], cpu: &CpuPool, progress: &Progress) -> Look {
+    let Some(geometry) = &series.geometry else {
+        let reason = Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
+        return Look { sighting: Err(reason), lost: Vec::new() };
+    };
+    let mut places = spread(series.slices.len());
+    if !geometry.increases_cranially() {
+        places.reverse();
+    }
+    let spacing_mm = geometry.pixel_spacing_mm;
+    let seen: Vec<(usize, Result<Option<PlaneLook>, Reason>)> = stream::iter(places)
+        .filter_map(|place| std::future::ready(series.slices.get(place)))
+        .map(|slice| async move { (slice.object, plane(slice, objects, spacing_mm, cpu, progress).await) })
+        .buffered(IN_FLIGHT)
+        // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
+        .boxed()
+        .collect()
+        .await;
+    let (mut planes, mut lost) = (Vec::new(), Vec::new());
+    for (object, outcome) in seen {
+        match outcome {
+            Ok(plane) => planes.push(plane),
+            Err(reason) => lost.push((object, reason)),
+        }
+    }
+    let all = planes.len() + lost.len();
+    let sighting = match lost.first() {
+        Some((_, first)) if lost.len() * 2 > all => Err(Reason::new(
+            ReasonCode::TooManyRefusedSlices,
+            format!(
+                "{} of {all} slices that were looked at could not be decoded, the first because of {first}",
+                lost.len()
+            ),
+        )),
+        _ => Ok(sight(&planes)),
+    };
+    Look { sighting, lost }
+}
+
+/// Up to [`PLANES`] of `count` slices, each in the middle of its share.
+fn spread(count: usize) -> Vec<usize> {
+    let planes = count.min(PLANES);
+    (0..planes).map(|plane| (2 * plane + 1) * count / (2 * planes)).collect()
+}
+
+async fn plane(
+    slice: &Slice,
+    objects: &[ObjectRef],
+    spacing_mm: [f64; 2],
+    cpu: &CpuPool,
+    progress: &Progress,
+) -> Result<Option<PlaneLook>, Reason> {
+    let missing = || Reason::new(ReasonCode::Unreadable, "the slice has no object");
+    let object = objects.get(slice.object).ok_or_else(missing)?;
+    let format = slice.instance.format.as_ref().ok_or_else(missing)?;
+    let window = PixelWindow::whole(format.rows, format.columns);
+    let range = pixel::frame_byte_range(&slice.instance, slice.frame, window, object.size);
+    let start = range.start;
+    let bytes = object.read_range(range).await.map_err(|error| error.reason())?;
+    progress.bytes_read.add(bytes.len() as u64);
+    progress.slices_fetched.add(1);
+    let (instance, frame) = (Arc::clone(&slice.instance), slice.frame);
+    let work = move || {
+        let mut hu = Vec::new();
+        pixel::decode_window_hu(&instance, frame, window, &bytes, start, AIR_HU, &mut hu)?;
+        Ok(PlaneLook::of(&hu, window.width(), spacing_mm))
+    };
+    cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_are_spread_over_the_whole_series() {
+        assert_eq!(spread(3), [0, 1, 2]);
+        assert_eq!(spread(16).len(), 16);
+        assert_eq!((spread(160)[0], spread(160)[15]), (5, 155));
+        assert!(spread(0).is_empty());
+        assert!(spread(17).windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}

@@ -1,0 +1,145 @@
+//! Scoring a series in rounds, until its class is settled.
+//!
+//! Each round takes the next output slices of the plan's spread-out order, fetches and decodes only the source slices that they need and
+//! that are not there yet, and scores them. What a slice scores is what it would score among all: it depends on no other. A slice that
+//! cannot be decoded is lost, and the rest planned and scored anew, as where all are scored.
+
+use std::collections::BTreeMap;
+
+use bolus_ct::Series;
+use bolus_inference::{Adaptive, InferenceError};
+use bolus_preprocess::Tensor;
+use bolus_storage::ObjectRef;
+use bolus_study::{BodyPartFinding, Reason};
+
+use crate::engines::Engines;
+use crate::prepare::{Lost, Planned, Prepared, Preview, Unprepared, Workshop, previews};
+use crate::stages::Stage;
+
+/// A series that has been scored in part.
+pub(crate) struct Rounds {
+    /// The slices that were scored, from caudal to cranial.
+    pub prepared: Prepared,
+    /// Some of them as pictures.
+    pub previews: Vec<Preview>,
+    /// Their scores.
+    pub scores: Vec<f32>,
+}
+
+/// The network of one bundle.
+#[derive(Clone, Copy)]
+pub(crate) struct Network<'a> {
+    pub engines: &'a Engines,
+    /// The place of the bundle in the set.
+    pub place: usize,
+    pub infer: &'a Stage,
+}
+
+impl Network<'_> {
+    pub async fn score(&self, tensor: Tensor) -> Result<Vec<f32>, Unscored> {
+        self.infer.time(self.engines.score(self.place, tensor)).await.map_err(Unscored::Failed)
+    }
+}
+
+/// Why there are no scores.
+pub(crate) enum Unscored {
+    Unprepared(Unprepared),
+    Failed(InferenceError),
+}
+
+/// The rounds on one plan.
+struct Board {
+    planned: Planned,
+    order: Vec<usize>,
+    /// Planes of the output's size by source.
+    planes: BTreeMap<usize, Vec<f32>>,
+    /// Scores by output.
+    scores: BTreeMap<usize, f32>,
+}
+
+impl Workshop<'_> {
+    /// Prepares and scores `series` until `test` has settled its class.
+    pub async fn in_rounds(
+        &self,
+        series: &Series,
+        objects: &[ObjectRef],
+        test: Adaptive<'_>,
+        pictures: usize,
+        network: Network<'_>,
+    ) -> Result<Rounds, Unscored> {
+        let mut lost = Lost::default();
+        let mut board = Board::of(self.planned(series, &lost)?);
+        let mut body_part = None;
+        loop {
+            let count = board.order.len();
+            let next = test.next(board.scores.len(), count).min(count);
+            let round = board.order.get(board.scores.len()..next).unwrap_or_default().to_vec();
+            let failures = self.fetch(series, objects, &mut board, &round).await;
+            if !failures.is_empty() {
+                lost.add(series, failures)?;
+                board = Board::of(self.planned(series, &lost)?);
+                continue;
+            }
+            let slab = board.planned.plan.assemble_some(&round, &board.planes);
+            if board.scores.is_empty() {
+                body_part = self.body_part(series, &slab).map_err(|reason| lost.unprepared(series, reason))?;
+            }
+            let scores = network.score(slab.into_tensor(self.spec)).await?;
+            board.scores.extend(round.into_iter().zip(scores));
+            let scores: Vec<f32> = board.scores.values().copied().collect();
+            if test.is_settled(&scores, count) {
+                let prepared = self.settled(series, &board, body_part, &lost);
+                let previews = previews(&prepared.tensor, pictures);
+                return Ok(Rounds { prepared, previews, scores });
+            }
+            let more = test.next(board.scores.len(), count).min(count) - board.scores.len();
+            self.progress.slices_planned.add(more as u64);
+        }
+    }
+
+    /// Fetches what the outputs at `round` need beyond what is there; gives the slices that could not be decoded.
+    async fn fetch(
+        &self,
+        series: &Series,
+        objects: &[ObjectRef],
+        board: &mut Board,
+        round: &[usize],
+    ) -> Vec<(usize, Reason)> {
+        let plan = &board.planned.plan;
+        let wanted = plan.sources_of(round).into_iter().filter(|source| !board.planes.contains_key(source));
+        let ordinals = wanted.filter_map(|source| plan.sources.binary_search(&source).ok()).collect();
+        let mut failures = Vec::new();
+        for (ordinal, plane) in self.planes(series, objects, &board.planned, ordinals).await {
+            match plane {
+                Ok(plane) => drop(board.planes.insert(board.planned.plan.sources[ordinal], plane)),
+                Err(reason) => failures.push((board.planned.slice(ordinal), reason)),
+            }
+        }
+        failures
+    }
+
+    fn settled(&self, series: &Series, board: &Board, body_part: Option<BodyPartFinding>, lost: &Lost) -> Prepared {
+        let plan = &board.planned.plan;
+        let places: Vec<usize> = board.scores.keys().copied().collect();
+        Prepared {
+            tensor: plan.assemble_some(&places, &board.planes).into_tensor(self.spec),
+            scored: board.planned.scored(series, places.iter().filter_map(|place| plan.outputs.get(*place))),
+            body_part,
+            refused: lost.refused(series),
+            planned: plan.outputs.len(),
+        }
+    }
+}
+
+impl Board {
+    fn of(planned: Planned) -> Self {
+        let order = planned.plan.spread_out();
+        Self { planned, order, planes: BTreeMap::new(), scores: BTreeMap::new() }
+    }
+}
+
+impl From<Unprepared> for Unscored {
+    fn from(unprepared: Unprepared) -> Self {
+        Self::Unprepared(unprepared)
+    }
+}
