@@ -183,7 +183,7 @@ fn an_explanation_has_a_picture_and_a_map_a_slice() {
     let of = |chosen: &str| slices.iter().find(|slice| slice["chosen"] == chosen).unwrap();
     assert!(probability(of("highest")) > probability(of("lowest")));
     // 192 pixels by 64: three by three patches, whose effects the map holds at their centres.
-    assert_eq!(report["grid_rows"], serde_json::json!([31.5, 95.5, 159.5]));
+    assert_eq!(series["grid_rows"], serde_json::json!([31.5, 95.5, 159.5]));
     let bytes = std::fs::read(out.join(series["maps"].as_str().unwrap())).unwrap();
     assert_eq!(bytes.len(), 128 + 3 * 192 * 192 * 2);
     for (number, slice) in slices.iter().enumerate() {

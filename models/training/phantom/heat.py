@@ -66,8 +66,8 @@ def slices(explained: Path, folder: Path):
     """The judgement of every explained slice whose series has a mask."""
     report = json.loads(explained.read_text())
     spacing = spacings(folder)
-    patch = round(report["patch_mm"] / report["spacing_mm"][0])
     for series in report["series"]:
+        patch = round(report["patch_mm"] / series["spacing_mm"][0])
         path = folder / "masks" / f"{series['series_uid']}.npz"
         if not path.exists():
             continue
@@ -76,10 +76,10 @@ def slices(explained: Path, folder: Path):
         maps = np.load(explained.parent / series["maps"]).astype(np.float32)
         for heat, line in zip(maps, series["slices"]):
             source_mm = spacing[series["series_uid"]]
-            mask = window(layers[line["sop_instance_uid"]], source_mm, report["plane"], report["spacing_mm"])
+            mask = window(layers[line["sop_instance_uid"]], source_mm, series["plane"], series["spacing_mm"])
             grid = np.array([[drop is not None for drop in row] for row in line["drops"]])
             near = [
-                np.abs(np.arange(size)[:, None] - np.array(report[name])).argmin(1)
+                np.abs(np.arange(size)[:, None] - np.array(series[name])).argmin(1)
                 for size, name in zip(heat.shape, ("grid_rows", "grid_columns"))
             ]
             judged = judge(heat, grid[np.ix_(*near)], mask, patch)

@@ -76,10 +76,9 @@ pub struct Explanation {
     pub slices: Vec<ExplainedSlice>,
 }
 
-/// Explains series with one bundle.
+/// Explains series with one bundle, whose network is given with each: it need not run before there is a series for it.
 pub struct Explainer {
     bundle: Arc<Bundle>,
-    engine: Engine,
     preparer: Preparer,
     progress: Arc<Progress>,
     grid: OcclusionGrid,
@@ -91,13 +90,18 @@ impl Explainer {
     #[must_use]
     pub fn new(
         bundle: Arc<Bundle>,
-        engine: Engine,
         preparer: Preparer,
         progress: Arc<Progress>,
         grid: OcclusionGrid,
         spread: usize,
     ) -> Self {
-        Self { bundle, engine, preparer, progress, grid, spread }
+        Self { bundle, preparer, progress, grid, spread }
+    }
+
+    /// The bundle.
+    #[must_use]
+    pub fn bundle(&self) -> &Arc<Bundle> {
+        &self.bundle
     }
 
     /// The patches.
@@ -115,16 +119,21 @@ impl Explainer {
         Ok(slices + (self.spread + 2).min(slices) * self.grid.places())
     }
 
-    /// Explains one series of `scan`. An inner error costs the series alone.
+    /// Explains one series of `scan` with the bundle's running network. An inner error costs the series alone.
     ///
     /// # Errors
     /// [`InferenceError`] when the network fails.
-    pub async fn explain(&self, scan: &Scan, series: &Series) -> Result<Result<Explanation, Reason>, InferenceError> {
+    pub async fn explain(
+        &self,
+        engine: &Engine,
+        scan: &Scan,
+        series: &Series,
+    ) -> Result<Result<Explanation, Reason>, InferenceError> {
         let Prepared { tensor, scored, body_part, .. } = match self.preparer.prepare(scan, series).await {
             Ok(prepared) => prepared,
             Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
         };
-        let scores = self.engine.score(tensor.clone()).await?;
+        let scores = engine.score(tensor.clone()).await?;
         let Some(decision) = Decision::of(&self.bundle.manifest, &scores) else {
             return Ok(Err(Reason::new(ReasonCode::TooFewSlices, "the series has no slice to score")));
         };
@@ -134,7 +143,7 @@ impl Explainer {
         let mut slices = Vec::with_capacity(chosen.len());
         for (slice, chosen) in chosen {
             let Some((pixels, (z_mm, sop_uid))) = tensor.slice(slice).zip(scored.get(slice).cloned()) else { continue };
-            let drops = self.drops(pixels, [tensor.rows, tensor.columns], scores[slice]).await?;
+            let drops = self.drops(engine, pixels, [tensor.rows, tensor.columns], scores[slice]).await?;
             let map = self.grid.map(&drops);
             let (pixels, probability) = (pixels.to_vec(), scores[slice]);
             slices.push(ExplainedSlice { slice, chosen, z_mm, sop_uid, probability, pixels, drops, map });
@@ -145,13 +154,14 @@ impl Explainer {
     /// The fall of the logit under each patch.
     async fn drops(
         &self,
+        engine: &Engine,
         pixels: &[f32],
         [rows, columns]: [usize; 2],
         probability: f32,
     ) -> Result<Vec<Option<f32>>, InferenceError> {
         let places = self.grid.places();
         let lots = (0..places).step_by(PATCHES_AT_ONCE).map(|first| first..(first + PATCHES_AT_ONCE).min(places));
-        let scored = stream::iter(lots).map(|lot| self.lot(pixels, [rows, columns], lot));
+        let scored = stream::iter(lots).map(|lot| self.lot(engine, pixels, [rows, columns], lot));
         let scored: Vec<Vec<(usize, f32)>> = scored.buffered(LOTS_IN_FLIGHT).try_collect().await?;
         let mut drops = vec![None; places];
         for (place, score) in scored.into_iter().flatten() {
@@ -163,6 +173,7 @@ impl Explainer {
     /// The scores under the patches of `lot` that change anything.
     async fn lot(
         &self,
+        engine: &Engine,
         pixels: &[f32],
         [rows, columns]: [usize; 2],
         lot: Range<usize>,
@@ -180,7 +191,7 @@ impl Explainer {
             return Ok(Vec::new());
         }
         let tensor = Tensor { data, slices: measured.len(), rows, columns };
-        let scores = self.engine.score(tensor).await?;
+        let scores = engine.score(tensor).await?;
         Ok(measured.into_iter().zip(scores).collect())
     }
 }

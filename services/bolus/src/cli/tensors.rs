@@ -58,6 +58,9 @@ pub struct ExplainArgs {
     pub series: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Take a series whatever part of the body it shows, where labelling with the named bundle would refuse it.
+    #[arg(long)]
+    pub any_body_part: bool,
     /// Slices to look into, spread over the series; those of the highest and the lowest score come on top.
     #[arg(long, value_name = "N", default_value = "6")]
     pub slices: usize,

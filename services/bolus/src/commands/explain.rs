@@ -9,16 +9,16 @@ use std::time::Instant;
 use anyhow::Context;
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
-use bolus_inference::{Bundle, CudaOptions, Engine, EngineOptions};
-use bolus_labeling::{Explainer, Explanation, LabelingError, Preparer, Progress, Scan, discover, scan};
+use bolus_inference::{Bundle, BundleSet, CudaOptions, Engine, EngineOptions};
+use bolus_labeling::{Explainer, Explanation, LabelingError, Preparer, Progress, Route, Router, Scan, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_preprocess::OcclusionGrid;
 use bolus_storage::{Location, Spool};
-use bolus_study::Reason;
+use bolus_study::{BodyPart, Reason};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, load_bundle, locations, threads};
+use super::{SOME_REFUSED, find_bundles, locations, threads};
 use crate::cli::ExplainArgs;
 use crate::picture::{HeatSheet, class_colour};
 use crate::report::{json_line, json_summary};
@@ -28,72 +28,79 @@ use crate::show::{self, Display};
 pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
-    let bundle = Arc::new(load_bundle(&args.model)?);
+    let bundles = Arc::new(find_bundles(&args.model)?);
+    let progress = Arc::new(Progress::default());
+    let cpu = CpuPool::new(threads(args.threads))?;
+    let run = Run::new(&args, bundles, cpu, &progress)?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let display = Display::follow(Arc::clone(&progress));
+    let explained = run.all(inputs).await;
+    display.finish().await;
+    explained?.finish(&args, start.elapsed().as_secs_f64())
+}
+
+/// What explains with one bundle.
+fn explainer(
+    args: &ExplainArgs,
+    bundle: &Arc<Bundle>,
+    body_parts: Option<Vec<BodyPart>>,
+    cpu: &CpuPool,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Explainer> {
     let spec = &bundle.manifest.preprocessing;
     let [_, rows, columns] = spec.crop;
     let [_, y_mm, x_mm] = spec.spacing_mm;
     let grid = OcclusionGrid::new([rows, columns], [y_mm, x_mm], args.patch_mm, args.stride_mm)
         .context("--patch-mm and --stride-mm")?;
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    let progress = Arc::new(Progress::default());
-    let display = Display::follow(Arc::clone(&progress));
-    let explained = explain_all(&args, inputs, &bundle, grid, &progress).await;
-    display.finish().await;
-    let report = explained?;
-    report.finish(&args, start.elapsed().as_secs_f64())
-}
-
-async fn explain_all(
-    args: &ExplainArgs,
-    inputs: Vec<Location>,
-    bundle: &Arc<Bundle>,
-    grid: OcclusionGrid,
-    progress: &Arc<Progress>,
-) -> anyhow::Result<Report> {
-    let cancel = bolus_ops::cancel_on_signal();
-    let cpu = CpuPool::new(threads(args.threads))?;
-    let spool = Spool::new(None)?;
-    let manifest = &bundle.manifest;
-    let (spec, body_parts) = (manifest.preprocessing.clone(), Some(manifest.body_parts.clone()));
-    let preparer = Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress));
-    let (loading, options) = (Arc::clone(bundle), engine_options(args, progress));
-    let engine = tokio::task::spawn_blocking(move || Engine::start(&loading, &options));
-    let mut found = discover(&inputs, progress, &cancel).await?;
-    found.exclude(Location::from_path(&args.out)?.uri().trim_end_matches('/'));
-    let engine = engine.await.context("the network's loading ended unexpectedly")??;
-    let device = engine.device().name().to_owned();
-    let explainer = Explainer::new(Arc::clone(bundle), engine, preparer, Arc::clone(progress), grid, args.slices);
-    let report = Report::new(args, bundle, device, explainer.grid());
-    let mut run = Run { args, bundle, explainer, progress, cancel, report };
-    for unit in found.into_units() {
-        let scan = scan(unit, &spool, &cpu, progress, &run.cancel).await?;
-        run.unit(&scan).await?;
-    }
-    Ok(run.report)
-}
-
-fn engine_options(args: &ExplainArgs, progress: &Progress) -> EngineOptions {
-    EngineOptions {
-        device: args.device,
-        cuda: CudaOptions::default(),
-        threads: threads(args.threads),
-        batch: None,
-        scored: progress.slices_scored.shared(),
-        on_batch: None,
-    }
+    let preparer = Preparer::new(spec.clone(), body_parts, cpu.clone(), Arc::clone(progress));
+    Ok(Explainer::new(Arc::clone(bundle), preparer, Arc::clone(progress), grid, args.slices))
 }
 
 /// One run over its units.
 struct Run<'a> {
     args: &'a ExplainArgs,
-    bundle: &'a Bundle,
-    explainer: Explainer,
+    router: Router,
+    /// One a bundle of the set.
+    explainers: Vec<Explainer>,
+    /// Their networks, each started for its first series.
+    engines: Vec<Option<Engine>>,
+    cpu: CpuPool,
     progress: &'a Progress,
     cancel: CancellationToken,
     report: Report,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        args: &'a ExplainArgs,
+        bundles: Arc<BundleSet>,
+        cpu: CpuPool,
+        progress: &'a Arc<Progress>,
+    ) -> anyhow::Result<Self> {
+        // Where several bundles share out the parts of the body, the router has seen to it that a series goes to its own.
+        let explainers = bundles.bundles().iter().map(|bundle| {
+            let whatever = bundles.is_auto() || args.any_body_part;
+            let body_parts = (!whatever).then(|| bundle.manifest.body_parts.clone());
+            explainer(args, bundle, body_parts, &cpu, progress)
+        });
+        let explainers = explainers.collect::<anyhow::Result<Vec<_>>>()?;
+        let engines = explainers.iter().map(|_| None).collect();
+        let cancel = bolus_ops::cancel_on_signal();
+        let (router, report) = (Router::new(bundles), Report::new(args));
+        Ok(Self { args, router, explainers, engines, cpu, progress, cancel, report })
+    }
+
+    async fn all(mut self, inputs: Vec<Location>) -> anyhow::Result<Report> {
+        let spool = Spool::new(None)?;
+        let mut found = discover(&inputs, self.progress, &self.cancel).await?;
+        found.exclude(Location::from_path(&self.args.out)?.uri().trim_end_matches('/'));
+        for unit in found.into_units() {
+            let scan = scan(unit, &spool, &self.cpu, self.progress, &self.cancel).await?;
+            self.unit(&scan).await?;
+        }
+        Ok(self.report)
+    }
+
     async fn unit(&mut self, scan: &Scan) -> anyhow::Result<()> {
         self.report.files_seen += scan.files_seen();
         let asked = |series: &&Series| {
@@ -102,31 +109,85 @@ impl Run<'_> {
         let mut todo: Vec<&Series> = scan.series.iter().filter(asked).collect();
         todo.sort_by(|a, b| a.uid.as_str().cmp(b.uid.as_str()));
         self.progress.series_planned.add(todo.len() as u64);
-        let planned = todo.iter().filter_map(|series| self.explainer.planned(series).ok());
-        self.progress.slices_planned.add(planned.sum::<usize>() as u64);
+        // What headers do not send anywhere is planned when the image has been looked at.
+        let planned = todo.iter().map(|series| match self.router.by_headers(series) {
+            Route::To(place) => self.planned(place, series),
+            Route::ByImage | Route::Refused(_) => 0,
+        });
+        self.progress.slices_planned.add(planned.sum());
         for series in todo {
-            let explanation = tokio::select! {
-                explanation = self.explainer.explain(scan, series) => explanation?,
-                () = self.cancel.cancelled() => return Err(LabelingError::Cancelled.into()),
-            };
-            self.progress.series_done.add(1);
-            match explanation {
-                Ok(explanation) => self.explained(series, &explanation)?,
-                Err(reason) => self.refused(series, &reason)?,
+            let cancel = self.cancel.clone();
+            tokio::select! {
+                done = self.series(scan, series) => done?,
+                () = cancel.cancelled() => return Err(LabelingError::Cancelled.into()),
             }
+            self.progress.series_done.add(1);
         }
         Ok(())
     }
 
+    /// Slices that the network will score at most; none of a series that will be refused.
+    fn planned(&self, place: usize, series: &Series) -> u64 {
+        self.explainers.get(place).and_then(|explainer| explainer.planned(series).ok()).unwrap_or(0) as u64
+    }
+
+    /// Explains one series, or tells why not.
+    async fn series(&mut self, scan: &Scan, series: &Series) -> anyhow::Result<()> {
+        let by_image = self.router.by_headers(series) == Route::ByImage;
+        let routed = self.router.route(series, &scan.objects, &self.cpu, self.progress).await;
+        let place = match routed.bundle {
+            Ok(place) => place,
+            Err(reason) => return self.refused(series, &reason),
+        };
+        if by_image {
+            self.progress.slices_planned.add(self.planned(place, series));
+        }
+        let engine = self.engine(place).await?;
+        match self.explainers[place].explain(&engine, scan, series).await? {
+            Ok(explanation) => {
+                let body_part = routed.body_part.or(explanation.body_part);
+                self.explained(place, &engine, series, &Explanation { body_part, ..explanation })
+            }
+            Err(reason) => self.refused(series, &reason),
+        }
+    }
+
+    /// The network of the bundle at `place`.
+    async fn engine(&mut self, place: usize) -> anyhow::Result<Engine> {
+        if let Some(engine) = &self.engines[place] {
+            return Ok(engine.clone());
+        }
+        let bundle = Arc::clone(self.explainers[place].bundle());
+        let options = EngineOptions {
+            device: self.args.device,
+            cuda: CudaOptions::default(),
+            threads: threads(self.args.threads),
+            batch: None,
+            scored: self.progress.slices_scored.shared(),
+            on_batch: None,
+        };
+        let started = tokio::task::spawn_blocking(move || Engine::start(&bundle, &options));
+        let engine = started.await.context("the network's loading ended unexpectedly")??;
+        self.engines[place] = Some(engine.clone());
+        Ok(engine)
+    }
+
     /// Writes what was found of one series, and tells of it.
-    fn explained(&mut self, series: &Series, explanation: &Explanation) -> anyhow::Result<()> {
+    fn explained(
+        &mut self,
+        place: usize,
+        engine: &Engine,
+        series: &Series,
+        explanation: &Explanation,
+    ) -> anyhow::Result<()> {
+        let explainer = &self.explainers[place];
         // Two stacks of one UID go into two folders.
         let uid = series.uid.as_str();
         let earlier = self.report.series.iter().filter(|line| line.series_uid == uid).count();
         let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
         let folder = self.args.out.join(&name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let sheet = self.sheet(uid, explanation);
+        let sheet = sheet(explainer, uid, explanation);
         let mut slices = Vec::with_capacity(explanation.slices.len());
         for slice in &explanation.slices {
             let picture = format!("{name}/slice-{:03}.png", slice.slice);
@@ -137,7 +198,7 @@ impl Run<'_> {
                 z_mm: slice.z_mm,
                 sop_instance_uid: slice.sop_uid.as_str().to_owned(),
                 probability: slice.probability,
-                drops: slice.drops.chunks(self.explainer.grid().shape()[1]).map(<[_]>::to_vec).collect(),
+                drops: slice.drops.chunks(explainer.grid().shape()[1]).map(<[_]>::to_vec).collect(),
                 picture,
             });
         }
@@ -147,8 +208,18 @@ impl Run<'_> {
         let path = folder.join("maps.npy");
         std::fs::write(&path, npy_bytes([slices.len(), rows, columns], maps))
             .with_context(|| format!("cannot write {}", path.display()))?;
+        let [grid_rows, grid_columns] = explainer.grid().centres();
+        let reference = &explainer.bundle().reference;
         let line = SeriesLine {
             series_uid: uid.to_owned(),
+            bundle: reference.name.clone(),
+            bundle_version: reference.version.clone(),
+            bundle_digest: reference.digest.clone(),
+            device: engine.device().name().to_owned(),
+            plane: sheet.plane,
+            spacing_mm: sheet.spacing_mm,
+            grid_rows,
+            grid_columns,
             body_part: explanation.body_part.as_ref().map(|finding| finding.joined()),
             predicted_class: explanation.decision.class.as_str(),
             probability: explanation.decision.probability,
@@ -159,32 +230,6 @@ impl Run<'_> {
             slices,
         };
         self.report.add(self.args, line)
-    }
-
-    fn sheet<'e>(&self, uid: &str, explanation: &'e Explanation) -> HeatSheet<'e> {
-        let Explanation { decision, body_part, scores, slices } = explanation;
-        let manifest = &self.bundle.manifest;
-        let [_, rows, columns] = manifest.preprocessing.crop;
-        let [_, y_mm, x_mm] = manifest.preprocessing.spacing_mm;
-        let part = body_part.as_ref().map_or_else(|| "unknown part".to_owned(), |finding| finding.joined());
-        HeatSheet {
-            title: format!("series {uid}"),
-            finding: format!(
-                "{part}   predicted: {} ({:.3})   {} slices scored   bundle {} {}   research use only",
-                decision.class.as_str(),
-                decision.probability,
-                scores.len(),
-                manifest.name,
-                manifest.version,
-            ),
-            colour: class_colour(decision.class),
-            plane: [rows, columns],
-            spacing_mm: [y_mm, x_mm],
-            patch: self.explainer.grid().patch(),
-            limit: HeatSheet::limit_of(slices),
-            slice_threshold: manifest.decision.slice_threshold,
-            slices,
-        }
     }
 
     fn refused(&mut self, series: &Series, reason: &Reason) -> anyhow::Result<()> {
@@ -201,23 +246,40 @@ impl Run<'_> {
     }
 }
 
+/// The pictures of one series.
+fn sheet<'e>(explainer: &Explainer, uid: &str, explanation: &'e Explanation) -> HeatSheet<'e> {
+    let Explanation { decision, body_part, scores, slices } = explanation;
+    let manifest = &explainer.bundle().manifest;
+    let [_, rows, columns] = manifest.preprocessing.crop;
+    let [_, y_mm, x_mm] = manifest.preprocessing.spacing_mm;
+    let part = body_part.as_ref().map_or_else(|| "unknown part".to_owned(), |finding| finding.joined());
+    HeatSheet {
+        title: format!("series {uid}"),
+        finding: format!(
+            "{part}   predicted: {} ({:.3})   {} slices scored   bundle {} {}   research use only",
+            decision.class.as_str(),
+            decision.probability,
+            scores.len(),
+            manifest.name,
+            manifest.version,
+        ),
+        colour: class_colour(decision.class),
+        plane: [rows, columns],
+        spacing_mm: [y_mm, x_mm],
+        patch: explainer.grid().patch(),
+        limit: HeatSheet::limit_of(slices),
+        slice_threshold: manifest.decision.slice_threshold,
+        slices,
+    }
+}
+
 /// `explain.json`.
 #[derive(Serialize)]
 struct Report {
     format: u32,
     program_version: &'static str,
-    bundle: String,
-    bundle_version: String,
-    bundle_digest: String,
-    device: String,
     patch_mm: f64,
     stride_mm: f64,
-    /// Rows and columns of a slice, and the size of its pixels, `[y, x]`.
-    plane: [usize; 2],
-    spacing_mm: [f64; 2],
-    /// Where the centres of the patches lie, in pixels from the middle of the first.
-    grid_rows: Vec<f32>,
-    grid_columns: Vec<f32>,
     series: Vec<SeriesLine>,
     refused: Vec<Refused>,
     #[serde(skip)]
@@ -228,10 +290,20 @@ struct Report {
 #[derive(Serialize)]
 struct SeriesLine {
     series_uid: String,
+    bundle: String,
+    bundle_version: String,
+    bundle_digest: String,
+    device: String,
     body_part: Option<String>,
     predicted_class: &'static str,
     probability: f64,
     slices_scored: usize,
+    /// Rows and columns of a slice, and the size of its pixels, `[y, x]`.
+    plane: [usize; 2],
+    spacing_mm: [f64; 2],
+    /// Where the centres of the patches lie, in pixels from the middle of the first.
+    grid_rows: Vec<f32>,
+    grid_columns: Vec<f32>,
     /// The end of the pictures' scale.
     limit: f32,
     montage: String,
@@ -270,22 +342,12 @@ struct Tagged<'a, T> {
 }
 
 impl Report {
-    fn new(args: &ExplainArgs, bundle: &Bundle, device: String, grid: &OcclusionGrid) -> Self {
-        let spec = &bundle.manifest.preprocessing;
-        let [grid_rows, grid_columns] = grid.centres();
+    fn new(args: &ExplainArgs) -> Self {
         Self {
             format: 1,
             program_version: env!("CARGO_PKG_VERSION"),
-            bundle: bundle.reference.name.clone(),
-            bundle_version: bundle.reference.version.clone(),
-            bundle_digest: bundle.reference.digest.clone(),
-            device,
             patch_mm: args.patch_mm,
             stride_mm: args.stride_mm,
-            plane: [spec.crop[1], spec.crop[2]],
-            spacing_mm: [spec.spacing_mm[1], spec.spacing_mm[2]],
-            grid_rows,
-            grid_columns,
             series: Vec::new(),
             refused: Vec::new(),
             files_seen: 0,
