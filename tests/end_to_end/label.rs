@@ -157,8 +157,8 @@ fn devices_bundles_and_inputs_that_are_not_there_end_with_a_clear_error() {
 #[test]
 fn a_bundle_that_was_changed_is_refused() {
     let folder = temp();
-    let bundle = folder.path().join("torso-b4");
-    edited_bundle(&data().join("../../models/torso-b4"), &bundle, |text| text);
+    let bundle = folder.path().join("chest-lite");
+    edited_bundle(&data().join("../../models/chest-lite"), &bundle, |text| text);
     let refused = |what: &str| {
         let run = bolus()
             .arg("label")

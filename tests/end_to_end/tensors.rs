@@ -12,7 +12,7 @@ use crate::support::{Run, bolus, data, files_below, temp};
 const CHEST: &str = "chest-noncontrast-every10th";
 const ABDOMEN: &str = "totalsegmentator-abdomen-contrast";
 /// A bundle that covers the abdomen.
-const MODEL: &str = "torso-b4";
+const MODEL: &str = "chest-lite";
 
 /// Series UIDs of the two real series, by folder; the program derives the one that its files lack.
 fn uids() -> BTreeMap<&'static str, String> {

@@ -216,7 +216,6 @@ impl Labeler {
         let seen = work.row.body_part.clone();
         let workshop = Workshop {
             spec: &chosen.bundle.manifest.preprocessing,
-            body_parts: Some(&chosen.bundle.manifest.body_parts),
             seen: seen.as_ref(),
             cpu: &self.cpu,
             progress: &self.progress,

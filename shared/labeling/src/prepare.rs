@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bolus_ct::{Series, pixel};
 use bolus_ops::CpuPool;
-use bolus_preprocess::{OutputSlice, Plan, Slab, Spec, Tensor, body_part_by_image};
+use bolus_preprocess::{OutputSlice, Plan, Spec, Tensor};
 use bolus_storage::ObjectRef;
-use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, Reason, ReasonCode, SopInstanceUid};
+use bolus_study::{BodyPart, BodyPartFinding, Reason, ReasonCode, SopInstanceUid};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
@@ -47,8 +47,6 @@ pub struct Prepared {
 /// What stands still while a series is prepared.
 pub(crate) struct Workshop<'a> {
     pub spec: &'a Spec,
-    /// The body parts that are taken; `None` takes a series whatever it shows.
-    pub body_parts: Option<&'a [BodyPart]>,
     /// What a look at the whole series has shown already.
     pub seen: Option<&'a BodyPartFinding>,
     pub cpu: &'a CpuPool,
@@ -82,11 +80,10 @@ impl Workshop<'_> {
             }
             if failures.is_empty() {
                 let slab = planned.plan.assemble(&planes);
-                let body_part = self.body_part(series, &slab).map_err(|reason| lost.unprepared(series, reason))?;
                 return Ok(Prepared {
                     tensor: slab.into_tensor(self.spec),
                     scored: planned.scored(series, &planned.plan.outputs),
-                    body_part,
+                    body_part: self.body_part(series),
                     refused: lost.refused(series),
                     planned: planned.plan.outputs.len(),
                 });
@@ -150,18 +147,9 @@ impl Workshop<'_> {
         decoded.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
     }
 
-    /// The body part, by the slab where neither headers nor a look have told it, if it is one that is taken.
-    pub fn body_part(&self, series: &Series, slab: &Slab) -> Result<Option<BodyPartFinding>, Reason> {
-        let known = series.body_part.as_ref().or(self.seen).cloned();
-        let by_slab = || {
-            let part = body_part_by_image(slab)?;
-            Some(BodyPartFinding { parts: vec![part], source: BodyPartSource::Image })
-        };
-        let body_part = known.or_else(by_slab);
-        if let Some(covered) = self.body_parts {
-            admit_body_part(body_part.as_ref(), covered)?;
-        }
-        Ok(body_part)
+    /// The body part that headers or a look have told.
+    pub fn body_part(&self, series: &Series) -> Option<BodyPartFinding> {
+        series.body_part.as_ref().or(self.seen).cloned()
     }
 }
 
@@ -215,7 +203,7 @@ impl Lost {
     }
 }
 
-/// Number of slices of the tensor of `series`; `body_parts` as in [`Workshop`].
+/// Number of slices of the tensor of `series`, which is refused where headers name none of `body_parts`.
 ///
 /// # Errors
 /// The [`Reason`] why the series is not taken, as far as headers tell.
@@ -227,26 +215,20 @@ pub(crate) fn planned_slices(spec: &Spec, body_parts: Option<&[BodyPart]>, serie
         return Err(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
     }
     if let (Some(covered), Some(found)) = (body_parts, &series.body_part) {
-        admit_body_part(Some(found), covered)?;
+        admit_body_part(found, covered)?;
     }
     let missing = || Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
     Ok(Plan::new(spec, series.geometry.as_ref().ok_or_else(missing)?)?.outputs.len())
 }
 
 /// Whether a bundle for `covered` parts takes a series that shows `found`.
-fn admit_body_part(found: Option<&BodyPartFinding>, covered: &[BodyPart]) -> Result<(), Reason> {
-    let names = || covered.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
-    match found {
-        Some(finding) if finding.parts.iter().any(|part| covered.contains(part)) => Ok(()),
-        Some(finding) => Err(Reason::new(
-            ReasonCode::BodyPart,
-            format!("{} (by {}), the bundle covers {}", finding.joined(), finding.source.as_str(), names()),
-        )),
-        None => Err(Reason::new(
-            ReasonCode::BodyPart,
-            format!("neither tags, words nor the image tell the body part, the bundle covers {}", names()),
-        )),
+fn admit_body_part(found: &BodyPartFinding, covered: &[BodyPart]) -> Result<(), Reason> {
+    if found.parts.iter().any(|part| covered.contains(part)) {
+        return Ok(());
     }
+    let names = covered.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
+    let (shown, source) = (found.joined(), found.source.as_str());
+    Err(Reason::new(ReasonCode::BodyPart, format!("{shown} (by {source}), the bundle covers {names}")))
 }
 
 fn too_many_lost(lost: &BTreeMap<usize, Reason>, slices: usize) -> Option<Reason> {

@@ -22,7 +22,7 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// Prepares by `spec` the series that show one of `body_parts`, or with `None` whatever they show.
+    /// Prepares by `spec` the series whose headers do not name another part than `body_parts`, or with `None` all.
     #[must_use]
     pub fn new(spec: Spec, body_parts: Option<Vec<BodyPart>>, cpu: CpuPool, progress: Arc<Progress>) -> Self {
         Self { spec, body_parts, cpu, progress }
@@ -43,14 +43,8 @@ impl Preparer {
     pub async fn prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
         self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
         let stages = PixelStages::begin();
-        let workshop = Workshop {
-            spec: &self.spec,
-            body_parts: self.body_parts.as_deref(),
-            seen: None,
-            cpu: &self.cpu,
-            progress: &self.progress,
-            stages: &stages,
-        };
+        let workshop =
+            Workshop { spec: &self.spec, seen: None, cpu: &self.cpu, progress: &self.progress, stages: &stages };
         workshop.prepare(series, &scan.objects).await
     }
 }

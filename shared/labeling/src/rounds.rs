@@ -10,7 +10,7 @@ use bolus_ct::Series;
 use bolus_inference::{Adaptive, InferenceError};
 use bolus_preprocess::Tensor;
 use bolus_storage::ObjectRef;
-use bolus_study::{BodyPartFinding, Reason};
+use bolus_study::Reason;
 
 use crate::engines::Engines;
 use crate::prepare::{Lost, Planned, Prepared, Preview, Unprepared, Workshop, previews};
@@ -69,7 +69,6 @@ impl Workshop<'_> {
     ) -> Result<Rounds, Unscored> {
         let mut lost = Lost::default();
         let mut board = Board::of(self.planned(series, &lost)?);
-        let mut body_part = None;
         loop {
             let count = board.order.len();
             let next = test.next(board.scores.len(), count).min(count);
@@ -81,14 +80,11 @@ impl Workshop<'_> {
                 continue;
             }
             let slab = board.planned.plan.assemble_some(&round, &board.planes);
-            if board.scores.is_empty() {
-                body_part = self.body_part(series, &slab).map_err(|reason| lost.unprepared(series, reason))?;
-            }
             let scores = network.score(slab.into_tensor(self.spec)).await?;
             board.scores.extend(round.into_iter().zip(scores));
             let scores: Vec<f32> = board.scores.values().copied().collect();
             if test.is_settled(&scores, count) {
-                let prepared = self.settled(series, &board, body_part, &lost);
+                let prepared = self.settled(series, &board, &lost);
                 let previews = previews(&prepared.tensor, pictures);
                 return Ok(Rounds { prepared, previews, scores });
             }
@@ -118,13 +114,13 @@ impl Workshop<'_> {
         failures
     }
 
-    fn settled(&self, series: &Series, board: &Board, body_part: Option<BodyPartFinding>, lost: &Lost) -> Prepared {
+    fn settled(&self, series: &Series, board: &Board, lost: &Lost) -> Prepared {
         let plan = &board.planned.plan;
         let places: Vec<usize> = board.scores.keys().copied().collect();
         Prepared {
             tensor: plan.assemble_some(&places, &board.planes).into_tensor(self.spec),
             scored: board.planned.scored(series, places.iter().filter_map(|place| plan.outputs.get(*place))),
-            body_part,
+            body_part: self.body_part(series),
             refused: lost.refused(series),
             planned: plan.outputs.len(),
         }

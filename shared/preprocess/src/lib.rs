@@ -8,7 +8,6 @@
 //! Invariant: no input or output, no async, no random numbers; the same input gives the same bits.
 
 mod axis;
-mod body;
 mod look;
 mod occlusion;
 mod plan;
@@ -16,7 +15,6 @@ mod slab;
 mod spec;
 mod spread;
 
-pub use body::body_part_by_image;
 pub use look::{PlaneLook, Sighting, sight};
 pub use occlusion::{HeatMap, OcclusionError, OcclusionGrid, logit_drop};
 pub use plan::{Blend, OutputSlice, Plan};

@@ -29,7 +29,7 @@ def run(bench: Bench) -> Finding:
     bench.servers.put_all(studies.copies(SERIES, prefixes))
     log = lake.Log(bench.servers.path(f"lakes/{name}"))
     seconds = []
-    with bench.worker(name, model="chest-b4", flush=f"{FLUSH_SECONDS:.0f}s") as worker:
+    with bench.worker(name, model="chest-lite", flush=f"{FLUSH_SECONDS:.0f}s") as worker:
         wait_until_assigned([worker], PARTITIONS)
         for number, prefix in enumerate(prefixes):
             message = studies.event(bench.servers.bucket, prefix)

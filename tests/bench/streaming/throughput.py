@@ -43,7 +43,7 @@ def by_worker(bench: Bench, prefixes: list[str], name: str) -> Run:
     """A worker that waits for events, from the first event on."""
     topic = bench.servers.topic(name)
     log = lake.Log(bench.servers.path(f"lakes/{name}"))
-    with bench.worker(name, model="chest-b4", flush=FLUSH) as worker:
+    with bench.worker(name, model="chest-lite", flush=FLUSH) as worker:
         wait_until_assigned([worker], PARTITIONS)
         used = worker.cpu_seconds()
         with Busy() as busy:
@@ -57,7 +57,7 @@ def by_worker(bench: Bench, prefixes: list[str], name: str) -> Run:
 def by_label(bench: Bench, name: str) -> Run:
     """`bolus label`, from the end of its start-up on."""
     command = [bench.bolus, "label", f"s3://{bench.servers.bucket}/{FOLDER}", "--lake", bench.lake(name)]
-    command += ["--json", "--device", "cpu", "--model", "chest-b4"]
+    command += ["--json", "--device", "cpu", "--model", "chest-lite"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with Busy() as busy:
         run = measure.run(command, cwd=REPOSITORY, environment=bench.servers.aws())

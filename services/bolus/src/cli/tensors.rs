@@ -14,7 +14,7 @@ pub struct ExportArgs {
     /// DICOM files, folders, .zip/.tar/.tar.gz archives of DICOM, or s3://bucket/prefix.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
-    /// The labelled set: CSV with the columns series_uid and contrast (1/0, yes/no, enhanced/native), and optionally patient,
+    /// The labelled set: CSV or Parquet with the columns series_uid and contrast (1/0, yes/no, enhanced/native), and optionally patient,
     /// body_part, split and site. Series that do not stand in it are left out.
     #[arg(long, value_name = "FILE")]
     pub truth: PathBuf,

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use bolus::tensors::{SeriesEntry, Shard, ShardWriter, Truth};
+use bolus::tensors::{SeriesEntry, Shard, ShardWriter};
 use bolus_ct::Series;
+use bolus_evaluation::truth::LabelledSet;
 use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
@@ -25,6 +26,7 @@ use super::{SOME_REFUSED, load_bundle, locations, threads};
 use crate::cli::ExportArgs;
 use crate::report::{json_line, json_summary};
 use crate::show::{self, Display};
+use crate::truth;
 
 /// Series that are prepared ahead of the one that is written, beyond one a CPU thread.
 const SERIES_AHEAD: usize = 2;
@@ -34,8 +36,8 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
     let recipe = Recipe::of(&args)?;
-    let truth = Truth::read(&args.truth)?;
-    if truth.series.is_empty() {
+    let truth = truth::read(&args.truth)?;
+    if truth.is_empty() {
         anyhow::bail!("{} names no series of known status: there is nothing to export", args.truth.display());
     }
     let writer = ShardWriter::create(&args.out, args.shard_slices, args.force)?;
@@ -251,7 +253,7 @@ impl<'a> Statement<'a> {
 /// One export over its units.
 struct Export<'a> {
     args: &'a ExportArgs,
-    truth: Truth,
+    truth: LabelledSet,
     preparer: Arc<Preparer>,
     concurrency: usize,
     progress: &'a Progress,
@@ -265,7 +267,7 @@ struct Export<'a> {
 async fn export(
     args: &ExportArgs,
     recipe: &Recipe,
-    truth: Truth,
+    truth: LabelledSet,
     writer: ShardWriter,
     inputs: Vec<Location>,
     progress: &Arc<Progress>,
@@ -275,7 +277,7 @@ async fn export(
     let spool = Spool::new(None)?;
     let (spec, body_parts) = (recipe.spec.clone(), recipe.body_parts.clone());
     let preparer = Arc::new(Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress)));
-    let summary = Summary { truth_unknown: truth.unknown, ..Summary::default() };
+    let summary = Summary { truth_unknown: truth.unknown(), ..Summary::default() };
     let concurrency = cpu.threads() + SERIES_AHEAD;
     let exported = BTreeSet::new();
     let mut export = Export { args, truth, preparer, concurrency, progress, cancel, writer, summary, exported };
@@ -303,7 +305,7 @@ impl Export<'_> {
             *self.summary.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
         }
         let (mut named, others): (Vec<&Series>, Vec<&Series>) =
-            scan.series.iter().partition(|series| self.truth.series.contains_key(series.uid.as_str()));
+            scan.series.iter().partition(|series| self.truth.get(&series.uid).is_some());
         self.summary.series_not_in_truth += others.len();
         // Where one UID holds several stacks, the one of most slices stands for it.
         named.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -333,7 +335,7 @@ impl Export<'_> {
 
     fn write(&mut self, series: &Series, prepared: &Prepared) -> anyhow::Result<()> {
         let uid = series.uid.as_str();
-        let Some(truth) = self.truth.series.get(uid) else { return Ok(()) };
+        let Some(truth) = self.truth.get(&series.uid) else { return Ok(()) };
         if self.exported.contains(uid) {
             let detail = "another stack or copy of the series was exported".to_owned();
             return self.summary.refuse(self.args.json, series, "duplicate_series", detail);
@@ -353,8 +355,9 @@ impl Export<'_> {
     fn end(self) -> (Summary, ShardWriter) {
         let Self { truth, exported, mut summary, writer, .. } = self;
         let refused: BTreeSet<&str> = summary.refused.iter().map(|refused| refused.series_uid.as_str()).collect();
-        let missing = |uid: &&String| !exported.contains(*uid) && !refused.contains(uid.as_str());
-        let not_found: Vec<String> = truth.series.keys().filter(missing).cloned().collect();
+        let missing = |uid: &&str| !exported.contains(*uid) && !refused.contains(uid);
+        let not_found: Vec<String> =
+            truth.iter().map(|one| one.series.as_str()).filter(missing).map(str::to_owned).collect();
         summary.truth_not_found = not_found.len();
         summary.not_found = not_found;
         (summary, writer)

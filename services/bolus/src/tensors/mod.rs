@@ -7,8 +7,6 @@
 
 mod npy;
 mod shards;
-mod truth;
 
 pub use npy::npy_bytes;
 pub use shards::{ExportError, SeriesEntry, Shard, ShardWriter};
-pub use truth::{Truth, TruthError, TruthRow};

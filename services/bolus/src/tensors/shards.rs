@@ -5,13 +5,13 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use bolus_evaluation::truth::{LabelledSeries, Split};
 use bolus_preprocess::Tensor;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use serde::Serialize;
 
 use super::npy::header;
-use super::truth::TruthRow;
 
 /// The statement that ends an export.
 const STATEMENT: &str = "export.json";
@@ -52,7 +52,7 @@ pub struct SeriesEntry<'a> {
     /// Series Instance UID.
     pub uid: &'a str,
     /// Status and particulars.
-    pub truth: &'a TruthRow,
+    pub truth: &'a LabelledSeries,
     /// The body part, where the truth has none.
     pub body_part: Option<&'a str>,
 }
@@ -126,7 +126,7 @@ impl ShardWriter {
                 truth.patient.as_deref().unwrap_or_default(),
                 if truth.contrast { "1" } else { "0" },
                 body_part,
-                truth.split.as_deref().unwrap_or_default(),
+                truth.split.map_or("", Split::as_str),
                 truth.site.as_deref().unwrap_or_default(),
                 &z_mm.to_string(),
                 &slice.to_string(),
@@ -219,14 +219,17 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
 
 #[cfg(test)]
 mod tests {
+    use bolus_study::SeriesUid;
+
     use super::*;
 
-    fn truth() -> TruthRow {
-        TruthRow {
+    fn truth() -> LabelledSeries {
+        LabelledSeries {
+            series: SeriesUid::new("1.2").unwrap(),
             contrast: true,
             patient: Some("p,1".into()),
             body_part: None,
-            split: Some("test".into()),
+            split: Some(Split::Test),
             site: None,
         }
     }
