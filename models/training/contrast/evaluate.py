@@ -82,16 +82,20 @@ class Judge:
         shards = Shards([out])
         images = shards.batch(range(len(shards)))[0][:, 0].numpy()
         scores = run(session(folder / manifest["network"]["file"]), images)
-        return [{"name": paths[s.series].stem, "contrast": bool(s.label), "slices": 1, "probability": float(p),
-                 "class": "enhanced" if p > 0.5 else "native", "right": bool((p > 0.5) == bool(s.label))}
-                for s, p in zip(shards.slices, scores, strict=True)]  # fmt: skip
+        return [single_row(path.stem, kinds[path.parent.name] == 1, scores[[s.series == uid for s in shards.slices]]) for uid, path in paths.items()]
+
+
+def single_row(name: str, contrast: bool, scores: np.ndarray) -> dict:
+    """A thick slice may become two of the network's."""
+    p = float(scores.mean())
+    right = (p > 0.5) == contrast
+    return {"name": name, "contrast": contrast, "slices": len(scores), "probability": p, "class": "enhanced" if p > 0.5 else "native", "right": right}
 
 
 def real_row(name: str, contrast: bool, row: dict) -> dict:
-    prediction = row.get("prediction") or {"class": row.get("status"), "probability": None, "slices": []}
-    kind, slices = prediction["class"], prediction["slices"]
+    kind = row["predicted_class"] or row["status"]
     right = kind == ("enhanced" if contrast else "native")
-    return {"name": name, "contrast": contrast, "slices": len(slices), "probability": prediction["probability"], "class": kind, "right": right}
+    return {"name": name, "contrast": contrast, "slices": row["slices_scored"], "probability": row["probability"], "class": kind, "right": right}
 
 
 def level_figures(level: dict) -> dict:
@@ -155,6 +159,8 @@ def record_modes(judge: Judge, folder: Path) -> None:
         judge.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
         judge.call("label", source, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
         evaluation = judge.evaluation(source / "truth.csv", lake)
+        if not evaluation["comparisons"]:
+            raise SystemExit(f"{bundle}: no scan was scored both ways")
         figures[mode] = {"comparison": evaluation["comparisons"][0],
                          "scored_share": [b["scored_share"] for b in evaluation["bundles"]],
                          "scan": [level_figures(b["scan"]) for b in evaluation["bundles"]]}  # fmt: skip

@@ -18,6 +18,8 @@ use crate::show;
 const SLICE_THRESHOLD: f32 = 0.5;
 /// The reason that rows are counted under whose numbers are none.
 const NOT_A_NUMBER: &str = "not_a_number";
+/// What the version of a bundle is followed by for labels that `--adaptive` made from a part of the slices.
+const IN_PART: &str = "+adaptive";
 /// Between the transfer syntaxes of a row, in [`query`].
 const BETWEEN: char = ' ';
 
@@ -46,25 +48,27 @@ fn is_chosen(chosen: &[BundleChoice], id: &BundleId) -> bool {
 }
 
 /// Columns of [`query`].
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 17;
 
-/// The newest labelled row of each series under each bundle, and the newest of what was refused or failed.
+/// The newest labelled row of each series under each bundle, whole labels apart from those of `--adaptive` that stopped early, and
+/// the newest of what was refused or failed.
 fn query(has_slices_planned: bool, chosen: &[BundleChoice]) -> String {
-    let planned = if has_slices_planned { "slices_planned" } else { "NULL AS slices_planned" };
+    let planned = if has_slices_planned { "slices_planned" } else { "NULL" };
     let names: Vec<String> = chosen.iter().map(|choice| format!("'{}'", choice.name.replace('\'', "''"))).collect();
     let only = if names.is_empty() { String::new() } else { format!(" AND bundle_name IN ({})", names.join(", ")) };
     format!(
         "SELECT series_instance_uid, row_key, made_at, bundle_name, bundle_version, bundle_digest, status, reason_code,
                 probability, raw_probability, predicted_class, slices_planned, body_part, codecs, \
-                slice_thickness_mm, source_uri
+                slice_thickness_mm, source_uri, in_part
          FROM (
              SELECT *, row_number() OVER (
-                 PARTITION BY series_instance_uid, bundle_digest, status = 'labelled' ORDER BY made_at DESC, row_key
+                 PARTITION BY series_instance_uid, bundle_digest, status = 'labelled', in_part ORDER BY made_at DESC, row_key
              ) AS newest
              FROM (
                  SELECT series_instance_uid, row_key, CAST(created_at AS BIGINT) AS made_at, bundle_name, \
                  bundle_version, bundle_digest,
-                        status, reason_code, probability, raw_probability, predicted_class, {planned}, body_part,
+                        status, reason_code, probability, raw_probability, predicted_class, {planned} AS slices_planned, body_part,
+                        coalesce({planned} > array_length(slices), false) AS in_part,
                         array_to_string(transfer_syntaxes, '{BETWEEN}') AS codecs, slice_thickness_mm, source_uri
                  FROM labels
                  WHERE series_instance_uid IS NOT NULL{only}
@@ -87,8 +91,10 @@ impl Row {
         self.0[column].parse().unwrap_or(f64::NAN)
     }
 
+    /// The bundle; labels from a part of the slices count as another, under a version of their own.
     fn bundle(&self) -> BundleId {
-        BundleId { name: self.0[3].clone(), version: self.0[4].clone(), digest: self.0[5].clone() }
+        let part = if self.0[16] == "true" { IN_PART } else { "" };
+        BundleId { name: self.0[3].clone(), version: format!("{}{part}", self.0[4]), digest: self.0[5].clone() }
     }
 
     fn scan(&self, series: SeriesUid) -> anyhow::Result<Scan> {
@@ -178,7 +184,10 @@ async fn read_slices(
         for row in part {
             let [key, at, probability] =
                 <[String; 3]>::try_from(row).map_err(|_| anyhow::anyhow!("the lake gives odd rows"))?;
-            if let Some(scan) = places.get(&(key, at)).and_then(|place| rows.scans.get_mut(*place)) {
+            let place = (key, at);
+            let scan = places.get(&place).and_then(|index| rows.scans.get_mut(*index));
+            // A row of the same bundle may stand among the others of it: whole labels and those in part are apart.
+            if let Some(scan) = scan.filter(|scan| scan.row_key == place.0) {
                 scan.slices.push(probability.parse().unwrap_or(f32::NAN));
             }
         }

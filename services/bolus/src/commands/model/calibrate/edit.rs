@@ -133,7 +133,7 @@ mod tests {
     fn comments_and_order_stay_and_the_manifest_can_be_read() {
         let commented = MANIFEST.replace("\n[decision]\n", "\n# The thresholds.\n[decision] # both\n");
         let platt = Fit::Sigmoid { scale: 1.234_567_89, shift: -0.5 };
-        let change = |fit| {
+        let change = |fit: &Fit| {
             changed(
                 &commented,
                 &Change { fit, band: [0.41, 0.62], version: "9.9.9", fitted_on: "split \"validation\"" },
