@@ -222,7 +222,7 @@ pub(crate) fn planned_slices(spec: &Spec, body_parts: Option<&[BodyPart]>, serie
 }
 
 /// Whether a bundle for `covered` parts takes a series that shows `found`.
-fn admit_body_part(found: &BodyPartFinding, covered: &[BodyPart]) -> Result<(), Reason> {
+pub(crate) fn admit_body_part(found: &BodyPartFinding, covered: &[BodyPart]) -> Result<(), Reason> {
     if found.parts.iter().any(|part| covered.contains(part)) {
         return Ok(());
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bolus_ct::Series;
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
-use bolus_study::{BodyPart, Reason};
+use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
-use crate::prepare::{Prepared, Unprepared, Workshop, planned_slices};
+use crate::look::look;
+use crate::prepare::{Prepared, Unprepared, Workshop, admit_body_part, planned_slices};
 use crate::progress::Progress;
 use crate::scan::Scan;
 use crate::stages::PixelStages;
@@ -41,10 +42,40 @@ impl Preparer {
     /// # Errors
     /// [`Unprepared`] says why there is none.
     pub async fn prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
+        self.prepare_seen(scan, series, None).await
+    }
+
+    /// As [`Preparer::prepare`], with a look at the image where headers name no body part: what it shows is told, and refused
+    /// where it is another part than those that are taken. An image that does not tell is taken.
+    ///
+    /// # Errors
+    /// [`Unprepared`] says why there is no tensor.
+    pub async fn look_and_prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
+        let seen = match &series.body_part {
+            Some(_) => None,
+            None => self.look(scan, series).await,
+        };
+        if let (Some(covered), Some(found)) = (&self.body_parts, &seen) {
+            let refused = Vec::new();
+            admit_body_part(found, covered).map_err(|reason| Unprepared { reason, refused })?;
+        }
+        self.prepare_seen(scan, series, seen.as_ref()).await
+    }
+
+    async fn look(&self, scan: &Scan, series: &Series) -> Option<BodyPartFinding> {
+        let parts = look(series, &scan.objects, &self.cpu, &self.progress).await.sighting.ok()?.parts;
+        (!parts.is_empty()).then_some(BodyPartFinding { parts, source: BodyPartSource::Image })
+    }
+
+    async fn prepare_seen(
+        &self,
+        scan: &Scan,
+        series: &Series,
+        seen: Option<&BodyPartFinding>,
+    ) -> Result<Prepared, Unprepared> {
         self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
         let stages = PixelStages::begin();
-        let workshop =
-            Workshop { spec: &self.spec, seen: None, cpu: &self.cpu, progress: &self.progress, stages: &stages };
+        let workshop = Workshop { spec: &self.spec, seen, cpu: &self.cpu, progress: &self.progress, stages: &stages };
         workshop.prepare(series, &scan.objects).await
     }
 }

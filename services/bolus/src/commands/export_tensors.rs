@@ -316,7 +316,7 @@ impl Export<'_> {
         let prepared = stream::iter(named)
             .map(|series| {
                 let preparer = &preparer;
-                async move { (series, preparer.prepare(scan, series).await) }
+                async move { (series, preparer.look_and_prepare(scan, series).await) }
             })
             .buffered(self.concurrency)
             .take_until(cancel.cancelled());
