@@ -146,25 +146,34 @@ def record(judge: Judge, folder: Path) -> None:
 
 
 def record_modes(judge: Judge, folder: Path) -> None:
-    """What int8 and --adaptive cost and gain against the whole bundle, on twice as many short scans."""
-    name, int8 = folder.name, folder.with_name(f"{folder.name}-int8")
+    """What int8 and --adaptive cost and gain against the whole bundle, on all hold-out scans of its part."""
     manifest = tomllib.loads((folder / "bundle.toml").read_text())
-    source = judge.work / "sets" / f"{SETS[manifest['body_parts'][0]]}-hold-b"
-    modes = {"int8": [int8, ()], "adaptive": [folder, ("--adaptive",)]}
-    figures = {"bundle": name, "set": source.name}
+    part = SETS[manifest["body_parts"][0]]
+    sets = [judge.work / "sets" / f"{part}-hold", judge.work / "sets" / f"{part}-hold-b"]
+    truth = judge.work / f"{part}-modes.csv"
+    head, *rest = sets[0].joinpath("truth.csv").read_text().splitlines()
+    truth.write_text("\n".join([head, *rest, *sets[1].joinpath("truth.csv").read_text().splitlines()[1:]]) + "\n")
+    modes = {"int8": (folder.with_name(f"{folder.name}-int8"), ()), "adaptive": (folder, ("--adaptive",))}
+    figures = {"bundle": folder.name, "sets": [path.name for path in sets]}
     for mode, (bundle, extra) in modes.items():
         if not bundle.exists():
             continue
-        lake = judge.lake(f"{name}-{mode}")
-        judge.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
-        judge.call("label", source, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
-        evaluation = judge.evaluation(source / "truth.csv", lake)
-        if not evaluation["comparisons"]:
-            raise SystemExit(f"{bundle}: no scan was scored both ways")
-        figures[mode] = {"comparison": evaluation["comparisons"][0],
-                         "scored_share": [b["scored_share"] for b in evaluation["bundles"]],
-                         "scan": [level_figures(b["scan"]) for b in evaluation["bundles"]]}  # fmt: skip
-    (EVALUATIONS / f"{name}.modes.json").write_text(json.dumps(figures, indent=1) + "\n")
+        lake = judge.lake(f"{folder.name}-{mode}")
+        judge.call("label", *sets, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        text = judge.call("label", *sets, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
+        figures[mode] = mode_figures(judge.evaluation(truth, lake), json.loads(text.splitlines()[-1]))
+    (EVALUATIONS / f"{folder.name}.modes.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def mode_figures(evaluation: dict, summary: dict) -> dict:
+    """One mode against the whole bundle. A scan that --adaptive went all through is the whole label, and so equal."""
+    if not evaluation["comparisons"]:
+        raise SystemExit("no scan was scored both ways")
+    comparison, scans = evaluation["comparisons"][0], max(bundle["scan"]["cases"] for bundle in evaluation["bundles"])
+    compared, equal = comparison["equal_decisions"]["of"], comparison["equal_decisions"]["hits"]
+    return {"scans": scans, "different_decisions": compared - equal, "equal_decisions": 1 - (compared - equal) / scans,
+            "slices_scored_share": summary["slices_scored"] / summary["slices_planned"], "slices_fetched": summary["slices_fetched"],
+            "comparison": comparison}  # fmt: skip
 
 
 def main() -> None:

@@ -55,12 +55,10 @@ def modes() -> list[str]:
         for mode in ("int8", "adaptive"):
             if mode not in figures:
                 continue
-            comparison, shares = figures[mode]["comparison"], [s for s in figures[mode]["scored_share"] if s]
-            equal = comparison["equal_decisions"]["value"]
-            share = f"{min(s['mean'] for s in shares):.2f}" if mode == "adaptive" and shares else "1"
+            cost = figures[mode]
             faster = (read(f"{figures['bundle']}-int8") or {}).get("speed", {}).get("over_float32") if mode == "int8" else None
-            lines.append(f"| {figures['bundle']} | {mode} | {comparison['series']} | {equal:.4f} | {comparison['mean_distance']:.4f} | {share} "
-                         f"| {f'× {faster:.2f}' if faster else ''} |")  # fmt: skip
+            lines.append(f"| {figures['bundle']} | {mode} | {cost['scans']} | {cost['equal_decisions']:.4f} | {cost['comparison']['mean_distance']:.4f} "
+                         f"| {cost['slices_scored_share']:.2f} | {f'× {faster:.2f}' if faster else ''} |")  # fmt: skip
     if not lines:
         return []
     return ["", "What the two quick modes cost, against the whole bundle on the same phantoms:", "",
