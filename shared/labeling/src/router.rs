@@ -83,12 +83,14 @@ impl Router {
 
     fn by_look(&self, look: Look) -> Routed {
         let Look { sighting, lost } = look;
-        let Sighting { parts, why } = match sighting {
+        let Sighting { parts, lead, why } = match sighting {
             Ok(sighting) => sighting,
             Err(reason) => return Routed { bundle: Err(reason), body_part: None, seen: None, lost },
         };
         let finding = BodyPartFinding { parts, source: BodyPartSource::Image };
-        let bundle = match self.set.covering(&finding.parts) {
+        // The image tells how much of the series each part is, which headers do not.
+        let of_lead = lead.and_then(|part| self.set.covering(&[part]));
+        let bundle = match of_lead.or_else(|| self.set.covering(&finding.parts)) {
             Some(place) => Ok(place),
             None if finding.parts.is_empty() => Err(Reason::new(
                 ReasonCode::BodyPart,

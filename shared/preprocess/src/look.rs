@@ -80,6 +80,8 @@ enum Shows {
 pub struct Sighting {
     /// Its parts in the order of the body; empty where it is undecided.
     pub parts: Vec<BodyPart>,
+    /// The part that most planes show, of equals the one nearest to the head; none where it is undecided.
+    pub lead: Option<BodyPart>,
     /// The planes that were looked at, and how many of them vote for each part, in words.
     pub why: String,
 }
@@ -112,7 +114,9 @@ pub fn sight(planes: &[Option<PlaneLook>]) -> Sighting {
     let why = format!("of {} planes: {told}", planes.len());
     let enough = decided > 0 && decided as f64 >= DECIDED * planes.len() as f64;
     let shown = |count: usize| enough && count as f64 >= SHOWN * decided as f64;
-    Sighting { parts: votes.iter().filter(|(_, count)| shown(**count)).map(|(part, _)| *part).collect(), why }
+    let parts: Vec<BodyPart> = votes.iter().filter(|(_, count)| shown(**count)).map(|(part, _)| *part).collect();
+    let lead = parts.iter().rev().max_by_key(|part| votes.get(part)).copied();
+    Sighting { parts, lead, why }
 }
 
 impl PlaneLook {
@@ -350,6 +354,15 @@ mod tests {
             assert_eq!(sighting.parts, expected, "{sighting:?}");
         }
         assert!(sight(&[None, None]).parts.is_empty() && sight(&[]).parts.is_empty());
+    }
+
+    #[test]
+    fn the_part_of_most_planes_leads() {
+        let lead = |planes: Vec<PlaneLook>| sight(&planes.into_iter().map(Some).collect::<Vec<_>>()).lead;
+        assert_eq!(lead([vec![LUNG; 9], vec![NECK; 3]].concat()), Some(BodyPart::Chest));
+        assert_eq!(lead([vec![LUNG; 3], vec![NECK; 9]].concat()), Some(BodyPart::HeadNeck));
+        assert_eq!(lead([vec![LUNG; 6], vec![NECK; 6]].concat()), Some(BodyPart::HeadNeck));
+        assert_eq!(lead(vec![THIGH; 8]), None);
     }
 
     /// A plane of `size` pixels of 2 mm with the HU that `of` gives at a distance from its middle, in millimetres.
