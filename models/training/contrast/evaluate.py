@@ -50,12 +50,16 @@ class Judge:
         return json.loads(self.call("evaluate", "--truth", truth, "--lake", lake, "--json", "-", "--models", self.work / "bundles"))
 
     def hold_out(self, folder: Path, manifest: dict) -> dict:
-        """Labels the hold-out set of the bundle's part."""
-        name = f"{SETS[manifest['body_parts'][0]]}-hold"
-        source, lake = self.work / "sets" / name, self.lake(manifest["name"])
+        """Labels the hold-out set of the bundle's part; an int8 bundle beside its float32 sibling, where that was judged before."""
+        name, own = f"{SETS[manifest['body_parts'][0]]}-hold", manifest["name"]
+        source, shared = self.work / "sets" / name, self.work / "lakes" / own.removesuffix("-int8")
+        beside = own.endswith("-int8") and shared.exists()
+        lake = shared if beside else self.lake(own)
         self.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
-        bundle = self.evaluation(source / "truth.csv", lake)["bundles"][0]
-        return {"set": name, "account": bundle["account"]} | {level: level_figures(bundle[level]) for level in ("scan", "slice")}
+        evaluation = self.evaluation(source / "truth.csv", lake)
+        bundle = next(b for b in evaluation["bundles"] if b["bundle"]["name"] == own)
+        figures = {"set": name, "account": bundle["account"]} | {level: level_figures(bundle[level]) for level in ("scan", "slice")}
+        return figures | ({"against_float32": evaluation["comparisons"][0]} if beside else {})
 
     def real(self, folder: Path, manifest: dict) -> dict:
         """Labels the real series; single slices, which no bundle takes, go through preprocessing and network alone."""
