@@ -27,23 +27,31 @@ LIMITS = {
   both classes, but real bowel is richer than the drawings.""",
 }
 
+LOOKALIKES = {"calcium": "calcified plaque or coronaries", "thyroid": "thyroid over 100 HU"}
+
 
 def network_of(name: str) -> str:
     """`chest-lite-int8` is of `lite`."""
     return name.removesuffix("-int8").removesuffix("-fp16").removeprefix("head-neck-").removeprefix("chest-")
 
 
-def figures(name: str) -> str:
+def figures(name: str, network_sha256: str | None) -> str:
+    """What was recorded of this very network."""
     path = EVALUATIONS / f"{name}.json"
-    if not path.exists():
+    e = json.loads(path.read_text()) if path.exists() else None
+    if not e or e["network_sha256"] != network_sha256:
         return "Not evaluated yet: `make evaluate-models`.\n"
-    e = json.loads(path.read_text())
     rows = ["| on | n | AUC (95 % interval) | sensitivity | specificity | Brier | ECE |", "|---|---|---|---|---|---|---|"]
     for level in ("scan", "slice"):
         f = e["hold_out"][level]
         low, high = f["auc_interval"]
         rows.append(f"| phantom {level}s | {f['n']} | {f['auc']:.3f} ({low:.3f}–{high:.3f}) | {f['sensitivity']:.3f} | {f['specificity']:.3f} "
                     f"| {f['brier']:.3f} | {f['ece']:.3f} |")
+    if e["hold_out"]["lookalikes"]:
+        rows.append("\nNative phantoms that hold something as bright as contrast:\n")
+        rows += ["| bright | scans | called native | undecided | called enhanced |", "|---|---|---|---|---|"]
+        for name, called in e["hold_out"]["lookalikes"].items():
+            rows.append(f"| {LOOKALIKES[name]} | {sum(called.values())} | {called['native']} | {called['indeterminate']} | {called['enhanced']} |")
     if not e["real"]["series"]:
         rows.append("\nNo real series of known status of this body part was at hand.")
         return "\n".join(rows) + "\n"
@@ -76,7 +84,7 @@ weights, thresholds or calibration. Calibration: {manifest["calibration"]["fitte
 Phantoms from settings that training has not seen (`phantom/style.py`): other noise, habitus, blood, phases, devices, spacings. These figures say that the
 network learnt the drawings, no more.
 
-{figures(name)}
+{figures(name, manifest["network"].get("sha256"))}
 ## What it does not do
 {LIMITS[part]}
 - Children, angiography of the legs, dual-energy reconstructions and virtual non-contrast images were neither trained nor tested. It gives no phase.

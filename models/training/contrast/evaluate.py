@@ -18,21 +18,23 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from phantom.lookalikes import lookalikes
+from phantom.series import SETS
 
 from .card import EVALUATIONS, network_of
 from .export import run, session
 from .networks import NETWORKS, parameters
 from .shards import Shards
 
-SETS = {"head-neck": "hn", "chest": "torso"}
+PREFIX = {"head-neck": "hn", "chest": "torso"}
 ARCHITECTURE = {"b4": "efficientnet-b4"}
 
 
 class Judge:
-    """The program, where it works, and the real data."""
+    """The program, where it works, the real data, and how many hold-out scans to take (0: all)."""
 
-    def __init__(self, bolus: Path, work: Path, data: Path):
-        self.bolus, self.work, self.data = bolus, work, data
+    def __init__(self, bolus: Path, work: Path, data: Path, scans: int = 0):
+        self.bolus, self.work, self.data, self.scans = bolus, work, data, scans
 
     def call(self, *arguments: str, allowed: tuple[int, ...] = (0, 3)) -> str:
         """Run the program; exit status 3 (some were refused) is an answer, too."""
@@ -52,14 +54,34 @@ class Judge:
     def hold_out(self, folder: Path, manifest: dict) -> dict:
         """Labels the hold-out set of the bundle's part; an int8 bundle beside its float32 sibling, where that was judged before."""
         name, own = f"{SETS[manifest['body_parts'][0]]}-hold", manifest["name"]
-        source, shared = self.work / "sets" / name, self.work / "lakes" / own.removesuffix("-int8")
+        truth, shared = self.work / "sets" / name / "truth.csv", self.work / "lakes" / own.removesuffix("-int8")
+        sources = [truth.parent]
+        if self.scans:
+            head, *rows = truth.read_text().splitlines()[: self.scans + 1]
+            sources = [truth.parent / row["patient"] for row in csv.DictReader([head, *rows])]
+            truth = self.work / f"{name}-{self.scans}.csv"
+            truth.write_text("\n".join([head, *rows]) + "\n")
         beside = own.endswith("-int8") and shared.exists()
         lake = shared if beside else self.lake(own)
-        self.call("label", source, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
-        evaluation = self.evaluation(source / "truth.csv", lake)
+        self.call("label", *sources, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        evaluation = self.evaluation(truth, lake)
         bundle = next(b for b in evaluation["bundles"] if b["bundle"]["name"] == own)
-        figures = {"set": name, "account": bundle["account"]} | {level: level_figures(bundle[level]) for level in ("scan", "slice")}
+        figures = {"set": name, "account": bundle["account"], "lookalikes": self.lookalikes(truth, name, lake, own)}
+        figures |= {level: level_figures(bundle[level]) for level in ("scan", "slice")}
         return figures | ({"against_float32": evaluation["comparisons"][0]} if beside else {})
+
+    def lookalikes(self, truth: Path, name: str, lake: Path, bundle: str) -> dict:
+        """How native scans that hold something as bright as contrast were called."""
+        text = self.call("sql", "--lake", lake, "--format", "csv",
+                         f"SELECT series_instance_uid, predicted_class FROM series_labels WHERE bundle_name = '{bundle}'")  # fmt: skip
+        classes = {row["series_instance_uid"]: row["predicted_class"] for row in csv.DictReader(text.splitlines())}
+        native = [row for row in csv.DictReader(truth.open()) if row["contrast"] == "0" and row["series_uid"] in classes]
+        called: dict[str, dict[str, int]] = {}
+        for row in native:
+            for bright in sorted(lookalikes(int(row["patient"]), SETS[name])):
+                counts = called.setdefault(bright, {"native": 0, "indeterminate": 0, "enhanced": 0})
+                counts[classes[row["series_uid"]]] += 1
+        return called
 
     def real(self, folder: Path, manifest: dict) -> dict:
         """Labels the real series; single slices, which no bundle takes, go through preprocessing and network alone."""
@@ -152,7 +174,7 @@ def record(judge: Judge, folder: Path) -> None:
 def record_modes(judge: Judge, folder: Path) -> None:
     """What int8 and --adaptive cost and gain against the whole bundle, on all hold-out scans of its part."""
     manifest = tomllib.loads((folder / "bundle.toml").read_text())
-    part = SETS[manifest["body_parts"][0]]
+    part = PREFIX[manifest["body_parts"][0]]
     sets = [judge.work / "sets" / f"{part}-hold", judge.work / "sets" / f"{part}-hold-b"]
     truth = judge.work / f"{part}-modes.csv"
     head, *rest = sets[0].joinpath("truth.csv").read_text().splitlines()
@@ -185,10 +207,11 @@ def main() -> None:
     args.add_argument("--bolus", type=Path, required=True)
     args.add_argument("--work", type=Path, required=True, help="where `make train` works: sets/ and bundles/ are there")
     args.add_argument("--data", type=Path, required=True, help="the real series: a folder with manifest.csv")
+    args.add_argument("--scans", type=int, default=0, help="take only the first so many hold-out scans, half of them enhanced; for heavy networks")
     args.add_argument("--modes", action="store_true", help="compare int8 and --adaptive with the whole bundle, too")
     args.add_argument("folders", type=Path, nargs="+", help="bundles")
     a = args.parse_args()
-    judge = Judge(a.bolus, a.work, a.data)
+    judge = Judge(a.bolus, a.work, a.data, a.scans)
     for folder in a.folders:
         record(judge, folder)
         if a.modes and not folder.name.endswith("-int8"):

@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.inception import BasicConv2d
 
 from .networks import NETWORKS, PIXELS
 from .shards import Shards
@@ -35,9 +36,9 @@ class Exported(nn.Module):
 
 
 def fold(net: nn.Module) -> nn.Module:
-    """Every convolution that a batch norm follows takes it in; the norm becomes an identity."""
+    """Every convolution that a batch norm follows takes it in; the norm becomes an identity. Looks into the modules whose parts run in their order."""
     net = copy.deepcopy(net).eval()
-    for parent in net.modules():
+    for parent in filter(lambda module: isinstance(module, (nn.Sequential, BasicConv2d)), net.modules()):
         names = list(parent._modules)
         for a, b in zip(names, names[1:], strict=False):
             first, second = parent._modules[a], parent._modules[b]

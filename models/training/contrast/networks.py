@@ -61,7 +61,7 @@ class SimpleCnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.05)
-        conv = lambda i, o: [nn.Conv2d(i, o, 3), nn.ReLU()]  # noqa: E731
+        conv = lambda i, o, size=3: [nn.Conv2d(i, o, size), nn.ReLU()]  # noqa: E731
         self.body = nn.Sequential(
             *conv(3, 16), norm(16), nn.MaxPool2d(2), norm(16),
             *conv(16, 64), nn.MaxPool2d(2), norm(64),
@@ -70,14 +70,13 @@ class SimpleCnn(nn.Module):
         )  # fmt: skip
         # One batch norm a flattened value, as published; a dense layer over the map is a convolution of its size.
         self.flat = nn.BatchNorm1d(12800, eps=1e-3, momentum=0.05)
-        self.first, self.second, self.out = nn.Conv2d(128, 256, 10), nn.Conv2d(256, 256, 1), nn.Conv2d(256, 1, 1)
-        self.norm, self.drop, self.act = norm(256), nn.Dropout(0.3), nn.ReLU()
+        self.dense = nn.Sequential(
+            *conv(128, 256, 10), nn.Dropout(0.3), norm(256),
+            *conv(256, 256, 1), nn.Dropout(0.3), nn.Conv2d(256, 1, 1),
+        )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.body(x)
-        x = self.flat(x.flatten(1)).view(-1, 128, 10, 10)
-        x = self.norm(self.drop(self.act(self.first(x))))
-        return self.out(self.drop(self.act(self.second(x)))).reshape(-1)
+        return self.dense(self.flat(self.body(x).flatten(1)).view(-1, 128, 10, 10)).reshape(-1)
 
 
 class _Bottleneck(nn.Module):

@@ -37,14 +37,16 @@ def network_row(key: str, title: str) -> str | None:
     real = plain["chest"] and plain["chest"]["real"]
     cells.append(f"{real['right']}/{real['total']}" if real else "")
     cells.append(f"{known[0]['speed']['slices_per_second']:.0f}")
-    quick = next((e for e in int8.values() if e), None)
-    cells.append(f"{quick['speed']['slices_per_second']:.0f} (× {quick['speed']['over_float32']:.2f})" if quick else "")
+    quick = [e for e in int8.values() if e]
+    cells.append(f"{quick[0]['speed']['slices_per_second']:.0f} (× {quick[0]['speed']['over_float32']:.2f})" if quick else "")
+    equal = [e["hold_out"]["against_float32"]["equal_decisions"] for e in quick if "against_float32" in e["hold_out"]]
+    cells.append(f"{sum(e['hits'] for e in equal)}/{sum(e['of'] for e in equal)}" if equal else "")
     return "| " + " | ".join(cells) + " |"
 
 
 def networks() -> list[str]:
     head = ["network", "parameters", "file, MB", "head-neck slice AUC", "head-neck scan AUC", "chest slice AUC", "chest scan AUC",
-            "real right", "slices/s float32", "slices/s int8"]  # fmt: skip
+            "real right", "slices/s float32", "slices/s int8", "int8 decides alike"]  # fmt: skip
     return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + [row for key, title in ROWS.items() if (row := network_row(key, title))]
 
 

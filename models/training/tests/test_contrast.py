@@ -41,6 +41,20 @@ def test_parameters_are_those_of_the_published_networks(name):
     assert abs(count - PUBLISHED[name]) <= (20_000 if name == "inception-v3" else 10)
 
 
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_folding_the_batch_norms_changes_nothing(name):
+    torch.manual_seed(0)
+    net = networks.NETWORKS[name]()
+    for module in net.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    x = torch.rand(2, 3, networks.PIXELS, networks.PIXELS)
+    with torch.no_grad():
+        before, after = net.eval()(x), export.fold(net)(x)
+    assert before.shape == after.shape and torch.allclose(before, after, rtol=1e-3, atol=1e-4)
+
+
 def test_the_frozen_network_learns_its_head_alone():
     net = networks.NETWORKS["resnet101-v2-frozen"]()
     assert sum(p.numel() for p in net.parameters() if p.requires_grad) == 2048 * 1000 + 1000 + 1000 + 1

@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import CTImageStorage
 
 from phantom.acquisition import LEVEL_MM, Scan
+from phantom.lookalikes import lookalikes
 from phantom.patient import Patient
 from phantom.series import SETS, plan, series_uid, truth, write
 from phantom.style import HOLD, TRAIN
@@ -109,3 +110,14 @@ def test_neighbouring_levels_resemble_each_other():
     scan = Scan(5, True, HOLD, True)
     here, near, far = (scan.clean(z / LEVEL_MM) for z in (-60, -62.5, -85))
     assert np.abs(near - here).mean() < 0.4 * np.abs(far - here).mean()
+
+
+def test_a_named_lookalike_is_drawn():
+    """A thyroid that `lookalikes` names lies in the middle of the neck, as bright as it says."""
+    which = SETS["hn-hold"]
+    named = [seed for seed in range(which.first_seed, which.first_seed + 40, 2) if "thyroid" in lookalikes(seed, which)]
+    assert 2 < len(named) < 20
+    for seed in named[:3]:
+        scan = plan(seed, which).scan
+        gland = scan.patient.hu["thyroid"]
+        assert gland > 100 and (np.abs(scan.clean(-45 / LEVEL_MM) - gland) < 15).sum() > 50
