@@ -51,19 +51,25 @@ class Judge:
     def evaluation(self, truth: Path, lake: Path) -> dict:
         return json.loads(self.call("evaluate", "--truth", truth, "--lake", lake, "--json", "-", "--models", self.work / "bundles"))
 
+    def chosen(self, *sets: str) -> tuple[list[Path], Path]:
+        """The folders of the scans of `sets`, of each the first so many, and their truth in one file."""
+        rows = []
+        for name in sets:
+            head, *lines = (self.work / "sets" / name / "truth.csv").read_text().splitlines()
+            rows += [(name, line) for line in (lines[: self.scans] if self.scans else lines)]
+        truth = self.work / "truth.csv"
+        truth.write_text("\n".join([head, *(line for _, line in rows)]) + "\n")
+        patients = [row["patient"] for row in csv.DictReader(truth.open())]
+        return [self.work / "sets" / name / patient for (name, _), patient in zip(rows, patients, strict=True)], truth
+
     def hold_out(self, folder: Path, manifest: dict) -> dict:
         """Labels the hold-out set of the bundle's part; an int8 bundle beside its float32 sibling, where that was judged before."""
         name, own = f"{PREFIX[manifest['body_parts'][0]]}-hold", manifest["name"]
-        truth, shared = self.work / "sets" / name / "truth.csv", self.work / "lakes" / own.removesuffix("-int8")
-        sources = [truth.parent]
-        if self.scans:
-            head, *rows = truth.read_text().splitlines()[: self.scans + 1]
-            sources = [truth.parent / row["patient"] for row in csv.DictReader([head, *rows])]
-            truth = self.work / f"{name}-{self.scans}.csv"
-            truth.write_text("\n".join([head, *rows]) + "\n")
+        scans, truth = self.chosen(name)
+        shared = self.work / "lakes" / own.removesuffix("-int8")
         beside = own.endswith("-int8") and shared.exists()
         lake = shared if beside else self.lake(own)
-        self.call("label", *sources, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        self.call("label", *scans, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
         evaluation = self.evaluation(truth, lake)
         bundle = next(b for b in evaluation["bundles"] if b["bundle"]["name"] == own)
         figures = {"set": name, "account": bundle["account"], "lookalikes": self.lookalikes(truth, name, lake, own)}
@@ -91,7 +97,8 @@ class Judge:
             for series in sorted((self.data / "series").iterdir()):
                 text = self.call("label", series, "--model", folder, "--lake", self.lake("real"), "--device", "cpu", "--json")
                 row = json.loads(text.splitlines()[0])
-                rows.append(real_row(series.name, truth[f"series/{series.name}"] == "contrast", row))
+                contrast, kind = truth[f"series/{series.name}"] == "contrast", row["predicted_class"] or row["status"]
+                rows.append(real_row(series.name, contrast, row["slices_scored"], row["probability"], kind))
             rows += self.single_slices(folder, manifest)
         return {"right": sum(r["right"] for r in rows), "total": len(rows), "series": rows}
 
@@ -114,14 +121,12 @@ class Judge:
 def single_row(name: str, contrast: bool, scores: np.ndarray) -> dict:
     """A thick slice may become two of the network's."""
     p = float(scores.mean())
-    right = (p > 0.5) == contrast
-    return {"name": name, "contrast": contrast, "slices": len(scores), "probability": p, "class": "enhanced" if p > 0.5 else "native", "right": right}
+    return real_row(name, contrast, len(scores), p, "enhanced" if p > 0.5 else "native")
 
 
-def real_row(name: str, contrast: bool, row: dict) -> dict:
-    kind = row["predicted_class"] or row["status"]
+def real_row(name: str, contrast: bool, slices: int, probability: float | None, kind: str) -> dict:
     right = kind == ("enhanced" if contrast else "native")
-    return {"name": name, "contrast": contrast, "slices": row["slices_scored"], "probability": row["probability"], "class": kind, "right": right}
+    return {"name": name, "contrast": contrast, "slices": slices, "probability": probability, "class": kind, "right": right}
 
 
 def level_figures(level: dict) -> dict:
@@ -154,6 +159,11 @@ def speed(folder: Path, manifest: dict, rounds: int = 5) -> dict:
     return {"slices_per_second": own, "threads": threads, "over_float32": own / next(iter(rates.values())) if rates else None}
 
 
+def save(name: str, figures: dict) -> None:
+    EVALUATIONS.mkdir(exist_ok=True)
+    (EVALUATIONS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
 def record(judge: Judge, folder: Path) -> None:
     manifest = tomllib.loads((folder / "bundle.toml").read_text())
     name = manifest["name"]
@@ -164,8 +174,7 @@ def record(judge: Judge, folder: Path) -> None:
         "parameters": parameters(NETWORKS[ARCHITECTURE.get(short, short)]()),
         "hold_out": judge.hold_out(folder, manifest), "real": judge.real(folder, manifest), "speed": speed(folder, manifest),
     }  # fmt: skip
-    EVALUATIONS.mkdir(exist_ok=True)
-    (EVALUATIONS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    save(name, figures)
     scan, piece = figures["hold_out"]["scan"], figures["hold_out"]["slice"]
     print(f"{name}: scan AUC {scan['auc']:.4f}, slice AUC {piece['auc']:.4f}, real {figures['real']['right']}/{figures['real']['total']}, "
           f"{figures['speed']['slices_per_second']:.1f} slices/s", flush=True)
@@ -173,30 +182,26 @@ def record(judge: Judge, folder: Path) -> None:
 
 def record_speed(folder: Path) -> None:
     """Measures the speed again, on a quieter machine."""
-    path = EVALUATIONS / f"{folder.name}.json"
-    figures = json.loads(path.read_text()) | {"speed": speed(folder, tomllib.loads((folder / "bundle.toml").read_text()))}
-    path.write_text(json.dumps(figures, indent=1) + "\n")
+    figures = json.loads((EVALUATIONS / f"{folder.name}.json").read_text()) | {"speed": speed(folder, tomllib.loads((folder / "bundle.toml").read_text()))}
+    save(folder.name, figures)
     print(f"{folder.name}: {figures['speed']['slices_per_second']:.1f} slices/s", flush=True)
 
 
 def record_modes(judge: Judge, folder: Path) -> None:
     """What int8 and --adaptive cost and gain against the whole bundle, on all hold-out scans of its part."""
     manifest = tomllib.loads((folder / "bundle.toml").read_text())
-    part = PREFIX[manifest["body_parts"][0]]
-    sets = [judge.work / "sets" / f"{part}-hold", judge.work / "sets" / f"{part}-hold-b"]
-    truth = judge.work / f"{part}-modes.csv"
-    head, *rest = sets[0].joinpath("truth.csv").read_text().splitlines()
-    truth.write_text("\n".join([head, *rest, *sets[1].joinpath("truth.csv").read_text().splitlines()[1:]]) + "\n")
+    sets = [f"{PREFIX[manifest['body_parts'][0]]}-{name}" for name in ("hold", "hold-b")]
+    scans, truth = judge.chosen(*sets)
     modes = {"int8": (folder.with_name(f"{folder.name}-int8"), ()), "adaptive": (folder, ("--adaptive",))}
-    figures = {"bundle": folder.name, "sets": [path.name for path in sets]}
+    figures = {"bundle": folder.name, "sets": sets}
     for mode, (bundle, extra) in modes.items():
         if not bundle.exists():
             continue
         lake = judge.lake(f"{folder.name}-{mode}")
-        judge.call("label", *sets, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
-        text = judge.call("label", *sets, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
+        judge.call("label", *scans, "--model", folder, "--lake", lake, "--device", "cpu", "--json")
+        text = judge.call("label", *scans, "--model", bundle, *extra, "--lake", lake, "--device", "cpu", "--json")
         figures[mode] = mode_figures(judge.evaluation(truth, lake), json.loads(text.splitlines()[-1]))
-    (EVALUATIONS / f"{folder.name}.modes.json").write_text(json.dumps(figures, indent=1) + "\n")
+    save(f"{folder.name}.modes", figures)
 
 
 def mode_figures(evaluation: dict, summary: dict) -> dict:

@@ -107,7 +107,7 @@ def _vessel(c: Canvas, p: Patient, x, y, r, value, wall=True) -> None:
     """A round vessel in fat, its pool slightly mixed; plaque on the wall of old patients."""
     c.disc(x, y, r + 0.8, p.hu["muscle"] * 0.8)
     c.disc(x, y, r, value)
-    if wall and p.chance("plaque", 0.4):
+    if wall and p.plaque:
         for _ in range(int(c.rng.integers(0, 4))):
             a = c.rng.uniform(0, 6.28)
             c.arc(x, y, r, r, a, a + c.rng.uniform(0.2, 1.6), c.rng.uniform(1, 3.5), c.rng.uniform(150, 1200))
@@ -186,7 +186,7 @@ def _heart(c: Canvas, p: Patient, s: float, z: float) -> None:
         b = rng.uniform(0, 6.28)
         x, y = ox + 8 * k + 60 * k * math.cos(b), oy + 44 * k * math.sin(b)
         c.disc(x, y, 1.8 * s, hu["left"])
-        if p.chance("coronary-calcium", 0.4):
+        if p.coronary_calcium:
             c.disc(x, y, s * rng.uniform(0.8, 2.5), rng.uniform(200, 1200))
     if p.chance("valve", 0.12):
         for _ in range(3):

@@ -74,7 +74,7 @@ def _vessels(c: Canvas, p: Patient, s: float, inner, h: float) -> None:
             if p.chance(f"transverse{side}", 0.75):
                 c.arc(0, cy, rx - 3 * s, ry - 3 * s, 0.35 if side > 0 else 1.75, 1.4 if side > 0 else 2.8, s * p.u(f"sigmoid{side}", 3.5, 8), ven)
             c.disc(side * 10 * s, cy - 12 * s, s * p.u("siphon", 2, 3.2), art)
-            if p.chance("plaque", 0.4):
+            if p.plaque:
                 c.arc(side * 10 * s, cy - 12 * s, 3 * s, 3 * s, rng.uniform(0, 3), rng.uniform(3.2, 6), 1.6, rng.uniform(200, 1000))
         c.disc(s * rng.normal(0, 1.5), cy - 2 * s, s * p.u("basilar", 1.3, 2.4), art)
     elif h < 206:

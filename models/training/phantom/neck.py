@@ -135,7 +135,7 @@ def _artery(c: Canvas, p: Patient, x, y, r, bulb: bool) -> None:
     """An artery with its wall and, near the bulb, plaque."""
     c.disc(x, y, r + 0.8, p.hu["muscle"] * 0.8)
     c.disc(x, y, r, p.hu["left"])
-    if p.chance("plaque", 0.4) and (bulb or c.rng.random() < 0.15):
+    if p.plaque and (bulb or c.rng.random() < 0.15):
         for _ in range(2):
             a = c.rng.uniform(0, 6.28)
             c.arc(x, y, r, r, a, a + c.rng.uniform(0.3, 2.4), c.rng.uniform(1, 3.2), c.rng.uniform(180, 1300))
@@ -174,14 +174,24 @@ def _airway(c: Canvas, p: Patient, s: float, h: float) -> None:
         c.disc(s * p.u("gullet-x", 0, 9), -9 * s if h < 90 else -14 * s, 1.6, rng.uniform(200, 1800))
 
 
+def thyroid_reach(p: Patient, side: int) -> tuple[float, float]:
+    """Lower and upper end of a lobe of the thyroid, in nominal mm above the thoracic inlet."""
+    return p.u(f"thyroid-low{side}", 12, 30), p.u(f"thyroid-high{side}", 58, 78)
+
+
+def has_thyroid(p: Patient) -> bool:
+    """Whether it was not taken out."""
+    return not p.chance("thyroidectomy", 0.07)
+
+
 def _glands(c: Canvas, p: Patient, s: float, h: float) -> None:
     """Thyroid (bright without contrast), submandibular and parotid glands."""
     rng, hu = c.section("glands"), p.hu
     big = p.u("goitre", 1.3, 2.4) if p.chance("goitre-p", 0.15) else p.u("thyroid-k", 0.65, 1.2)
     for side in (-1, 1):
-        low, high = p.u(f"thyroid-low{side}", 12, 30), p.u(f"thyroid-high{side}", 58, 78)
+        low, high = thyroid_reach(p, side)
         t = abs(h - (low + high) / 2) / (high - low) * 2
-        if t < 1 and not p.chance("thyroidectomy", 0.07):
+        if t < 1 and has_thyroid(p):
             k = big * np.sqrt(1 - t * t)
             c.ellipse(side * (16 + 3 * big) * s, -20 * s, s * 7.5 * k, s * 12 * k, hu["thyroid"], side * 0.25, texture=9)
             if h < low + 20:

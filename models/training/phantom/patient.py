@@ -42,6 +42,16 @@ class Patient:
         """A fixed coin of probability `p`."""
         return self.u(name) < p
 
+    @property
+    def plaque(self) -> bool:
+        """Calcium on the walls of vessels."""
+        return self.chance("plaque", 0.4)
+
+    @property
+    def coronary_calcium(self) -> bool:
+        """Calcium around the heart."""
+        return self.chance("coronary-calcium", 0.4)
+
 
 def _native(p: Patient) -> dict[str, float]:
     """HU of tissues without contrast. Blood spans anaemia to dense."""

@@ -34,12 +34,12 @@ pub async fn read(lake: &Lake, truth: &LabelledSet, chosen: &[BundleChoice]) -> 
             collected.add(&Row(row), truth)?;
         }
     }
-    for (bundle, rows) in &mut collected.bundles {
-        read_slices(lake, &bundle.digest, &collected.places, rows).await?;
+    for (bundle, (rows, places)) in &mut collected.bundles {
+        read_slices(lake, &bundle.digest, places, rows).await?;
         refuse_odd_numbers(rows);
         sort(rows);
     }
-    Ok(collected.bundles.into_iter().filter(|(id, _)| is_chosen(chosen, id)).map(|(_, rows)| rows).collect())
+    Ok(collected.bundles.into_iter().filter(|(id, _)| is_chosen(chosen, id)).map(|(_, (rows, _))| rows).collect())
 }
 
 /// Whether a bundle is among the chosen ones, or none is chosen.
@@ -125,12 +125,13 @@ fn class(name: &str) -> anyhow::Result<PredictedClass> {
 /// What identifies a row: the key, and the time, since a series that is relabelled keeps its key.
 type RowIdentity = (String, String);
 
+/// The index in its bundle's `scans` of each labelled row.
+type Places = HashMap<RowIdentity, usize>;
+
 /// The rows so far.
 #[derive(Default)]
 struct Collected {
-    bundles: BTreeMap<BundleId, BundleRows>,
-    /// The index in its bundle's `scans` of each labelled row.
-    places: HashMap<RowIdentity, usize>,
+    bundles: BTreeMap<BundleId, (BundleRows, Places)>,
 }
 
 impl Collected {
@@ -143,11 +144,11 @@ impl Collected {
             without_truth: 0,
             unlabelled: BTreeMap::new(),
         };
-        let rows = self.bundles.entry(id.clone()).or_insert_with(empty);
+        let (rows, places) = self.bundles.entry(id.clone()).or_insert_with(|| (empty(), Places::new()));
         let known = SeriesUid::new(&row.0[0]).ok().filter(|series| truth.get(series).is_some());
         match (known, row.0[6].as_str()) {
             (Some(series), "labelled") => {
-                self.places.insert((row.0[1].clone(), row.0[2].clone()), rows.scans.len());
+                places.insert((row.0[1].clone(), row.0[2].clone()), rows.scans.len());
                 rows.scans.push(row.scan(series)?);
             }
             (Some(series), status) => {
@@ -161,12 +162,7 @@ impl Collected {
 }
 
 /// Adds the slices' probabilities to the scans of one bundle.
-async fn read_slices(
-    lake: &Lake,
-    digest: &str,
-    places: &HashMap<RowIdentity, usize>,
-    rows: &mut BundleRows,
-) -> anyhow::Result<()> {
+async fn read_slices(lake: &Lake, digest: &str, places: &Places, rows: &mut BundleRows) -> anyhow::Result<()> {
     if rows.scans.is_empty() {
         return Ok(());
     }
@@ -184,10 +180,7 @@ async fn read_slices(
         for row in part {
             let [key, at, probability] =
                 <[String; 3]>::try_from(row).map_err(|_| anyhow::anyhow!("the lake gives odd rows"))?;
-            let place = (key, at);
-            let scan = places.get(&place).and_then(|index| rows.scans.get_mut(*index));
-            // A row of the same bundle may stand among the others of it: whole labels and those in part are apart.
-            if let Some(scan) = scan.filter(|scan| scan.row_key == place.0) {
+            if let Some(scan) = places.get(&(key, at)).and_then(|index| rows.scans.get_mut(*index)) {
                 scan.slices.push(probability.parse().unwrap_or(f32::NAN));
             }
         }
