@@ -58,7 +58,7 @@ pub(super) fn knots(points: &[[f64; 2]]) -> (Vec<f64>, Vec<f64>) {
     blocks(points).iter().map(|block| (block.centre(), block.level())).unzip()
 }
 
-/// The value at `raw` of the lines between knots, level beyond the outermost.
+/// The value at `raw` of the lines between knots, level beyond the outermost, and never beyond a line's ends by rounding.
 pub(super) fn between(knots: &[f64], values: &[f64], raw: f64) -> f64 {
     let above = knots.partition_point(|knot| *knot <= raw);
     let (Some(first), Some(last)) = (values.first(), values.last()) else { return raw };
@@ -67,7 +67,7 @@ pub(super) fn between(knots: &[f64], values: &[f64], raw: f64) -> f64 {
         (Some(_), None) => *last,
         (Some(below), Some(upper)) => {
             let (lower, low, high) = (knots[below], values[below], values[above]);
-            low + (high - low) * (raw - lower) / (upper - lower)
+            (low + (high - low) * (raw - lower) / (upper - lower)).clamp(low, high)
         }
     }
 }
