@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test faults soak bench bench-stream train evaluate-models models-table build fmt lint clean
+.PHONY: help demo up down test inputs faults soak bench bench-stream train evaluate-models models-table build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,6 +20,9 @@ down: ## End what `make up` started, so that each drains; the data stay under ru
 
 test: ## Everything that is checked before a change lands; what .ci/run calls
 	@infra/test
+
+inputs: ## Label small inputs that fail elsewhere and real series of known status; needs ../shared
+	@infra/inputs
 
 faults: ## One run of the fault harness, some three minutes: make faults SEED=1
 	@infra/faults
