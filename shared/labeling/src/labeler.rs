@@ -280,6 +280,7 @@ impl Labeler {
                 .map(|((z_mm, sop_instance_uid), probability)| SliceScore { z_mm, sop_instance_uid, probability })
                 .collect(),
             slices_planned: planned,
+            coverage: None,
             device,
             runtime,
         });

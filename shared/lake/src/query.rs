@@ -21,8 +21,7 @@ use futures::future::BoxFuture;
 
 use crate::error::LakeError;
 use crate::lake::Lake;
-use crate::schema::SLICES_PLANNED;
-use crate::upgrade::is_behind;
+use crate::upgrade::lacking;
 use crate::views::{VIEWS, count_positive_slices};
 
 /// Memory that one query may hold before it spills to disk or, where it cannot, fails.
@@ -64,13 +63,16 @@ impl Lake {
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_udf(count_positive_slices()?);
         let labels = table.table_provider().with_session(Arc::new(context.state())).await?;
-        if is_behind(table)? {
-            // A lake of before that nobody has written to since: its rows have nothing in the newer column.
-            let none = lit(ScalarValue::Int64(None));
-            let whole = context.read_table(labels)?.with_column(SLICES_PLANNED, none)?;
-            context.register_table("labels", whole.into_view())?;
-        } else {
+        let lacking = lacking(table)?;
+        if lacking.is_empty() {
             context.register_table("labels", labels)?;
+        } else {
+            // A lake of before that nobody has written to since: its rows have nothing in the newer columns.
+            let mut whole = context.read_table(labels)?;
+            for column in lacking {
+                whole = whole.with_column(column.name(), lit(ScalarValue::try_from(column.data_type())?))?;
+            }
+            context.register_table("labels", whole.into_view())?;
         }
         for (name, query) in VIEWS {
             let view = context.sql(query).await?.into_view();

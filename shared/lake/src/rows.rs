@@ -19,7 +19,7 @@ pub(crate) fn to_batch(rows: &[&LabelRow]) -> Result<RecordBatch, ArrowError> {
     columns.extend(series_columns(rows)?);
     columns.extend(label_columns(rows)?);
     columns.extend(run_columns(rows)?);
-    columns.push(count(rows, |row| prediction(row, |label| label.slices_planned)));
+    columns.extend(added_columns(rows)?);
     RecordBatch::try_new(schema::labels_schema(), columns)
 }
 
@@ -130,6 +130,17 @@ fn run_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
     ])
 }
 
+fn added_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
+    let stack = rows.iter().map(|row| row.stack.as_ref().map(|stack| i64::from(stack.number)));
+    Ok(vec![
+        count(rows, |row| prediction(row, |label| label.slices_planned)),
+        Arc::new(stack.collect::<Int64Array>()),
+        optional_text(rows, |row| row.stack.as_ref().map(|stack| stack.parted_by.as_str())),
+        number(rows, |row| prediction(row, |label| label.coverage).flatten()),
+        remarks_column(rows)?,
+    ])
+}
+
 fn says(value: Says) -> &'static str {
     match value {
         Says::Enhanced => "enhanced",
@@ -171,4 +182,11 @@ fn refused_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
         Arc::new(Int64Array::from_iter_values(all().map(|(_, slices)| to_long(*slices)))),
     ];
     list(rows.iter().map(|row| row.refused_slices.len()), structs(schema::refused_fields(), columns)?)
+}
+
+fn remarks_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
+    let all = || rows.iter().flat_map(|row| &row.remarks);
+    let columns: Vec<ArrayRef> =
+        vec![elements(all().map(|remark| remark.code.as_str())), elements(all().map(|remark| &remark.detail))];
+    list(rows.iter().map(|row| row.remarks.len()), structs(schema::remark_fields(), columns)?)
 }

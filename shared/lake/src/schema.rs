@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deltalake::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// The version of the schema in `schemas/labels.json`.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The table property that states [`SCHEMA_VERSION`].
 pub(crate) const SCHEMA_PROPERTY: &str = "bolus.schemaVersion";
@@ -54,13 +54,22 @@ pub(crate) fn refused_fields() -> Fields {
     Fields::from(vec![text("reason", false), count("slices", false)])
 }
 
-/// The column that version 2 added.
-pub(crate) const SLICES_PLANNED: &str = "slices_planned";
+/// The fields of an element of `remarks`.
+pub(crate) fn remark_fields() -> Fields {
+    Fields::from(vec![text("code", false), text("detail", false)])
+}
 
-/// The columns that later versions of the schema added to the first, in the order of their coming. They stand last, so that a table
+/// The columns that later versions of the schema added to the first, in the order of their coming: version 2 the first, version 3 the
+/// rest. They stand last, so that a table
 /// that was upgraded has the order of a new one, and may be null, as rows of before are.
 fn added_fields() -> Vec<Field> {
-    vec![count(SLICES_PLANNED, true)]
+    vec![
+        count("slices_planned", true),
+        count("stack", true),
+        text("stack_parted_by", true),
+        number("coverage"),
+        list("remarks", DataType::Struct(remark_fields()), true),
+    ]
 }
 
 /// The Arrow schema of the table `labels`, in the order of `schemas/labels.json`.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use deltalake::arrow::datatypes::Schema;
+use deltalake::arrow::datatypes::{Field, Schema};
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake::kernel::transaction::{CommitData, TransactionError};
 use deltalake::kernel::{Action, MetadataExt, StructField, StructType};
@@ -27,17 +27,17 @@ const ATTEMPTS: u32 = 100;
 /// Failures of the store before an upgrade gives up.
 const FAILURES: u32 = 10;
 
-/// Whether `table` lacks columns of the schema in code.
-pub(crate) fn is_behind(table: &DeltaTable) -> Result<bool, LakeError> {
+/// The columns of the schema in code that `table` lacks.
+pub(crate) fn lacking(table: &DeltaTable) -> Result<Vec<Field>, LakeError> {
     let found: Schema = table.snapshot()?.schema().as_ref().try_into_arrow()?;
-    Ok(!schema::missing_fields(&found).is_empty())
+    Ok(schema::missing_fields(&found))
 }
 
 /// Adds the columns that `table` lacks, and gives the newest snapshot.
 pub(crate) async fn upgrade(url: &Url, log: &LogStoreRef, mut table: DeltaTable) -> Result<DeltaTable, LakeError> {
     let mut failures = 0;
     for attempt in 1..=ATTEMPTS {
-        if !is_behind(&table)? {
+        if lacking(&table)?.is_empty() {
             return Ok(table);
         }
         let bytes = CommitOrBytes::LogBytes(entry(&table)?.get_bytes()?);
@@ -61,9 +61,8 @@ pub(crate) async fn upgrade(url: &Url, log: &LogStoreRef, mut table: DeltaTable)
 
 fn entry(table: &DeltaTable) -> Result<CommitData, LakeError> {
     let state = table.snapshot()?;
-    let found: Schema = state.schema().as_ref().try_into_arrow()?;
     let columns: StructType = schema::labels_schema().as_ref().try_into_kernel()?;
-    let added = schema::missing_fields(&found);
+    let added = lacking(table)?;
     let fields: Vec<StructField> =
         columns.fields().filter(|field| added.iter().any(|new| new.name() == field.name())).cloned().collect();
     let metadata = state.metadata().clone().with_schema(&columns).map_err(DeltaTableError::from)?;
@@ -76,7 +75,7 @@ fn entry(table: &DeltaTable) -> Result<CommitData, LakeError> {
 impl Lake {
     /// Makes the table one that this version's rows can be written to.
     pub(crate) async fn brought_up_to_date(&self) -> Result<(), LakeError> {
-        if is_behind(&self.snapshot())? {
+        if !lacking(&self.snapshot())?.is_empty() {
             upgrade(self.url(), self.log(), self.refreshed().await?).await?;
             self.refreshed().await?;
         }

@@ -12,16 +12,17 @@ use crate::schema::labels_schema;
 /// A slice counts as positive at or above this probability.
 const POSITIVE: f32 = 0.5;
 
-/// The newest label of each series under each bundle, one row each, without nested columns.
+/// The newest label of each series, or of each of its stacks, under each bundle, one row each, without nested columns.
 const SERIES_LABELS: &str = "
     SELECT row_key, study_instance_uid, series_instance_uid, series_uid_derived, patient_key, source_uri, content_sha256,
            bundle_name, bundle_version, bundle_digest, modality, manufacturer, kernel, slice_count, rows, columns,
            pixel_spacing_y_mm, pixel_spacing_x_mm, slice_spacing_mm, slice_thickness_mm, gaps, shear_deg, body_part,
            body_part_source, declared_contrast, predicted_class, probability, raw_probability, audit, scored_slices,
-           positive_slices, slices_planned, device, runtime, files, seconds, created_at, program_version
+           positive_slices, slices_planned, device, runtime, files, seconds, created_at, program_version,
+           stack, stack_parted_by, coverage
     FROM (
         SELECT *, row_number() OVER (
-            PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key
+            PARTITION BY series_instance_uid, stack, bundle_name ORDER BY created_at DESC, row_key
         ) AS newest
         FROM (
             SELECT *, CAST(coalesce(array_length(slices), 0) AS BIGINT) AS scored_slices,
@@ -44,7 +45,7 @@ const SLICE_SCORES: &str = "
             SELECT row_key AS old_key, created_at AS old_created_at
             FROM (
                 SELECT row_key, created_at, row_number() OVER (
-                    PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key
+                    PARTITION BY series_instance_uid, stack, bundle_name ORDER BY created_at DESC, row_key
                 ) AS newest
                 FROM labels
                 WHERE status = 'labelled'

@@ -4,9 +4,11 @@
 //! Every other crate may depend on this one; it depends on none of them.
 
 mod body;
+mod codes;
 mod contrast;
 mod geometry;
 mod reason;
+mod remark;
 mod row;
 mod uid;
 
@@ -14,7 +16,9 @@ pub use body::{BodyPart, BodyPartFinding, BodyPartSource};
 pub use contrast::{Audit, Declared, DeclaredContrast, Evidence, PredictedClass, Says};
 pub use geometry::{Orientation, PixelWindow, SeriesGeometry, Vector3};
 pub use reason::{Reason, ReasonCode};
+pub use remark::{Remark, RemarkCode};
 pub use row::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Prediction, RowKey, SeriesFacts, SliceScore, Status,
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Prediction, RowKey, SeriesFacts, SliceScore, StackRef,
+    Status,
 };
 pub use uid::{SeriesUid, SopInstanceUid, StudyUid, UidError};

@@ -1,31 +1,12 @@
 //! Why a file, a slice or a series was not labelled.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident => $text:literal),+ $(,)?) => {
-        /// A closed list of reasons, so that they can be counted and queried.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum ReasonCode {
-            $($(#[$doc])* #[serde(rename = $text)] $variant),+
-        }
-
-        impl ReasonCode {
-            /// Every code.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name used in the lake, in JSON and in tables.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-    };
-}
+use crate::codes::codes;
 
 codes! {
+    /// A closed list of reasons, so that they can be counted and queried.
+    ReasonCode {
     /// The file has no bytes.
     EmptyFile => "empty_file",
     /// The bytes are not DICOM.
@@ -89,6 +70,7 @@ codes! {
     BadEvent => "bad_event",
     /// The event names nothing that is there: an empty prefix, objects that are all gone.
     NothingFound => "nothing_found",
+    }
 }
 
 impl ReasonCode {
@@ -98,12 +80,6 @@ impl ReasonCode {
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(self, Self::StoreUnavailable | Self::ChangedWhileReading)
-    }
-}
-
-impl fmt::Display for ReasonCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

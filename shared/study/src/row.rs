@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, SeriesUid, SopInstanceUid, StudyUid};
+use crate::{
+    Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, Remark, SeriesUid, SopInstanceUid, StudyUid,
+};
 
 /// How a series or file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +134,15 @@ pub struct BundleRef {
     pub digest: String,
 }
 
+/// Which stack of a series a row is about, where the series holds more than one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRef {
+    /// The stack's number in its series, from 1, in the order of what parts them.
+    pub number: u32,
+    /// What parts it from the others: attribute and value, for example `AcquisitionNumber 2`. Never patient identity.
+    pub parted_by: String,
+}
+
 /// The score of one slice of the network's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceScore {
@@ -187,6 +198,9 @@ pub struct Prediction {
     pub slices: Vec<SliceScore>,
     /// Slices that the bundle's preprocessing plans for the series. An adaptive label scores fewer.
     pub slices_planned: usize,
+    /// Share of the planned positions that have a source slice near enough, 0 to 1; the others were not scored. None where the plan
+    /// does not ask.
+    pub coverage: Option<f64>,
     /// The execution provider that ran the network: `cpu` or `cuda`.
     pub device: String,
     /// Version of ONNX Runtime.
@@ -208,6 +222,8 @@ pub struct LabelRow {
     pub series_uid: Option<SeriesUid>,
     /// Whether the series UID was missing and has been derived from the instances.
     pub series_uid_derived: bool,
+    /// Which stack of the series; none where the series is one stack.
+    pub stack: Option<StackRef>,
     /// Keyed HMAC-SHA-256 of PatientID as hex; none unless the user gave a key.
     pub patient_key: Option<String>,
     /// URI of what was read: the longest common prefix of the instances, or the file.
@@ -228,6 +244,8 @@ pub struct LabelRow {
     pub files: usize,
     /// Slices of the series that could not be used, by reason code, sorted, with counts.
     pub refused_slices: Vec<(String, usize)>,
+    /// What a reader should know beside the outcome.
+    pub remarks: Vec<Remark>,
     /// Time from the first read of pixel data to the label, in seconds.
     pub seconds: f64,
     /// When the row was made, microseconds since the Unix epoch, UTC.

@@ -2,7 +2,8 @@
 
 use bolus_study::{
     Audit, BodyPart, BodyPartFinding, BodyPartSource, Declared, DeclaredContrast, Evidence, LabelRow, PredictedClass,
-    Prediction, Reason, ReasonCode, Says, SeriesFacts, SliceScore, SopInstanceUid, Status,
+    Prediction, Reason, ReasonCode, Remark, RemarkCode, Says, SeriesFacts, SliceScore, SopInstanceUid, StackRef,
+    Status,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -48,13 +49,15 @@ fn prediction() -> impl Strategy<Value = Prediction> {
         sop_instance_uid: SopInstanceUid::new(&uid).unwrap(),
         probability,
     });
-    (prop::sample::select(classes), 0.0..=1.0, 0.0..=1.0, prop::sample::select(audits), vec(slice, 0..70)).prop_map(
-        |(class, probability, raw_probability, audit, slices)| Prediction {
+    let numbers = (0.0..=1.0, 0.0..=1.0, of(0.0..=1.0));
+    (prop::sample::select(classes), numbers, prop::sample::select(audits), vec(slice, 0..70)).prop_map(
+        |(class, (probability, raw_probability, coverage), audit, slices)| Prediction {
             class,
             probability,
             raw_probability,
             audit,
             slices_planned: slices.len() + 3,
+            coverage,
             slices,
             device: "cpu".into(),
             runtime: "1.27.0".into(),
@@ -68,13 +71,24 @@ fn body_part() -> impl Strategy<Value = BodyPartFinding> {
         .prop_map(|(parts, source)| BodyPartFinding { parts, source })
 }
 
+fn remark() -> impl Strategy<Value = Remark> {
+    (prop::sample::select(RemarkCode::ALL), ".*").prop_map(|(code, detail)| Remark::new(code, detail))
+}
+
+fn stack() -> impl Strategy<Value = StackRef> {
+    (any::<u32>(), ".*").prop_map(|(number, parted_by)| StackRef { number, parted_by })
+}
+
 fn row() -> impl Strategy<Value = LabelRow> {
     let status = prop::sample::select(vec![Status::Labelled, Status::Refused, Status::Failed]);
     let reason = (prop::sample::select(ReasonCode::ALL), ".*").prop_map(|(code, detail)| Reason::new(code, detail));
     let parts = (status, of(reason), facts(), of(body_part()), of(declared()), of(prediction()));
     let rest = (any::<bool>(), of("[0-9a-f]{64}"), ".*", of(".*"), vec(("[a-z_]{1,20}", 0_usize..99), 0..3));
+    let told = (of(stack()), vec(remark(), 0..3));
     let numbers = (0.0..1e6, 0_i64..4_000_000_000_000_000, 1_u32..9, 0_usize..9_999);
-    (parts, rest, numbers).prop_map(|(parts, rest, numbers)| LabelRow {
+    (parts, rest, told, numbers).prop_map(|(parts, rest, told, numbers)| LabelRow {
+        stack: told.0,
+        remarks: told.1,
         status: parts.0,
         reason: parts.1,
         facts: parts.2,
@@ -125,6 +139,9 @@ fn expected(row: &LabelRow) -> Value {
         "created_at": created.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), "program_version": row.program_version,
         "event": row.event, "attempts": row.attempts,
         "slices_planned": label.map(|label| label.slices_planned),
+        "stack": row.stack.as_ref().map(|stack| stack.number),
+        "stack_parted_by": row.stack.as_ref().map(|stack| &stack.parted_by),
+        "coverage": label.and_then(|label| label.coverage), "remarks": row.remarks,
     })
 }
 
