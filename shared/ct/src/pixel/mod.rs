@@ -22,6 +22,7 @@
 //! process on an assertion it panics, which is caught here.
 
 mod codec;
+mod codestream;
 mod decode;
 mod encapsulated;
 mod frames;
@@ -29,6 +30,7 @@ mod hu;
 mod jpeg;
 mod jpeg2000;
 mod jpegls;
+mod layout;
 mod native;
 mod rle;
 mod samples;
@@ -39,6 +41,7 @@ mod test_files;
 
 pub use frames::frame_byte_range;
 pub use hu::decode_window_hu;
+pub(crate) use layout::check_layout;
 pub use stored::{StoredPixels, stored_digest, stored_values};
 
 use bolus_study::{Reason, ReasonCode};
