@@ -7,28 +7,8 @@ use bolus_study::{PixelWindow, Reason, ReasonCode};
 use super::codec::Codec;
 use super::frames::{PixelValue, inflate, rows_in_value};
 use super::samples::{Block, Samples};
-use super::{MAX_FRAME_PIXELS, jpeg, jpeg2000, jpegls, native, pixel_data, rle, too_large, truncated};
-use crate::{Instance, PixelFormat};
-
-/// The format of an instance, its size checked against the limits.
-///
-/// *Errors*: `NoPixelData` where there is none, `InconsistentAttribute` where a dimension is zero, `TooLarge`.
-pub(super) fn checked_format(instance: &Instance) -> Result<&PixelFormat, Reason> {
-    let no_image = || Reason::new(ReasonCode::NoPixelData, "the instance has no image");
-    let format = instance.format.as_ref().ok_or_else(no_image)?;
-    let samples = usize::from(format.samples_per_pixel);
-    if format.rows == 0 || format.columns == 0 || format.frames == 0 || samples == 0 {
-        return Err(Reason::new(
-            ReasonCode::InconsistentAttribute,
-            format!("{} frames of {} x {} x {samples} samples", format.frames, format.rows, format.columns),
-        ));
-    }
-    let frame_samples = format.rows.saturating_mul(format.columns).saturating_mul(samples);
-    if frame_samples > MAX_FRAME_PIXELS {
-        return Err(too_large("samples in a frame", frame_samples, MAX_FRAME_PIXELS));
-    }
-    Ok(format)
-}
+use super::{jpeg, jpeg2000, jpegls, native, pixel_data, rle, truncated};
+use crate::PixelFormat;
 
 /// Decodes at least `window` of frame `frame`.
 ///

@@ -4,8 +4,9 @@ use bolus_study::{PixelWindow, Reason};
 use sha2::{Digest, Sha256};
 
 use super::codec::Codec;
-use super::decode::{checked_format, decode_frame};
+use super::decode::decode_frame;
 use super::frames::PixelValue;
+use super::layout::checked_format;
 use super::samples::{Block, Normaliser, Samples};
 use super::{MAX_DECODED_BYTES, too_large};
 use crate::{Instance, PixelFormat};
