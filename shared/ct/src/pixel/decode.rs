@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 
 use super::codec::Codec;
-use super::frames::{PixelValue, inflate, rows_in_value};
+use super::frames::PixelValue;
 use super::samples::{Block, Samples};
-use super::{jpeg, jpeg2000, jpegls, native, pixel_data, rle, truncated};
+use super::{deflate, jpeg, jpeg2000, jpegls, jpegxl, native, pixel_data, rle};
 use crate::PixelFormat;
 
 /// Decodes at least `window` of frame `frame`.
@@ -49,12 +49,9 @@ fn decode_uncaught(
         Codec::JpegLs => jpegls::decode(&coded, format),
         Codec::Jpeg2000 => jpeg2000::decode(&coded, format, window),
         Codec::Rle => decode_rle(&coded, format, window),
-        Codec::DeflatedFrame | Codec::LittleEndian | Codec::BigEndian => {
-            let samples = inflate(&coded)?;
-            let rows = rows_in_value(format, 0, window.y0..window.y1);
-            let part = samples.get(rows.clone()).ok_or_else(|| truncated(rows.end, samples.len()))?;
-            native::decode(format, 0, window, part, false)
-        }
+        Codec::JpegXl => jpegxl::decode(&coded, format, window),
+        // Native codecs returned above.
+        Codec::DeflatedFrame | Codec::LittleEndian | Codec::BigEndian => deflate::decode(&coded, format, window),
     }
 }
 
