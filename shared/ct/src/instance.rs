@@ -38,7 +38,9 @@ pub struct PixelFormat {
     pub bits_stored: u16,
     /// High Bit (0028,0102).
     pub high_bit: u16,
-    /// Pixel Representation (0028,0103) is 1: two's complement.
+    /// Pixel Representation (0028,0103) as stated; other values than 0 and 1 mean nothing and are refused.
+    pub pixel_representation: u16,
+    /// Pixel Representation is 1: two's complement.
     pub signed: bool,
     /// Pixel Padding Value (0028,0120), as a stored value.
     pub padding: Option<i32>,

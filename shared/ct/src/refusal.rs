@@ -4,6 +4,7 @@ use bolus_study::{Reason, ReasonCode};
 use dicom_dictionary_std::uids;
 
 use crate::geometry::Plane;
+use crate::pixel::check_layout;
 use crate::{FrameInfo, Instance, PixelFormat};
 
 /// Storage classes that hold CT images (PS3.4 annex B.5).
@@ -53,9 +54,8 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
         let detail = format!("{} samples per pixel, 1 expected", format.samples_per_pixel);
         return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
     }
-    if format.rows == 0 || format.columns == 0 {
-        let detail = format!("{} rows and {} columns", format.rows, format.columns);
-        return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    if let Err(reason) = check_layout(format) {
+        return Some(reason);
     }
     let length = instance.pixels.as_ref().and_then(|pixels| pixels.length);
     let needed = native_bytes(format);

@@ -124,6 +124,7 @@ fn pixel_format(fields: Fields<'_, '_>) -> (Option<PixelFormat>, Vec<String>) {
         bits_allocated,
         bits_stored,
         high_bit: fields.u16(tags::HIGH_BIT).unwrap_or(bits_stored.saturating_sub(1)),
+        pixel_representation: representation,
         signed,
         padding: padding(tags::PIXEL_PADDING_VALUE),
         padding_limit: padding(tags::PIXEL_PADDING_RANGE_LIMIT),

@@ -18,6 +18,8 @@ pub(super) enum Codec {
     JpegLs,
     /// JPEG 2000 part 1 and High-Throughput JPEG 2000.
     Jpeg2000,
+    /// JPEG XL.
+    JpegXl,
     /// Each frame is a raw deflate stream of little endian samples.
     DeflatedFrame,
 }
@@ -57,6 +59,7 @@ impl Codec {
             | uids::HTJ2K_LOSSLESS
             | uids::HTJ2K_LOSSLESS_RPCL
             | uids::HTJ2K => Ok(Self::Jpeg2000),
+            uids::JPEGXL_LOSSLESS | uids::JPEGXLJPEG_RECOMPRESSION | uids::JPEGXL => Ok(Self::JpegXl),
             DEFLATED_FRAME => Ok(Self::DeflatedFrame),
             other => Err(Reason::new(ReasonCode::TransferSyntax, format!("no decoder for {}", named(other)))),
         }

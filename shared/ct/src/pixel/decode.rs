@@ -5,30 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 
 use super::codec::Codec;
-use super::frames::{PixelValue, inflate, rows_in_value};
+use super::frames::PixelValue;
 use super::samples::{Block, Samples};
-use super::{MAX_FRAME_PIXELS, jpeg, jpeg2000, jpegls, native, pixel_data, rle, too_large, truncated};
-use crate::{Instance, PixelFormat};
-
-/// The format of an instance, its size checked against the limits.
-///
-/// *Errors*: `NoPixelData` where there is none, `InconsistentAttribute` where a dimension is zero, `TooLarge`.
-pub(super) fn checked_format(instance: &Instance) -> Result<&PixelFormat, Reason> {
-    let no_image = || Reason::new(ReasonCode::NoPixelData, "the instance has no image");
-    let format = instance.format.as_ref().ok_or_else(no_image)?;
-    let samples = usize::from(format.samples_per_pixel);
-    if format.rows == 0 || format.columns == 0 || format.frames == 0 || samples == 0 {
-        return Err(Reason::new(
-            ReasonCode::InconsistentAttribute,
-            format!("{} frames of {} x {} x {samples} samples", format.frames, format.rows, format.columns),
-        ));
-    }
-    let frame_samples = format.rows.saturating_mul(format.columns).saturating_mul(samples);
-    if frame_samples > MAX_FRAME_PIXELS {
-        return Err(too_large("samples in a frame", frame_samples, MAX_FRAME_PIXELS));
-    }
-    Ok(format)
-}
+use super::{deflate, jpeg, jpeg2000, jpegls, jpegxl, native, pixel_data, rle};
+use crate::PixelFormat;
 
 /// Decodes at least `window` of frame `frame`.
 ///
@@ -69,12 +49,9 @@ fn decode_uncaught(
         Codec::JpegLs => jpegls::decode(&coded, format),
         Codec::Jpeg2000 => jpeg2000::decode(&coded, format, window),
         Codec::Rle => decode_rle(&coded, format, window),
-        Codec::DeflatedFrame | Codec::LittleEndian | Codec::BigEndian => {
-            let samples = inflate(&coded)?;
-            let rows = rows_in_value(format, 0, window.y0..window.y1);
-            let part = samples.get(rows.clone()).ok_or_else(|| truncated(rows.end, samples.len()))?;
-            native::decode(format, 0, window, part, false)
-        }
+        Codec::JpegXl => jpegxl::decode(&coded, format, window),
+        // Native codecs returned above.
+        Codec::DeflatedFrame | Codec::LittleEndian | Codec::BigEndian => deflate::decode(&coded, format, window),
     }
 }
 

@@ -3,8 +3,9 @@
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 
 use super::codec::Codec;
-use super::decode::{checked_format, decode_frame};
+use super::decode::decode_frame;
 use super::frames::PixelValue;
+use super::layout::checked_format;
 use super::samples::{Block, Normaliser, Samples};
 use crate::{Instance, PixelFormat};
 
@@ -67,16 +68,22 @@ fn rescale_of(instance: &Instance, frame: usize) -> Result<(f64, f64), Reason> {
 
 /// The stored values that stand for no measurement, both ends included; an empty range where there are none.
 ///
-/// Writers give the padding of unsigned images as a negative number at times; its bits are what is stored.
+/// Writers give a padding value as they fill its cell: beyond Bits Stored, or negative for unsigned pixels. What the
+/// cell's pixel becomes, it becomes too. A range that does not stay whole on the way keeps the values that it names.
 fn padding_range(format: &PixelFormat) -> (i64, i64) {
     let Some(padding) = format.padding else { return (1, 0) };
-    let as_stored = |value: i32| {
-        let bits = u32::from(format.bits_allocated).clamp(1, 32);
-        let mask = u32::MAX >> (32 - bits);
+    let (bits, allocated) = (u32::from(format.bits_stored), u32::from(format.bits_allocated));
+    let values = if format.signed { -(1i64 << (bits - 1))..1 << (bits - 1) } else { 0..1 << bits };
+    let as_cell = |value: i32| {
+        let mask = u32::MAX >> (32 - allocated);
         if format.signed { i64::from(value) } else { i64::from(value as u32 & mask) }
     };
-    let (padding, limit) = (as_stored(padding), as_stored(format.padding_limit.unwrap_or(padding)));
-    (padding.min(limit), padding.max(limit))
+    let rule = Normaliser::of(format, None);
+    let as_pixel = |cell: i64| if values.contains(&cell) { cell } else { rule.wide(cell as u32) };
+    let (one, other) = (as_cell(padding), as_cell(format.padding_limit.unwrap_or(padding)));
+    let (low, high) = (one.min(other), one.max(other));
+    let (first, last) = (as_pixel(low), as_pixel(high));
+    if last - first == high - low { (first, last) } else { (low.max(values.start), high.min(values.end - 1)) }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -170,14 +177,44 @@ mod tests {
     use super::*;
     use crate::pixel::test_files::format;
 
+    fn range(format: PixelFormat, padding: i32, padding_limit: Option<i32>) -> (i64, i64) {
+        padding_range(&PixelFormat { padding: Some(padding), padding_limit, ..format })
+    }
+
     #[test]
     fn padding_is_a_range_of_stored_values() {
-        let with = |signed, padding, padding_limit| {
-            padding_range(&PixelFormat { padding, padding_limit, ..format(16, 16, 15, signed) })
-        };
-        assert_eq!(with(true, Some(-2000), None), (-2000, -2000));
-        assert_eq!(with(true, Some(-1000), Some(-2000)), (-2000, -1000));
-        assert_eq!(with(false, Some(-2000), None), (63536, 63536));
-        assert!(with(true, None, Some(5)).0 > with(true, None, Some(5)).1);
+        let with = |signed, padding, limit| range(format(16, 16, 15, signed), padding, limit);
+        assert_eq!(with(true, -2000, None), (-2000, -2000));
+        assert_eq!(with(true, -1000, Some(-2000)), (-2000, -1000));
+        assert_eq!(with(false, -2000, None), (63536, 63536));
+        let none = padding_range(&PixelFormat { padding_limit: Some(5), ..format(16, 16, 15, true) });
+        assert!(none.0 > none.1);
+    }
+
+    #[test]
+    fn padding_is_cut_to_bits_stored_like_its_cell() {
+        for signed in [false, true] {
+            for (stored, high) in [(12, 11), (12, 15), (10, 9), (16, 15)] {
+                let format = format(16, stored, high, signed);
+                let rule = Normaliser::of(&format, None);
+                // Left-aligned cells are told by their value; a padding value that is one already stays it.
+                for cell in (0..1u32 << 16).filter(|cell| high + 1 == stored || *cell >= 1 << 15) {
+                    let stated = if signed { i32::from(cell as u16 as i16) } else { cell as i32 };
+                    let expected = rule.wide(cell);
+                    let fits = signed && high + 1 > stored && stated >= -(1 << (stored - 1));
+                    assert!(fits || range(format.clone(), stated, None) == (expected, expected), "{cell:#x} {stored}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_padding_range_never_grows_over_values_that_it_does_not_name() {
+        let signed = format(16, 12, 11, true);
+        assert_eq!(range(signed.clone(), -32768, Some(-1025)), (-2048, -1025));
+        assert_eq!(range(signed, -2000, Some(-1025)), (-2000, -1025));
+        let unsigned = format(16, 12, 11, false);
+        assert_eq!(range(unsigned.clone(), 0, Some(-1)), (0, 4095));
+        assert_eq!(range(unsigned, -2000, Some(-1990)), (2096, 2106));
     }
 }

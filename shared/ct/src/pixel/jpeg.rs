@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_int};
 use bolus_study::{Reason, ReasonCode};
 use turbojpeg_sys as turbo;
 
+use super::markers::{Syntax, rewritten};
 use super::samples::{Block, Coded, Samples};
 use super::{MAX_FRAME_PIXELS, pixel_data};
 use crate::PixelFormat;
@@ -46,19 +47,14 @@ impl Decompressor {
         unsafe { turbo::tj3Get(self.0, parameter as c_int) }
     }
 
-    /// Turns a status into a reason. The one warning that harms no pixel, bytes between segments, passes.
+    /// Turns a status into a reason. A warning is one too: the library tells the first alone, and goes on with pixels
+    /// of its own making.
     fn check(&self, status: c_int) -> Result<(), Reason> {
         if status == 0 {
             return Ok(());
         }
         // SAFETY: the handle is live, and the library gives a terminated string that lives as long.
-        let (message, code) = unsafe {
-            let message = CStr::from_ptr(turbo::tj3GetErrorStr(self.0)).to_string_lossy();
-            (message, turbo::tj3GetErrorCode(self.0))
-        };
-        if code == turbo::TJERR_TJERR_WARNING as c_int && message.contains("extraneous bytes before marker") {
-            return Ok(());
-        }
+        let message = unsafe { CStr::from_ptr(turbo::tj3GetErrorStr(self.0)).to_string_lossy() };
         Err(pixel_data(format!("JPEG: {message}")))
     }
 }
@@ -72,9 +68,22 @@ impl Drop for Decompressor {
 
 /// Decodes a whole frame; colour comes as RGB.
 ///
+/// A frame that the library refuses or warns of is decoded anew with its markers put right.
+///
 /// *Errors*: `PixelData` where the codestream is damaged or of another size than the header says,
 /// `InconsistentAttribute` for other numbers of samples than 1 and 3.
 pub(super) fn decode(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason> {
+    let first = decode_plain(frame, format);
+    if first.is_ok() {
+        return first;
+    }
+    let colour = format.samples_per_pixel > 1;
+    let again = |drop_zeros| decode_plain(&rewritten(frame, Syntax::Jpeg, colour, drop_zeros)?, format).ok();
+    again(false).or_else(|| again(true)).map_or(first, Ok)
+}
+
+/// Decodes a stream whose markers are where they should be.
+fn decode_plain(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason> {
     let decompressor = Decompressor::new()?;
     // SAFETY: pointer and length are those of a live slice.
     decompressor.check(unsafe { turbo::tj3DecompressHeader(decompressor.0, frame.as_ptr(), frame.len() as _) })?;

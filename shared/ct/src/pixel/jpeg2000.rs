@@ -7,6 +7,7 @@ use bolus_study::{PixelWindow, Reason};
 use openjp2::openjpeg as opj;
 use openjp2::{Codec, OPJ_CODEC_FORMAT, Stream};
 
+use super::codestream::Codestream;
 use super::pixel_data;
 use super::samples::{Block, Coded, Samples};
 use crate::PixelFormat;
@@ -14,81 +15,44 @@ use crate::PixelFormat;
 /// The start of a codestream: SOC, then SIZ.
 const CODESTREAM_START: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
 
-/// The most tiles of a frame. openjp2 takes some kilobytes for each before it reads one.
-const MAX_TILES: usize = 4096;
-
-/// The fields of SIZ (ISO 15444-1 section A.5.1) that decide how much memory a decoder takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Size {
-    columns: usize,
-    rows: usize,
-    /// Where the image starts on the reference grid.
-    x0: usize,
-    y0: usize,
-    tiles: usize,
-    components: usize,
-}
-
-impl Size {
-    fn read(codestream: &[u8]) -> Option<Self> {
-        let word = |index: usize| -> Option<usize> {
-            let start = 8 + index * 4;
-            Some(u32::from_be_bytes(codestream.get(start..start + 4)?.try_into().ok()?) as usize)
-        };
-        let (x1, y1, x0, y0) = (word(0)?, word(1)?, word(2)?, word(3)?);
-        let (tile_width, tile_height, tile_x0, tile_y0) = (word(4)?, word(5)?, word(6)?, word(7)?);
-        let components = u16::from_be_bytes(codestream.get(40..42)?.try_into().ok()?);
-        let across = x1.checked_sub(tile_x0)?.div_ceil(tile_width.max(1));
-        let down = y1.checked_sub(tile_y0)?.div_ceil(tile_height.max(1));
-        Some(Self {
-            columns: x1.checked_sub(x0)?,
-            rows: y1.checked_sub(y0)?,
-            x0,
-            y0,
-            tiles: across.saturating_mul(down),
-            components: components.into(),
-        })
-    }
-}
-
-/// Decodes `window` of a frame.
+/// Decodes at least `window` of a frame.
 ///
-/// *Errors*: `PixelData` where the codestream is damaged or of another size than the header says.
+/// High-Throughput frames are decoded whole: openjp2 writes their code-blocks elsewhere than its windowed path reads,
+/// as OpenJPEG 2.5 does, and gives a picture of nothing.
+///
+/// *Errors*: `PixelData` where the codestream is damaged or of another size than the header says; `Truncated`;
+/// `TooLarge` where it asks for more than an image of its size needs.
 pub(super) fn decode(frame: &[u8], format: &PixelFormat, window: PixelWindow) -> Result<Block, Reason> {
     let start = frame
         .windows(CODESTREAM_START.len())
         .position(|bytes| bytes == CODESTREAM_START)
         .ok_or_else(|| pixel_data("no JPEG 2000 codestream"))?;
-    let codestream = frame.get(start..).unwrap_or_default();
-    let size = Size::read(codestream).ok_or_else(|| pixel_data("JPEG 2000 header cannot be read"))?;
-    let samples_per_pixel = usize::from(format.samples_per_pixel);
-    if (size.rows, size.columns, size.components) != (format.rows, format.columns, samples_per_pixel) {
-        return Err(pixel_data(format!(
-            "JPEG 2000 frame is {} x {} x {}, expected {} x {} x {samples_per_pixel}",
-            size.rows, size.columns, size.components, format.rows, format.columns
-        )));
-    }
-    if size.tiles > MAX_TILES {
-        return Err(pixel_data(format!("JPEG 2000 frame of {} tiles, at most {MAX_TILES} are allowed", size.tiles)));
-    }
-    decode_codestream(codestream, size, format, window).ok_or_else(|| pixel_data("damaged JPEG 2000 codestream"))
+    let size = [format.rows, format.columns, usize::from(format.samples_per_pixel)];
+    let codestream = Codestream::read(frame.get(start..).unwrap_or_default(), size)?;
+    let whole = PixelWindow::whole(format.rows, format.columns);
+    let window = if codestream.high_throughput { whole } else { window };
+    decode_codestream(&codestream, (window != whole).then_some(window), format)
+        .ok_or_else(|| pixel_data("damaged JPEG 2000 codestream"))
 }
 
-fn decode_codestream(codestream: &[u8], size: Size, format: &PixelFormat, window: PixelWindow) -> Option<Block> {
-    let mut source = Source { bytes: codestream, position: 0 };
+/// Decodes a part of a frame, or all of it.
+fn decode_codestream(codestream: &Codestream<'_>, part: Option<PixelWindow>, format: &PixelFormat) -> Option<Block> {
+    let mut source = Source { bytes: &codestream.bytes, position: 0 };
     let mut stream = source.stream();
     let mut codec = Codec::new_decoder(OPJ_CODEC_FORMAT::OPJ_CODEC_J2K)?;
     let done = |status: i32| (status != 0).then_some(());
     done(codec.setup_decoder(&mut opj::opj_dparameters_t::default()))?;
     done(codec.decoder_set_strict_mode(1))?;
     let mut image = codec.read_header(&mut stream)?;
-    if window != PixelWindow::whole(format.rows, format.columns) {
+    let size = &codestream.size;
+    if let Some(part) = part {
         let grid = |origin: usize, position: usize| i32::try_from(origin + position).ok();
-        let (x0, y0) = (grid(size.x0, window.x0)?, grid(size.y0, window.y0)?);
-        let (x1, y1) = (grid(size.x0, window.x1)?, grid(size.y0, window.y1)?);
+        let (x0, y0) = (grid(size.x.start, part.x0)?, grid(size.y.start, part.y0)?);
+        let (x1, y1) = (grid(size.x.start, part.x1)?, grid(size.y.start, part.y1)?);
         done(codec.set_decode_area(&mut image, x0, y0, x1, y1))?;
     }
     done(codec.decode(&mut stream, &mut image))?;
+    let window = part.unwrap_or(PixelWindow::whole(format.rows, format.columns));
     let components = image.comps()?;
     let first = components.first()?;
     let coded = Some(Coded { precision: first.prec, signed: first.sgnd != 0 });

@@ -1,10 +1,11 @@
-//! JPEG-LS (ISO 14495-1) by CharLS, through the safe crate `charls`.
+//! JPEG-LS (ISO 14495-1) by CharLS, through the transfer syntax registry of dicom-rs.
 
 use bolus_study::Reason;
-use charls::CharLS;
+use dicom_dictionary_std::uids;
 
-use super::pixel_data;
+use super::markers::{Syntax, rewritten};
 use super::samples::{Block, Coded, Samples};
+use super::{pixel_data, registry};
 use crate::PixelFormat;
 
 const START_OF_FRAME: u8 = 0xF7;
@@ -22,10 +23,22 @@ struct Header {
 
 /// Decodes a whole frame.
 ///
-/// The size in the codestream is compared with the header's before CharLS takes memory for it.
+/// A frame that CharLS does not take is decoded anew with its markers put right.
 ///
 /// *Errors*: `PixelData`.
 pub(super) fn decode(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason> {
+    let first = decode_plain(frame, format);
+    if first.is_ok() {
+        return first;
+    }
+    let colour = format.samples_per_pixel > 1;
+    let again = |drop_zeros| decode_plain(&rewritten(frame, Syntax::JpegLs, colour, drop_zeros)?, format).ok();
+    again(false).or_else(|| again(true)).map_or(first, Ok)
+}
+
+/// Decodes a stream whose markers are where they should be. The size in it is compared with the header's before CharLS
+/// takes memory for it.
+fn decode_plain(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason> {
     let header = read_header(frame).ok_or_else(|| pixel_data("JPEG-LS headers cannot be read"))?;
     let samples_per_pixel = usize::from(format.samples_per_pixel);
     if (header.rows, header.columns, header.components) != (format.rows, format.columns, samples_per_pixel) {
@@ -34,7 +47,7 @@ pub(super) fn decode(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason
             header.rows, header.columns, header.components, format.rows, format.columns
         )));
     }
-    let bytes = CharLS::default().decode(frame).map_err(|error| pixel_data(format!("JPEG-LS: {error}")))?;
+    let bytes = registry::decode(uids::JPEGLS_LOSSLESS, frame, format)?;
     let mut samples = if header.precision <= 8 {
         Samples::U8(bytes)
     } else {
@@ -47,15 +60,23 @@ pub(super) fn decode(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason
     Ok(Block { y0: 0, x0: 0, height: format.rows, width: format.columns, samples, coded })
 }
 
+/// Reads up to the first scan; `None` where there is not exactly one frame header before it.
 fn read_header(frame: &[u8]) -> Option<Header> {
     let mut rest = frame.strip_prefix(&[0xFF, 0xD8])?;
     let mut size = None;
     loop {
+        // Any number of fill bytes may stand before a marker (ISO 10918-1 section B.1.1.2).
+        while let [0xFF, 0xFF, ..] = rest {
+            rest = &rest[1..];
+        }
         let (&[0xFF, marker, high, low], _) = rest.split_first_chunk()? else { return None };
         let segment = rest.get(4..2 + usize::from(u16::from_be_bytes([high, low])))?;
         match (marker, segment) {
             (START_OF_FRAME, &[precision, y1, y0, x1, x0, components, ..]) => {
-                size = Some((precision, u16::from_be_bytes([y1, y0]), u16::from_be_bytes([x1, x0]), components));
+                let found = (precision, u16::from_be_bytes([y1, y0]), u16::from_be_bytes([x1, x0]), components);
+                if size.replace(found).is_some() {
+                    return None;
+                }
             }
             (START_OF_SCAN, &[in_scan, ..]) => {
                 let (precision, rows, columns, components) = size?;

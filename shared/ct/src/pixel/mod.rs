@@ -22,14 +22,20 @@
 //! process on an assertion it panics, which is caught here.
 
 mod codec;
+mod codestream;
 mod decode;
+mod deflate;
 mod encapsulated;
 mod frames;
 mod hu;
 mod jpeg;
 mod jpeg2000;
 mod jpegls;
+mod jpegxl;
+mod layout;
+mod markers;
 mod native;
+mod registry;
 mod rle;
 mod samples;
 mod stored;
@@ -39,6 +45,7 @@ mod test_files;
 
 pub use frames::frame_byte_range;
 pub use hu::decode_window_hu;
+pub(crate) use layout::check_layout;
 pub use stored::{StoredPixels, stored_digest, stored_values};
 
 use bolus_study::{Reason, ReasonCode};

@@ -4,8 +4,9 @@ use bolus_study::{PixelWindow, Reason};
 use sha2::{Digest, Sha256};
 
 use super::codec::Codec;
-use super::decode::{checked_format, decode_frame};
+use super::decode::decode_frame;
 use super::frames::PixelValue;
+use super::layout::checked_format;
 use super::samples::{Block, Normaliser, Samples};
 use super::{MAX_DECODED_BYTES, too_large};
 use crate::{Instance, PixelFormat};
@@ -118,13 +119,13 @@ fn write_each<T: Copy>(values: &[T], bits: impl Fn(T) -> u32, rule: Normaliser, 
     }
 }
 
-/// Whether the decoded samples are luminance and chrominance. JPEG frames come as RGB from the decoder, JPEG 2000
-/// frames do where the codestream carries its own transform (YBR_RCT, YBR_ICT).
+/// Whether the decoded samples are luminance and chrominance. JPEG and JPEG XL frames come as RGB from the
+/// decoder, JPEG 2000 frames do where the codestream carries its own transform (YBR_RCT, YBR_ICT).
 fn has_luminance(format: &PixelFormat, codec: Codec) -> bool {
     format.photometric.starts_with("YBR_FULL")
         && format.samples_per_pixel == 3
         && format.bits_allocated == 8
-        && codec != Codec::Jpeg
+        && !matches!(codec, Codec::Jpeg | Codec::JpegXl)
 }
 
 /// YBR_FULL to RGB (PS3.3 section C.7.6.3.1.2), in single precision and rounded half up, as pydicom does.

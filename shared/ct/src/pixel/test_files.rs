@@ -14,6 +14,7 @@ pub(super) fn format(bits_allocated: u16, bits_stored: u16, high_bit: u16, signe
         bits_allocated,
         bits_stored,
         high_bit,
+        pixel_representation: signed.into(),
         signed,
         padding: None,
         padding_limit: None,

@@ -171,6 +171,7 @@ fn member(object: usize, sop: &str, position: [f64; 3], orientation: Orientation
         bits_allocated: 16,
         bits_stored: 16,
         high_bit: 15,
+        pixel_representation: 1,
         signed: true,
         padding: None,
         padding_limit: None,
