@@ -70,8 +70,8 @@ fn decode_uncaught(
         Codec::Jpeg2000 => jpeg2000::decode(&coded, format, window),
         Codec::Rle => decode_rle(&coded, format, window),
         Codec::DeflatedFrame | Codec::LittleEndian | Codec::BigEndian => {
-            let samples = inflate(&coded)?;
             let rows = rows_in_value(format, 0, window.y0..window.y1);
+            let samples = inflate(&coded, rows.end)?;
             let part = samples.get(rows.clone()).ok_or_else(|| truncated(rows.end, samples.len()))?;
             native::decode(format, 0, window, part, false)
         }
