@@ -19,14 +19,12 @@ pub struct PixelLocation {
     pub extended_offsets: Option<ExtendedOffsets>,
 }
 
-/// Where the tables lie that say where frames lie (PS3.3 section C.7.6.3.1.8): as many bytes of each.
+/// Where the Extended Offset Table (7FE0,0001) lies, which tells where frames begin (PS3.3 section C.7.6.3.1.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ExtendedOffsets {
-    /// Offset in the file of the value of Extended Offset Table (7FE0,0001).
-    pub offsets_at: u64,
-    /// Offset in the file of the value of Extended Offset Table Lengths (7FE0,0002).
-    pub lengths_at: u64,
-    /// Length of either value.
+    /// Offset of its value in the file.
+    pub offset: u64,
+    /// Length of its value.
     pub bytes: u64,
 }
 

@@ -48,7 +48,7 @@ fn read(file: &Sparse) -> (Result<Instance, Reason>, u64) {
         bytes_read += bytes.len() as u64;
         match reader.feed(&bytes) {
             Ok(HeaderStep::Instance(instance)) => return (Ok(*instance), bytes_read),
-            Ok(HeaderStep::More(later)) => reader = later,
+            Ok(HeaderStep::More(later)) => reader = *later,
             Err(reason) => return (Err(reason), bytes_read),
         }
     }

@@ -82,16 +82,13 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
 }
 
 fn location(place: Place, found: Found, deflated: Option<u64>) -> PixelLocation {
-    let tables = found.extended_offsets.zip(found.extended_lengths);
-    let tables = tables.filter(|(offsets, lengths)| offsets.length == lengths.length && deflated.is_none());
+    let table = found.extended_offsets.filter(|_| deflated.is_none());
     PixelLocation {
         offset: place.offset,
         length: place.length,
         encapsulated: place.length.is_none(),
         deflated,
-        extended_offsets: tables.and_then(|(offsets, lengths)| {
-            Some(ExtendedOffsets { offsets_at: offsets.offset, lengths_at: lengths.offset, bytes: offsets.length? })
-        }),
+        extended_offsets: table.and_then(|table| Some(ExtendedOffsets { offset: table.offset, bytes: table.length? })),
     }
 }
 

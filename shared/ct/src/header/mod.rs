@@ -13,7 +13,7 @@ mod bound_tests;
 #[cfg(test)]
 mod odd_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bolus_study::Reason;
 use dicom_core::Tag;
@@ -65,7 +65,7 @@ pub fn read_header(prefix: &[u8], file_len: u64) -> Result<HeaderRead, Reason> {
             HeaderStep::More(later) if (prefix.len() as u64) < later.least() => {
                 return Ok(HeaderRead::NeedMore { bytes: grown(later.least(), prefix.len(), file_len) });
             }
-            HeaderStep::More(later) => reader = later,
+            HeaderStep::More(later) => reader = *later,
         }
     }
 }

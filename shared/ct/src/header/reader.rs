@@ -62,7 +62,7 @@ pub enum HeaderStep {
     /// The whole header.
     Instance(Box<Instance>),
     /// The header goes on with the bytes that [`HeaderReader::wanted`] names.
-    More(HeaderReader),
+    More(Box<HeaderReader>),
 }
 
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl HeaderReader {
             }
             Err(Outcome::More(from, to)) => {
                 self.want(from, to, bytes.len() as u64)?;
-                Ok(HeaderStep::More(self))
+                Ok(HeaderStep::More(Box::new(self)))
             }
         }
     }

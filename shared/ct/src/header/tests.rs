@@ -218,7 +218,7 @@ fn what_is_not_dicom_is_named() {
 }
 
 /// A file with preamble, the given transfer syntax and data set.
-pub(super) fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -> Vec<u8> {
+pub(crate) fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -> Vec<u8> {
     let mut file = [[0; 128].as_slice(), b"DICM"].concat();
     file.extend(explicit(0x0002, 0x0002, b"UI", sop_class.as_bytes()));
     file.extend(explicit(0x0002, 0x0003, b"UI", b"1.2.3.4"));
@@ -227,7 +227,7 @@ pub(super) fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -
     file
 }
 
-pub(super) fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+pub(crate) fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), element.to_le_bytes(), *vr].concat();
     if parser::is_known_vr(*vr) && parser::is_long_vr(*vr) {
         bytes.extend([0, 0]);

@@ -38,8 +38,6 @@ pub(super) struct Found {
     pub pixels: Option<Place>,
     /// Extended Offset Table (7FE0,0001).
     pub extended_offsets: Option<Place>,
-    /// Extended Offset Table Lengths (7FE0,0002).
-    pub extended_lengths: Option<Place>,
 }
 
 /// Where a walk ends of itself.
@@ -171,7 +169,6 @@ impl Walker {
                     return Ok(false);
                 }
                 tags::EXTENDED_OFFSET_TABLE => self.found.extended_offsets = Some(place),
-                tags::EXTENDED_OFFSET_TABLE_LENGTHS => self.found.extended_lengths = Some(place),
                 tags::DIRECTORY_RECORD_SEQUENCE => {
                     let reason = Reason::new(ReasonCode::Dicomdir, "a media storage directory");
                     return Err(Stop::Refused(reason));

@@ -80,6 +80,9 @@ impl<'a> Fragments<'a> {
     }
 }
 
+/// An item's header and as much of its fragment as tells whether a codestream begins.
+pub(super) const ITEM_START_BYTES: usize = ITEM_HEADER_BYTES + 6;
+
 /// Whether `bytes`, the start of a fragment, begin a codestream.
 pub(super) fn starts_codestream(bytes: &[u8]) -> bool {
     CODESTREAM_STARTS.iter().any(|start| bytes.starts_with(start))
@@ -112,6 +115,12 @@ pub(super) fn are_one_frame(items: &[u8]) -> bool {
             _ => return false,
         }
     }
+}
+
+/// Whether the first fragments of two frames, given as their items, both begin a codestream or both do not.
+pub(super) fn begin_alike(items: &[u8], next: &[u8]) -> bool {
+    let content = |items: &'_ [u8]| items.get(ITEM_HEADER_BYTES..).is_some_and(starts_codestream);
+    next.starts_with(&ITEM) && content(items) == content(next)
 }
 
 /// An item's value, and the bytes after it.

@@ -10,13 +10,15 @@
 
 mod inflated;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::ops::Range;
 
 use bolus_study::{PixelWindow, Reason};
 
-use super::encapsulated::are_one_frame;
+use super::encapsulated::{ITEM_START_BYTES, are_one_frame, begin_alike};
 use super::frames::{PixelValue, frame_byte_range, location_of, most_coded, rows_in_value};
 use super::{pixel_data, too_large};
 use crate::{Instance, PixelFormat, PixelLocation};
@@ -71,7 +73,7 @@ struct File {
 
 #[derive(Debug)]
 enum Phase {
-    /// Reads the first item, which is the Basic Offset Table, and the extended tables if `trusting`.
+    /// Reads the first item, which is the Basic Offset Table, and the extended one if `trusting`.
     Tables {
         tables: Tables,
         trusting: bool,
@@ -185,19 +187,34 @@ impl FrameIndex {
         let Some(format) = &instance.format else { return 0..0 };
         match &self.places {
             Places::Direct => frame_byte_range(instance, frame, window, self.file_len),
-            Places::Items { ranges, .. } => ranges.get(frame).cloned().unwrap_or(0..0),
+            Places::Items { ranges, by_table } => {
+                let Some(range) = ranges.get(frame) else { return 0..0 };
+                // The start of the next frame bears witness for the table.
+                let witness = if *by_table && frame + 1 < ranges.len() { ITEM_START_BYTES as u64 } else { 0 };
+                range.start..range.end.saturating_add(witness).min(self.file_len)
+            }
             Places::Inflated(index) => index.byte_range(rows_in_value(format, frame, window.y0..window.y1)),
         }
     }
 
-    /// Whether `bytes`, those of [`FrameIndex::byte_range`], can be what a table of the file says that they are. Where
-    /// they cannot, [`FrameIndexer::begin_without_tables`] finds the frames.
+    /// Whether `bytes`, those of [`FrameIndex::byte_range`] for `frame`, can be what a table of the file says that they
+    /// are. Where they cannot, [`FrameIndexer::begin_without_tables`] finds the frames.
     #[must_use]
-    pub fn holds(&self, bytes: &[u8]) -> bool {
-        match self.places {
-            Places::Items { by_table: true, .. } => are_one_frame(bytes),
+    pub fn holds(&self, frame: usize, bytes: &[u8]) -> bool {
+        match &self.places {
+            Places::Items { by_table: true, .. } => {
+                let (items, next) = bytes.split_at_checked(self.items_length(frame)).unwrap_or((bytes, &[]));
+                are_one_frame(items) && (next.is_empty() || begin_alike(items, next))
+            }
             _ => true,
         }
+    }
+
+    /// Bytes of the items of `frame`.
+    fn items_length(&self, frame: usize) -> usize {
+        let Places::Items { ranges, .. } = &self.places else { return 0 };
+        let length = ranges.get(frame).map_or(0, |range| range.end - range.start);
+        usize::try_from(length).unwrap_or(usize::MAX)
     }
 
     /// The value of PixelData as far as `bytes`, those of [`FrameIndex::byte_range`], hold it.
@@ -214,7 +231,7 @@ impl FrameIndex {
                 let start = self.byte_range(instance, frame, window).start;
                 PixelValue::open_window(instance, frame, window, bytes, start)
             }
-            Places::Items { .. } => PixelValue::of_items(bytes),
+            Places::Items { .. } => PixelValue::of_items(bytes.get(..self.items_length(frame)).unwrap_or(bytes)),
             Places::Inflated(index) => {
                 let rows = rows_in_value(format, frame, window.y0..window.y1);
                 let inflater = index.nearest(rows.start);

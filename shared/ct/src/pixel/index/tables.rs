@@ -28,8 +28,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 enum Step {
     Basic,
-    Offsets { first_item: u64 },
-    Lengths { first_item: u64, offsets: Vec<u64> },
+    Extended { first_item: u64 },
 }
 
 impl Tables {
@@ -47,15 +46,8 @@ impl Tables {
     pub fn feed(&mut self, file: &File, bytes: &[u8], trusting: bool) -> Result<Option<Found>, Reason> {
         match &mut self.step {
             Step::Basic => self.basic(file, bytes, trusting),
-            &mut Step::Offsets { first_item } => {
-                let lengths_at = file.location.extended_offsets.map_or(0, |tables| tables.lengths_at);
-                self.wanted = lengths_at..lengths_at.saturating_add(bytes.len() as u64).min(file.file_len);
-                self.step = Step::Lengths { first_item, offsets: numbers::<8>(bytes) };
-                Ok(None)
-            }
-            Step::Lengths { first_item, offsets } => {
-                let ranges = extended(file, *first_item, offsets, &numbers::<8>(bytes));
-                Ok(Some(Found { first_item: *first_item, ranges }))
+            &mut Step::Extended { first_item } => {
+                Ok(Some(Found { first_item, ranges: ranges_of(file, first_item, &numbers::<8>(bytes)) }))
             }
         }
     }
@@ -79,12 +71,12 @@ impl Tables {
         }
         if length == frames.saturating_mul(4) {
             let table = bytes.get(ITEM_HEADER_BYTES..).unwrap_or_default();
-            return Ok(Some(Found { first_item, ranges: basic(file, first_item, &numbers::<4>(table)) }));
+            return Ok(Some(Found { first_item, ranges: ranges_of(file, first_item, &numbers::<4>(table)) }));
         }
         match file.location.extended_offsets {
-            Some(tables) if tables.bytes == frames.saturating_mul(8) => {
-                self.step = Step::Offsets { first_item };
-                self.wanted = tables.offsets_at..tables.offsets_at.saturating_add(tables.bytes).min(file.file_len);
+            Some(table) if table.bytes == frames.saturating_mul(8) => {
+                self.step = Step::Extended { first_item };
+                self.wanted = table.offset..table.offset.saturating_add(table.bytes).min(file.file_len);
                 Ok(None)
             }
             _ => no_table,
@@ -98,28 +90,13 @@ fn numbers<const N: usize>(bytes: &[u8]) -> Vec<u64> {
     bytes.as_chunks::<N>().0.iter().map(number).collect()
 }
 
-/// The frames by the Basic Offset Table, which tells where each begins: the last ends where its items do.
-fn basic(file: &File, first_item: u64, offsets: &[u64]) -> Option<Vec<Range<u64>>> {
+/// The frames by a table that tells where each begins: the last ends where its items do. Extended Offset Table Lengths
+/// are not asked: a frame's items tell its length.
+fn ranges_of(file: &File, first_item: u64, offsets: &[u64]) -> Option<Vec<Range<u64>>> {
     let starts = starts_of(file, first_item, offsets)?;
     let last = starts.last()?.saturating_add(file.most_coded).min(file.file_len);
     let ends = starts.iter().skip(1).copied().chain([last]);
     Some(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
-}
-
-/// The frames by the Extended Offset Table and its lengths, which do not count item headers and padding. Each frame is
-/// one item.
-fn extended(file: &File, first_item: u64, offsets: &[u64], lengths: &[u64]) -> Option<Vec<Range<u64>>> {
-    let starts = starts_of(file, first_item, offsets)?;
-    if lengths.len() != starts.len() {
-        return None;
-    }
-    let end_of = |start: &u64, length: &u64| {
-        start.checked_add(ITEM_HEADER_BYTES as u64)?.checked_add(*length)?.checked_add(length % 2)
-    };
-    let ranges = starts.iter().zip(lengths).map(|(start, length)| Some(*start..end_of(start, length)?));
-    let ranges: Vec<Range<u64>> = ranges.collect::<Option<_>>()?;
-    let next = starts.iter().skip(1).copied().chain([file.file_len]);
-    ranges.iter().zip(next).all(|(range, next)| range.end <= next).then_some(ranges)
 }
 
 /// The places of the frames in the file: they rise from the first item, and an item's header fits behind the last.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bolus_study::{Reason, ReasonCode};
 
-use super::super::encapsulated::{ITEM, ITEM_HEADER_BYTES, SEQUENCE_DELIMITER, starts_codestream};
+use super::super::encapsulated::{ITEM, ITEM_HEADER_BYTES, ITEM_START_BYTES, SEQUENCE_DELIMITER, starts_codestream};
 use super::super::pixel_data;
 use super::{File, coded_too_large};
 
@@ -12,8 +12,6 @@ use super::{File, coded_too_large};
 const READ_BYTES: u64 = 1 << 20;
 /// What is read at once where the items are longer than that.
 const HEADER_READ_BYTES: u64 = 4 * 1024;
-/// Bytes of a fragment that tell whether a codestream begins.
-const WITNESS_BYTES: u64 = 6;
 /// More fragments are refused: so many for all frames, and so many for each.
 const MOST_FRAGMENTS: usize = 4096;
 const MOST_FRAGMENTS_A_FRAME: usize = 1024;
@@ -77,11 +75,12 @@ impl ItemWalk {
                 let detail = format!("fragment of {length} bytes, {left} bytes are left");
                 return Err(Reason::new(ReasonCode::Truncated, detail));
             }
-            let witness = length.min(WITNESS_BYTES);
+            let witness = length.min((ITEM_START_BYTES - ITEM_HEADER_BYTES) as u64);
             if (content.len() as u64) < witness {
                 return self.wait_for(file, start, bytes, self.at + header_bytes + witness);
             }
-            let starts_codestream = starts_codestream(content);
+            let starts_codestream =
+                starts_codestream(content.get(..usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or(content));
             self.fragments.push(Fragment { start: self.at, end, starts_codestream });
             self.at = end;
             self.check(file)?;
