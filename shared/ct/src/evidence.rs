@@ -83,7 +83,7 @@ pub fn declare(evidence: impl IntoIterator<Item = Evidence>) -> DeclaredContrast
 }
 
 /// All statements of one instance's header.
-pub(crate) fn find_evidence(fields: Fields<'_, '_>) -> Vec<Evidence> {
+pub(crate) fn find_evidence(fields: Fields<'_>) -> Vec<Evidence> {
     let mut found = Found::default();
     let route = find_route(fields);
     found.words(fields);
@@ -104,7 +104,7 @@ enum Route {
 }
 
 /// The route over all that is stated: one vascular route is enough.
-fn find_route(fields: Fields<'_, '_>) -> Route {
+fn find_route(fields: Fields<'_>) -> Route {
     let stated: Vec<Route> = fields
         .text(tags::CONTRAST_BOLUS_ROUTE)
         .map(|text| read_route(&text))
@@ -121,14 +121,14 @@ fn find_route(fields: Fields<'_, '_>) -> Route {
 }
 
 /// Items of the route sequence, of the data set or inside the items of the agent sequence.
-fn route_items<'s, 'a>(fields: Fields<'s, 'a>) -> Vec<Fields<'s, 'a>> {
+fn route_items(fields: Fields<'_>) -> Vec<Fields<'_>> {
     let route = tags::CONTRAST_BOLUS_ADMINISTRATION_ROUTE_SEQUENCE;
     let nested = fields.items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE).flat_map(|agent| agent.items(route));
     fields.items(route).chain(nested).collect()
 }
 
 /// A coded route (PS3.16 CID 11), by code where it is known, else by meaning.
-fn coded_route(item: Fields<'_, '_>) -> Route {
+fn coded_route(item: Fields<'_>) -> Route {
     match item.text(tags::CODE_VALUE).as_deref() {
         // Intravenous and intra-arterial, in SNOMED CT and in the older SNOMED RT.
         Some("47625008" | "58100008" | "G-D101" | "G-D102") => Route::Vascular,
@@ -216,7 +216,7 @@ impl Found {
     }
 
     /// Words of the descriptions and the meanings of procedure codes.
-    fn words(&mut self, fields: Fields<'_, '_>) {
+    fn words(&mut self, fields: Fields<'_>) {
         let image_type = fields.texts(tags::IMAGE_TYPE).join(" ");
         if let Some(read @ (_, "words-virtual-native")) = read_contrast(&image_type, Level::Series) {
             self.add("ImageType", &image_type, read);
@@ -245,7 +245,7 @@ impl Found {
         }
     }
 
-    fn agents(&mut self, fields: Fields<'_, '_>, route: Route) {
+    fn agents(&mut self, fields: Fields<'_>, route: Route) {
         if let Some(text) = fields.text(tags::CONTRAST_BOLUS_AGENT) {
             self.add("ContrastBolusAgent", &text, read_agent(&text, route));
         }
@@ -260,7 +260,7 @@ impl Found {
     }
 
     /// A route alone says only where the agent went: a vascular one implies that there was one.
-    fn routes(&mut self, fields: Fields<'_, '_>, overall: Route) {
+    fn routes(&mut self, fields: Fields<'_>, overall: Route) {
         let says = |route| match route {
             Route::Vascular => Some((Says::Enhanced, "route-intravenous")),
             Route::Other => Some((Says::Undecided, "route-not-intravenous")),
@@ -289,7 +289,7 @@ impl Found {
     }
 
     /// A dose, a flow or a time above zero means that something was given.
-    fn doses(&mut self, fields: Fields<'_, '_>, route: Route) {
+    fn doses(&mut self, fields: Fields<'_>, route: Route) {
         let not_vascular = route == Route::Other || self.evidence.iter().any(|one| one.rule == "agent-not-intravenous");
         let read =
             if not_vascular { (Says::Undecided, "dose-not-intravenous") } else { (Says::Enhanced, "dose-stated") };
@@ -317,7 +317,7 @@ impl Found {
         }
     }
 
-    fn ingredients(&mut self, fields: Fields<'_, '_>, route: Route) {
+    fn ingredients(&mut self, fields: Fields<'_>, route: Route) {
         let read = |text: &str| {
             let upper = text.to_ascii_uppercase();
             let vascular = upper.contains("IODI") || upper.contains("GADO") || upper.contains("IOD");
@@ -341,7 +341,7 @@ impl Found {
     }
 
     /// Enhanced CT usage (PS3.3 section C.7.6.16.2.12), shared or frame by frame.
-    fn usage(&mut self, fields: Fields<'_, '_>) {
+    fn usage(&mut self, fields: Fields<'_>) {
         let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
         let groups = shared.chain(fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)).chain([fields]);
         for usage in groups.flat_map(|group| group.items(tags::CONTRAST_BOLUS_USAGE_SEQUENCE)) {

@@ -3,18 +3,29 @@
 use bolus_study::{BodyPart, Evidence, Orientation, SeriesUid, SopInstanceUid, StudyUid, Vector3};
 use serde::Serialize;
 
-/// Where the pixel data of an instance lies in its file.
+/// Where the pixel data of an instance lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PixelLocation {
     /// Offset in bytes of the value of PixelData (7FE0,0010): the first pixel, or the first item of an encapsulated stream.
-    /// Counted in the file as stored; zero with `deflated` data sets, which have no offsets.
+    /// Counted in the file as stored, or, where the data set is deflated, from its start once inflated.
     pub offset: u64,
-    /// Length of the value in bytes; `None` where it is undefined (encapsulated) or unknown (deflated).
+    /// Length of the value in bytes; `None` where it is undefined (encapsulated).
     pub length: Option<u64>,
     /// Whether the frames are encapsulated (PS3.5 section A.4).
     pub encapsulated: bool,
-    /// Whether the data set is deflated as a whole, so that only the whole file can be read.
-    pub deflated: bool,
+    /// Where the deflate stream starts in the file, where the data set is deflated as a whole (PS3.5 section A.5).
+    pub deflated: Option<u64>,
+    /// Where the extended offset table lies, where there is one.
+    pub extended_offsets: Option<ExtendedOffsets>,
+}
+
+/// Where the Extended Offset Table (7FE0,0001) lies, which tells where frames begin (PS3.3 section C.7.6.3.1.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ExtendedOffsets {
+    /// Offset of its value in the file.
+    pub offset: u64,
+    /// Length of its value.
+    pub bytes: u64,
 }
 
 /// How stored values are laid out (PS3.5 section 8.1.1) and what they mean (PS3.3 section C.11.1.1.2).

@@ -3,6 +3,7 @@
 //! Invariant: no input or output, no async; bytes come in and values go out. Never panics on outside bytes,
 //! never trusts a length that the bytes state.
 
+mod deflated;
 mod evidence;
 mod geometry;
 mod header;
@@ -13,6 +14,6 @@ mod series;
 mod words;
 
 pub use evidence::declare;
-pub use header::{FIRST_READ_BYTES, HeaderRead, read_header, transfer_syntax_name};
+pub use header::{FIRST_READ_BYTES, HeaderRead, HeaderReader, HeaderStep, read_header, transfer_syntax_name};
 pub use instance::*;
 pub use series::{Member, RefusedFrame, Series, Slice, group};

@@ -4,31 +4,52 @@ use bolus_study::{Orientation, Reason, ReasonCode, SeriesUid, SopInstanceUid, St
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::parser::Parsed;
-use super::{Fields, Meta, charset_of};
+use super::Fields;
+use super::parser::DataSet;
+use super::reader::Meta;
+use super::walk::{Found, Place};
 use crate::evidence::find_evidence;
 use crate::words::{body_parts_of_tag, body_parts_of_words, is_reformat};
-use crate::{FrameInfo, Instance, PixelFormat, PixelLocation};
+use crate::{ExtendedOffsets, FrameInfo, Instance, PixelFormat, PixelLocation};
 
 /// More frames than this in one instance are refused: a number that lies must not cost memory.
-const MAX_FRAMES: usize = 65_536;
+const MAX_FRAMES: u64 = 65_536;
+/// The fewest bytes of an encapsulated frame: the header of its item, and something coded.
+const ITEM_BYTES: u64 = 8 + 2;
+/// What a frame takes in an [`Instance`], with its texts.
+const FRAME_BYTES: u64 = size_of::<FrameInfo>() as u64 + 160;
+/// Frames may take this much, and [`LISTED_PER_BYTE`] for each byte of the file: a real frame has more bytes in its file
+/// than it takes here, a deflated one up to a tenth.
+const LISTED_FLOOR_BYTES: u64 = 16 * 1024;
+const LISTED_PER_BYTE: u64 = 32;
 /// How far a direction cosine's length may be from 1, and the product of the two from 0, before the orientation
 /// counts as unreadable.
 const ORIENTATION_TOLERANCE: f64 = 0.02;
 
-/// Makes the instance of what was parsed.
-pub(super) fn instance(
-    parsed: &Parsed<'_>,
-    big: bool,
-    meta: &Meta,
-    transfer_syntax_uid: String,
-    deflated: bool,
-) -> Result<Instance, Reason> {
-    let charset = charset_of(&parsed.data_set);
-    let fields = Fields::new(&parsed.data_set, big, charset.as_ref());
-    let (format, missing_attributes) = pixel_format(fields);
+/// What the bytes of an instance were.
+pub(super) struct Source<'a> {
+    pub file_len: u64,
+    pub meta: &'a Meta,
+    /// Numbers are big endian.
+    pub big: bool,
+    /// Transfer Syntax UID.
+    pub syntax: &'a str,
+    /// Where the deflate stream starts, where the data set is one.
+    pub deflated: Option<u64>,
+}
+
+/// Makes the instance of what was kept and found.
+pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) -> Result<Instance, Reason> {
+    let meta = source.meta;
+    let fields = Fields::new(data_set, source.big);
+    let pixels = found.pixels.map(|place| location(place, found, source.deflated));
+    let (format, missing_attributes) = pixel_format(fields, pixels.as_ref());
     let frames = match &format {
-        Some(format) => frames(fields, format.frames)?,
+        Some(_) if pixels.is_none() => vec![plain_frame(fields)],
+        Some(format) => {
+            admit_frames(format, pixels.as_ref(), source.file_len)?;
+            frames(fields, format.frames)?
+        }
         None => vec![plain_frame(fields)],
     };
     let uid = |tag| fields.text(tag);
@@ -40,8 +61,8 @@ pub(super) fn instance(
             .flatten()
             .find_map(|uid| SopInstanceUid::new(&uid).ok()),
         sop_class_uid: uid(tags::SOP_CLASS_UID).or_else(|| meta.sop_class_uid.clone()),
-        transfer_syntax_uid,
-        modality: fields.text(tags::MODALITY),
+        transfer_syntax_uid: source.syntax.to_owned(),
+        modality: fields.code(tags::MODALITY),
         frame_of_reference_uid: fields.text(tags::FRAME_OF_REFERENCE_UID),
         series_number: fields.text(tags::SERIES_NUMBER),
         series_description: fields.text(tags::SERIES_DESCRIPTION),
@@ -56,21 +77,27 @@ pub(super) fn instance(
         format,
         frames,
         missing_attributes,
-        pixels: parsed.pixels.map(|pixels| PixelLocation {
-            offset: if deflated { 0 } else { pixels.offset },
-            length: pixels.length.filter(|_| !deflated),
-            encapsulated: pixels.length.is_none(),
-            deflated,
-        }),
+        pixels,
     })
 }
 
-fn series_texts(fields: Fields<'_, '_>) -> Vec<String> {
+fn location(place: Place, found: Found, deflated: Option<u64>) -> PixelLocation {
+    let table = found.extended_offsets.filter(|_| deflated.is_none());
+    PixelLocation {
+        offset: place.offset,
+        length: place.length,
+        encapsulated: place.length.is_none(),
+        deflated,
+        extended_offsets: table.and_then(|table| Some(ExtendedOffsets { offset: table.offset, bytes: table.length? })),
+    }
+}
+
+fn series_texts(fields: Fields<'_>) -> Vec<String> {
     [tags::SERIES_DESCRIPTION, tags::PROTOCOL_NAME].into_iter().filter_map(|tag| fields.text(tag)).collect()
 }
 
 /// The words of the series decide; the study's are asked only where those are silent.
-fn body_parts_by_words(fields: Fields<'_, '_>) -> Vec<bolus_study::BodyPart> {
+fn body_parts_by_words(fields: Fields<'_>) -> Vec<bolus_study::BodyPart> {
     let of_series = body_parts_of_words(&series_texts(fields).join(" "));
     if !of_series.is_empty() {
         return of_series;
@@ -83,7 +110,7 @@ fn body_parts_by_words(fields: Fields<'_, '_>) -> Vec<bolus_study::BodyPart> {
 
 /// The layout of the stored values, and the keywords of what is missing. Nothing is guessed, save High Bit, which
 /// PS3.5 section 8.1.1 fixes to Bits Stored - 1.
-fn pixel_format(fields: Fields<'_, '_>) -> (Option<PixelFormat>, Vec<String>) {
+fn pixel_format(fields: Fields<'_>, pixels: Option<&PixelLocation>) -> (Option<PixelFormat>, Vec<String>) {
     let mut missing = Vec::new();
     let mut required = |tag: Tag, keyword: &str| {
         let value = fields.u16(tag);
@@ -98,14 +125,12 @@ fn pixel_format(fields: Fields<'_, '_>) -> (Option<PixelFormat>, Vec<String>) {
     let bits_allocated = required(tags::BITS_ALLOCATED, "BitsAllocated");
     let bits_stored = required(tags::BITS_STORED, "BitsStored");
     let representation = required(tags::PIXEL_REPRESENTATION, "PixelRepresentation");
-    let photometric = fields.text(tags::PHOTOMETRIC_INTERPRETATION);
+    let photometric = fields.code(tags::PHOTOMETRIC_INTERPRETATION);
     if photometric.is_none() {
         missing.push("PhotometricInterpretation".to_owned());
     }
-    let frames = match fields.text(tags::NUMBER_OF_FRAMES) {
-        None => Some(1),
-        Some(text) => text.parse::<usize>().ok().filter(|frames| *frames > 0),
-    };
+    let cells = u64::from(rows) * u64::from(columns) * u64::from(samples_per_pixel);
+    let frames = frame_count(fields, pixels, cells.saturating_mul(bits_allocated.into()).div_ceil(8));
     if frames.is_none() {
         missing.push("NumberOfFrames".to_owned());
     }
@@ -132,40 +157,74 @@ fn pixel_format(fields: Fields<'_, '_>) -> (Option<PixelFormat>, Vec<String>) {
     (Some(format), missing)
 }
 
+/// Number of Frames; 1 where it is absent or empty. One that is no number says nothing: then there is one frame where the
+/// pixel data are exactly one of `frame_bytes`, save for the byte that makes them even.
+fn frame_count(fields: Fields<'_>, pixels: Option<&PixelLocation>, frame_bytes: u64) -> Option<usize> {
+    if fields.text(tags::NUMBER_OF_FRAMES).is_none() {
+        return Some(1);
+    }
+    let one =
+        || pixels.and_then(|pixels| pixels.length).is_some_and(|length| length == frame_bytes.next_multiple_of(2));
+    fields.count(tags::NUMBER_OF_FRAMES).or_else(|| one().then_some(1))
+}
+
 /// A 16-bit attribute of VR US or SS, by Pixel Representation (PS3.5 section 6.2, "US or SS").
 fn stored_value(value: u16, signed: bool) -> i32 {
     if signed { i32::from(value.cast_signed()) } else { i32::from(value) }
 }
 
-/// One entry a frame, at least one.
-fn frames(fields: Fields<'_, '_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
-    if count > MAX_FRAMES {
-        let detail = format!("{count} frames declared, at most {MAX_FRAMES} are taken");
+/// Whether so many frames may be listed: each takes some hundred bytes of memory for as long as the series is known.
+///
+/// *Errors*: `TooLarge` beyond the limits, `InconsistentAttribute` where the file has not the bytes for so many items.
+fn admit_frames(format: &PixelFormat, pixels: Option<&PixelLocation>, file_len: u64) -> Result<(), Reason> {
+    let frames = format.frames as u64;
+    if frames > MAX_FRAMES {
+        let detail = format!("{frames} frames declared, at most {MAX_FRAMES} are taken");
         return Err(Reason::new(ReasonCode::TooLarge, detail));
     }
+    let left = pixels.map_or(0, |pixels| file_len.saturating_sub(pixels.offset));
+    let items = frames.saturating_mul(ITEM_BYTES);
+    if frames > 1 && items > left && pixels.is_some_and(|pixels| pixels.encapsulated && pixels.deflated.is_none()) {
+        let detail = format!("{frames} frames declared, {left} bytes of pixel data found");
+        return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    let listed = frames.saturating_mul(FRAME_BYTES);
+    let allowed = LISTED_FLOOR_BYTES.saturating_add(file_len.saturating_mul(LISTED_PER_BYTE));
+    if listed > allowed {
+        let detail =
+            format!("{frames} frames take {listed} bytes of memory, at most {allowed} for a file of {file_len}");
+        return Err(Reason::new(ReasonCode::TooLarge, detail));
+    }
+    Ok(())
+}
+
+/// One entry a frame, at least one.
+fn frames(fields: Fields<'_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
     let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).next();
     let per_frame: Vec<_> = fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).collect();
+    let mut outer = plain_frame(fields);
+    if count > 1 {
+        // One position cannot hold for several frames.
+        outer.position_mm = None;
+    }
     if shared.is_none() && per_frame.is_empty() {
-        let mut frame = plain_frame(fields);
-        if count > 1 {
-            // One position cannot hold for several frames.
-            frame.position_mm = None;
-        }
-        return Ok(vec![frame; count]);
+        return Ok(vec![outer; count]);
     }
     if per_frame.len() < count && !per_frame.is_empty() {
         let detail = format!("{count} frames declared, {} functional group items found", per_frame.len());
         return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
     }
-    let outer = plain_frame(fields);
     // With more items than frames nobody knows which item is whose: the pixels count, the geometry does not.
-    let per_frame = if per_frame.len() > count { Vec::new() } else { per_frame };
-    let groups = |index| [per_frame.get(index).copied(), shared];
-    Ok((0..count).map(|index| grouped_frame(groups(index), &outer.image_type)).collect())
+    let fit = per_frame.len() <= count;
+    if !fit {
+        outer.position_mm = None;
+    }
+    let groups = |index| [per_frame.get(index).copied().filter(|_| fit), shared];
+    Ok((0..count).map(|index| grouped_frame(groups(index), &outer)).collect())
 }
 
 /// The frame of a classic instance: everything stands in the data set itself.
-fn plain_frame(fields: Fields<'_, '_>) -> FrameInfo {
+fn plain_frame(fields: Fields<'_>) -> FrameInfo {
     FrameInfo {
         position_mm: fields.vector(tags::IMAGE_POSITION_PATIENT),
         orientation: fields.vector(tags::IMAGE_ORIENTATION_PATIENT).and_then(orientation),
@@ -174,31 +233,37 @@ fn plain_frame(fields: Fields<'_, '_>) -> FrameInfo {
         rescale_slope: fields.number(tags::RESCALE_SLOPE),
         rescale_intercept: fields.number(tags::RESCALE_INTERCEPT),
         rescale_type: fields.text(tags::RESCALE_TYPE),
-        image_type: fields.texts(tags::IMAGE_TYPE),
+        image_type: fields.codes(tags::IMAGE_TYPE),
     }
 }
 
 /// A frame of an Enhanced CT (PS3.3 section C.7.6.16): each macro stands in the frame's own item or in the shared one.
-fn grouped_frame(groups: [Option<Fields<'_, '_>>; 2], outer_type: &[String]) -> FrameInfo {
+/// Where neither has it, what stands in the data set itself is meant.
+fn grouped_frame(groups: [Option<Fields<'_>>; 2], outer: &FrameInfo) -> FrameInfo {
     let macro_item = |tag: Tag| groups.into_iter().flatten().find_map(|group| group.items(tag).next());
-    let measures = macro_item(tags::PIXEL_MEASURES_SEQUENCE);
-    let rescale = macro_item(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
-    let frame_type = macro_item(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE).map(|item| item.texts(tags::FRAME_TYPE));
-    FrameInfo {
-        position_mm: macro_item(tags::PLANE_POSITION_SEQUENCE)
-            .and_then(|item| item.vector(tags::IMAGE_POSITION_PATIENT)),
-        orientation: macro_item(tags::PLANE_ORIENTATION_SEQUENCE)
-            .and_then(|item| item.vector(tags::IMAGE_ORIENTATION_PATIENT))
-            .and_then(orientation),
-        pixel_spacing_mm: measures.and_then(|item| item.vector(tags::PIXEL_SPACING)).filter(is_positive),
-        slice_thickness_mm: measures
-            .and_then(|item| item.number(tags::SLICE_THICKNESS))
-            .filter(|thickness| *thickness > 0.0),
-        rescale_slope: rescale.and_then(|item| item.number(tags::RESCALE_SLOPE)),
-        rescale_intercept: rescale.and_then(|item| item.number(tags::RESCALE_INTERCEPT)),
-        rescale_type: rescale.and_then(|item| item.text(tags::RESCALE_TYPE)),
-        image_type: frame_type.filter(|values| !values.is_empty()).unwrap_or_else(|| outer_type.to_vec()),
+    let mut frame = outer.clone();
+    if let Some(item) = macro_item(tags::PLANE_POSITION_SEQUENCE) {
+        frame.position_mm = item.vector(tags::IMAGE_POSITION_PATIENT);
     }
+    if let Some(item) = macro_item(tags::PLANE_ORIENTATION_SEQUENCE) {
+        frame.orientation = item.vector(tags::IMAGE_ORIENTATION_PATIENT).and_then(orientation);
+    }
+    if let Some(item) = macro_item(tags::PIXEL_MEASURES_SEQUENCE) {
+        frame.pixel_spacing_mm = item.vector(tags::PIXEL_SPACING).filter(is_positive);
+        frame.slice_thickness_mm = item.number(tags::SLICE_THICKNESS).filter(|thickness| *thickness > 0.0);
+    }
+    if let Some(item) = macro_item(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE) {
+        frame.rescale_slope = item.number(tags::RESCALE_SLOPE);
+        frame.rescale_intercept = item.number(tags::RESCALE_INTERCEPT);
+        frame.rescale_type = item.text(tags::RESCALE_TYPE);
+    }
+    if let Some(item) = macro_item(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE) {
+        let frame_type = item.codes(tags::FRAME_TYPE);
+        if !frame_type.is_empty() {
+            frame.image_type = frame_type;
+        }
+    }
+    frame
 }
 
 fn is_positive(spacing: &[f64; 2]) -> bool {

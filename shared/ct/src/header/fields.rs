@@ -1,44 +1,45 @@
 //! Typed look-ups in a parsed data set. What is absent, empty or unreadable is `None`.
 
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
-use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::parser::{DataSet, Element, Value};
+use super::parser::{DataSet, Element, Value, is_known_vr};
+use super::text::Charset;
 
 /// A data set or item together with what is needed to read its values.
 #[derive(Clone, Copy)]
-pub(crate) struct Fields<'s, 'a> {
-    set: &'s DataSet<'a>,
+pub(crate) struct Fields<'s> {
+    set: &'s DataSet,
     big: bool,
-    charset: Option<&'s SpecificCharacterSet>,
+    charset: Charset,
 }
 
-impl<'s, 'a> Fields<'s, 'a> {
-    /// Looks into `set`, whose numbers are big endian where `big` is true.
-    pub(super) fn new(set: &'s DataSet<'a>, big: bool, charset: Option<&'s SpecificCharacterSet>) -> Self {
-        Self { set, big, charset }
+impl<'s> Fields<'s> {
+    /// Looks into `set`, whose numbers are big endian where `big` is true, and whose Specific Character Set (0008,0005)
+    /// says how texts are to be read.
+    pub(super) fn new(set: &'s DataSet, big: bool) -> Self {
+        Self { set, big, charset: Charset::Undeclared }.with_own_charset()
     }
 
-    fn element(&self, tag: Tag) -> Option<&'s Element<'a>> {
-        self.set.elements.iter().find(|element| element.tag == tag)
+    /// An item may name another character set than what is around it (PS3.3 section C.12.1.1.2).
+    fn with_own_charset(mut self) -> Self {
+        if let Some(bytes) = self.bytes(tags::SPECIFIC_CHARACTER_SET) {
+            self.charset = Charset::of(bytes);
+        }
+        self
     }
 
-    fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
-        match self.element(tag)?.value {
+    fn bytes(&self, tag: Tag) -> Option<&'s [u8]> {
+        match &self.set.element(tag)?.value {
             Value::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
             _ => None,
         }
     }
 
-    /// Whether the attribute stands in the data set, empty or not.
-    pub fn has(&self, tag: Tag) -> bool {
-        self.element(tag).is_some()
-    }
-
     /// The whole text without padding.
     pub fn text(&self, tag: Tag) -> Option<String> {
-        let text = decode(self.bytes(tag)?, self.charset);
+        let text = self.charset.decode(self.bytes(tag)?);
         let trimmed = trim(&text);
         (!trimmed.is_empty()).then(|| trimmed.to_owned())
     }
@@ -49,21 +50,44 @@ impl<'s, 'a> Fields<'s, 'a> {
         text.split('\\').map(|value| trim(value).to_owned()).collect()
     }
 
-    /// The numbers of a decimal or binary floating point value; `None` where one cannot be read.
-    pub fn numbers(&self, tag: Tag) -> Option<Vec<f64>> {
-        let element = self.element(tag)?;
-        let bytes = self.bytes(tag)?;
-        match &element.vr {
-            b"FD" => Some(bytes.chunks_exact(8).map(|chunk| self.f64_of(chunk)).collect()),
-            b"FL" => Some(bytes.chunks_exact(4).map(|chunk| self.f32_of(chunk)).collect()),
-            _ => std::str::from_utf8(bytes).ok()?.split('\\').map(decimal).collect(),
-        }
+    /// A code string without padding, in capitals: it has no others (PS3.5 section 6.2, CS), but files have.
+    pub fn code(&self, tag: Tag) -> Option<String> {
+        self.text(tag).map(|text| text.to_ascii_uppercase())
     }
 
-    /// The first number.
+    /// The values of a code string, as [`Fields::texts`], in capitals.
+    pub fn codes(&self, tag: Tag) -> Vec<String> {
+        self.texts(tag).into_iter().map(|value| value.to_ascii_uppercase()).collect()
+    }
+
+    /// The numbers of a decimal, integer or binary value; `None` where one cannot be read. Empty values at the end of a
+    /// text are no values.
+    pub fn numbers(&self, tag: Tag) -> Option<Vec<f64>> {
+        let bytes = self.bytes(tag)?;
+        let big = self.big;
+        let numbers = match &self.vr(tag)? {
+            b"FD" => cells(bytes, big, f64::from_le_bytes),
+            b"FL" => cells(bytes, big, |cell| f64::from(f32::from_le_bytes(cell))),
+            b"US" => cells(bytes, big, |cell| f64::from(u16::from_le_bytes(cell))),
+            b"SS" => cells(bytes, big, |cell| f64::from(i16::from_le_bytes(cell))),
+            b"UL" => cells(bytes, big, |cell| f64::from(u32::from_le_bytes(cell))),
+            b"SL" => cells(bytes, big, |cell| f64::from(i32::from_le_bytes(cell))),
+            b"UV" => cells(bytes, big, |cell| u64::from_le_bytes(cell) as f64),
+            b"SV" => cells(bytes, big, |cell| i64::from_le_bytes(cell) as f64),
+            _ => {
+                let text = std::str::from_utf8(bytes).ok()?;
+                let values = text.trim_end_matches(|c: char| c == '\\' || is_padding(c)).split('\\');
+                values.map(decimal).collect::<Option<_>>()?
+            }
+        };
+        (!numbers.is_empty()).then_some(numbers)
+    }
+
+    /// The one number: where there are several they must agree.
     pub fn number(&self, tag: Tag) -> Option<f64> {
-        let number = self.numbers(tag)?.first().copied()?;
-        number.is_finite().then_some(number)
+        let numbers = self.numbers(tag)?;
+        let first = numbers.first().copied()?;
+        (first.is_finite() && numbers.iter().all(|number| *number == first)).then_some(first)
     }
 
     /// Exactly `N` finite numbers.
@@ -72,62 +96,72 @@ impl<'s, 'a> Fields<'s, 'a> {
         vector.iter().all(|number| number.is_finite()).then_some(vector)
     }
 
+    /// A whole number of at least 1.
+    pub fn count(&self, tag: Tag) -> Option<usize> {
+        let number = self.number(tag)?;
+        (number >= 1.0 && number.fract() == 0.0).then_some(number as usize)
+    }
+
     /// An unsigned 16-bit value; text where a writer gave the attribute a textual VR.
     pub fn u16(&self, tag: Tag) -> Option<u16> {
-        let element = self.element(tag)?;
         let bytes = self.bytes(tag)?;
-        match &element.vr {
-            b"IS" | b"DS" => std::str::from_utf8(bytes).ok().map(trim)?.parse().ok(),
+        match &self.vr(tag)? {
             b"UL" | b"SL" => {
-                let four: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
+                let four: [u8; 4] = bytes.first_chunk().copied()?;
                 u16::try_from(if self.big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }).ok()
             }
-            _ => {
-                let two: [u8; 2] = bytes.get(..2)?.try_into().ok()?;
+            b"US" | b"SS" | b"OB" | b"OW" | b"AT" | b"SQ" => {
+                let two: [u8; 2] = bytes.first_chunk().copied()?;
                 Some(if self.big { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
             }
+            _ => std::str::from_utf8(bytes).ok().map(trim)?.parse().ok(),
         }
     }
 
     /// The items of a sequence; none where it is absent.
-    pub fn items(&self, tag: Tag) -> impl Iterator<Item = Fields<'s, 'a>> + use<'s, 'a> {
-        let items: &'s [DataSet<'a>] = match self.element(tag) {
+    pub fn items(&self, tag: Tag) -> impl Iterator<Item = Fields<'s>> + use<'s> {
+        let items: &'s [DataSet] = match self.set.element(tag) {
             Some(Element { value: Value::Items(items), .. }) => items,
             _ => &[],
         };
         let (big, charset) = (self.big, self.charset);
-        items.iter().map(move |set| Fields { set, big, charset })
+        items.iter().map(move |set| Fields { set, big, charset }.with_own_charset())
     }
 
-    fn f64_of(&self, chunk: &[u8]) -> f64 {
-        let Ok(bytes) = chunk.try_into() else { return f64::NAN };
-        if self.big { f64::from_be_bytes(bytes) } else { f64::from_le_bytes(bytes) }
-    }
-
-    fn f32_of(&self, chunk: &[u8]) -> f64 {
-        let Ok(bytes) = chunk.try_into() else { return f64::NAN };
-        f64::from(if self.big { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) })
+    /// The value representation of an element: as stated, or the standard's where the file has none, `UN`, or one that
+    /// does not exist. `US or SS` is `US` here.
+    fn vr(&self, tag: Tag) -> Option<[u8; 2]> {
+        let stated = self.set.element(tag)?.vr;
+        if is_known_vr(stated) && &stated != b"UN" {
+            return Some(stated);
+        }
+        let relaxed = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed());
+        relaxed.to_string().as_bytes().first_chunk().copied()
     }
 }
 
-/// The character set that Specific Character Set (0008,0005) names; the last one where code extensions name several.
-pub(super) fn charset_of(set: &DataSet<'_>) -> Option<SpecificCharacterSet> {
-    let names = Fields::new(set, false, None).texts(tags::SPECIFIC_CHARACTER_SET);
-    names.iter().rev().find_map(|name| SpecificCharacterSet::from_code(name))
+/// The numbers of `N` bytes in `bytes`; none where they do not come out even.
+fn cells<const N: usize>(bytes: &[u8], big: bool, read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    let (cells, rest) = bytes.as_chunks::<N>();
+    if !rest.is_empty() {
+        return Vec::new();
+    }
+    let ordered = |cell: &[u8; N]| {
+        let mut cell = *cell;
+        if big {
+            cell.reverse();
+        }
+        cell
+    };
+    cells.iter().map(|cell| read(ordered(cell))).collect()
 }
 
-/// Text of any bytes: UTF-8 where it is valid (ASCII always is), else the stated character set, else Latin-1.
-fn decode(bytes: &[u8], charset: Option<&SpecificCharacterSet>) -> String {
-    let escaped = bytes.contains(&0x1B);
-    if !escaped && let Ok(text) = std::str::from_utf8(bytes) {
-        return text.to_owned();
-    }
-    let decoded = charset.and_then(|charset| charset.decode(bytes).ok());
-    decoded.unwrap_or_else(|| bytes.iter().map(|byte| char::from(*byte)).collect())
+fn is_padding(c: char) -> bool {
+    c == '\0' || c.is_whitespace()
 }
 
 fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c == '\0' || c.is_whitespace())
+    text.trim_matches(is_padding)
 }
 
 fn decimal(text: &str) -> Option<f64> {

@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bolus_study::ReasonCode;
+use dicom_dictionary_std::uids;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
 
-fn test_data() -> PathBuf {
+pub(super) fn test_data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data")
 }
 
@@ -21,7 +23,7 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-fn files_under(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -32,7 +34,7 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads as a caller with ranged reads does, and says how many reads it took.
-fn read_ranged(bytes: &[u8]) -> (Result<Instance, Reason>, usize) {
+pub(super) fn read_ranged(bytes: &[u8]) -> (Result<Instance, Reason>, usize) {
     let mut length = (FIRST_READ_BYTES as usize).min(bytes.len());
     for reads in 1..40 {
         match read_header(&bytes[..length], bytes.len() as u64) {
@@ -216,7 +218,7 @@ fn what_is_not_dicom_is_named() {
 }
 
 /// A file with preamble, the given transfer syntax and data set.
-fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -> Vec<u8> {
+pub(crate) fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -> Vec<u8> {
     let mut file = [[0; 128].as_slice(), b"DICM"].concat();
     file.extend(explicit(0x0002, 0x0002, b"UI", sop_class.as_bytes()));
     file.extend(explicit(0x0002, 0x0003, b"UI", b"1.2.3.4"));
@@ -225,9 +227,9 @@ fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -> Vec<u8> {
     file
 }
 
-fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+pub(crate) fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), element.to_le_bytes(), *vr].concat();
-    if parser::is_known_vr(*vr) && matches!(vr, b"SQ" | b"OB" | b"OW" | b"UN") {
+    if parser::is_known_vr(*vr) && parser::is_long_vr(*vr) {
         bytes.extend([0, 0]);
         bytes.extend((value.len() as u32).to_le_bytes());
     } else {
@@ -237,7 +239,7 @@ fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn small_image() -> Vec<u8> {
+pub(super) fn small_image() -> Vec<u8> {
     let mut set = explicit(0x0008, 0x0016, b"UI", uids::CT_IMAGE_STORAGE.as_bytes());
     set.extend(explicit(0x0008, 0x0018, b"UI", b""));
     set.extend(explicit(0x0008, 0x0060, b"CS", b"CT"));
@@ -272,15 +274,18 @@ fn plain_image_is_read_with_the_identity_of_its_file_meta_group() {
 }
 
 #[test]
-fn deflated_image_is_read_from_the_whole_file() {
+fn deflated_image_is_read_with_its_place_in_the_inflated_data_set() {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut encoder, &small_image()).unwrap();
     let deflated = encoder.finish().unwrap();
     let bytes = file_of(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, uids::CT_IMAGE_STORAGE, &deflated);
-    let half = read_header(&bytes[..300], bytes.len() as u64).unwrap();
+    let start = bytes.len() - deflated.len();
+    let half = read_header(&bytes[..start + 20], bytes.len() as u64).unwrap();
     assert_eq!(half, HeaderRead::NeedMore { bytes: bytes.len() as u64 });
     let instance = read_ranged(&bytes).0.unwrap();
-    assert!(instance.pixels.unwrap().deflated);
+    let pixels = instance.pixels.unwrap();
+    assert_eq!(pixels.deflated, Some(start as u64));
+    assert_eq!((pixels.offset as usize, pixels.length), (small_image().len() - 8, Some(8)));
     assert_eq!(instance.format.unwrap().rows, 2);
 }
 
@@ -303,7 +308,7 @@ fn nesting_and_frame_counts_that_lie_are_bounded() {
         deep.extend([0xFE, 0xFF, 0x00, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
     }
     let bytes = file_of(uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::CT_IMAGE_STORAGE, &deep);
-    assert_eq!(read_ranged(&bytes).0.unwrap_err().code, ReasonCode::BadDicom);
+    assert_eq!(read_ranged(&bytes).0.unwrap_err().code, ReasonCode::TooLarge);
     let mut many = small_image();
     let at = many.len() - 20;
     many.splice(at..at, explicit(0x0028, 0x0008, b"IS", b"2000000000"));

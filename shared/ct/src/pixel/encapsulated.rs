@@ -6,9 +6,9 @@ use bolus_study::{Reason, ReasonCode};
 
 use super::pixel_data;
 
-const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
-const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
-const ITEM_HEADER_BYTES: usize = 8;
+pub(super) const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+pub(super) const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+pub(super) const ITEM_HEADER_BYTES: usize = 8;
 
 /// The start of a JPEG or JPEG-LS codestream, a JPEG 2000 codestream and a JP2 file.
 const CODESTREAM_STARTS: [&[u8]; 3] = [&[0xFF, 0xD8, 0xFF], &[0xFF, 0x4F, 0xFF, 0x51], &[0, 0, 0, 12, b'j', b'P']];
@@ -72,13 +72,55 @@ impl<'a> Fragments<'a> {
             self.offsets.iter().map(position).collect()
         };
         let by_bytes = || -> Vec<usize> {
-            let starts = |bytes: &[u8]| CODESTREAM_STARTS.iter().any(|start| bytes.starts_with(start));
-            (0..self.fragments.len()).filter(|&index| starts(self.fragments[index].1)).collect()
+            (0..self.fragments.len()).filter(|&index| starts_codestream(self.fragments[index].1)).collect()
         };
         let firsts = by_table().filter(|firsts| firsts.len() == frames).unwrap_or_else(by_bytes);
         let first = *firsts.get(frame)?;
         (firsts.len() == frames).then(|| (first, firsts.get(frame + 1).copied().unwrap_or(self.fragments.len())))
     }
+}
+
+/// An item's header and as much of its fragment as tells whether a codestream begins.
+pub(super) const ITEM_START_BYTES: usize = ITEM_HEADER_BYTES + 6;
+
+/// Whether `bytes`, the start of a fragment, begin a codestream.
+pub(super) fn starts_codestream(bytes: &[u8]) -> bool {
+    CODESTREAM_STARTS.iter().any(|start| bytes.starts_with(start))
+}
+
+/// The fragments of the one frame whose items are `items`, joined. What follows a sequence delimiter is nothing of it.
+///
+/// *Errors*: `Truncated` where an item runs past the end; `PixelData` where something else than items lies there, or
+/// where there are none.
+pub(super) fn joined(items: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
+    let (first, mut rest) = next_item(items)?.ok_or_else(|| pixel_data("a frame has no fragments"))?;
+    let mut frame = Cow::Borrowed(first);
+    while let Some((fragment, after)) = next_item(rest)? {
+        frame.to_mut().extend_from_slice(fragment);
+        rest = after;
+    }
+    Ok(frame)
+}
+
+/// Whether `items` are whole items from the first byte to the last, or to a sequence delimiter, and none but the first
+/// begins a codestream: a frame has one.
+pub(super) fn are_one_frame(items: &[u8]) -> bool {
+    let Ok(Some((_, mut rest))) = next_item(items) else { return false };
+    loop {
+        if rest.is_empty() || rest.starts_with(&SEQUENCE_DELIMITER) {
+            return true;
+        }
+        match next_item(rest) {
+            Ok(Some((fragment, after))) if !starts_codestream(fragment) => rest = after,
+            _ => return false,
+        }
+    }
+}
+
+/// Whether the first fragments of two frames, given as their items, both begin a codestream or both do not.
+pub(super) fn begin_alike(items: &[u8], next: &[u8]) -> bool {
+    let content = |items: &'_ [u8]| items.get(ITEM_HEADER_BYTES..).is_some_and(starts_codestream);
+    next.starts_with(&ITEM) && content(items) == content(next)
 }
 
 /// An item's value, and the bytes after it.

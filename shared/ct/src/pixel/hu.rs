@@ -5,6 +5,7 @@ use bolus_study::{PixelWindow, Reason, ReasonCode};
 use super::codec::Codec;
 use super::decode::decode_frame;
 use super::frames::PixelValue;
+use super::index::FrameIndex;
 use super::layout::checked_format;
 use super::samples::{Block, Normaliser, Samples};
 use crate::{Instance, PixelFormat};
@@ -30,11 +31,44 @@ pub fn decode_window_hu(
     air_hu: f32,
     out: &mut Vec<f32>,
 ) -> Result<(), Reason> {
+    decode_opened(
+        instance,
+        frame,
+        window,
+        || PixelValue::open_window(instance, frame, window, bytes, range_start),
+        air_hu,
+        out,
+    )
+}
+
+/// As [`decode_window_hu`], with the bytes that `index` names: those of [`FrameIndex::byte_range`], no others.
+///
+/// *Errors*: as [`decode_window_hu`].
+pub fn decode_indexed_hu(
+    instance: &Instance,
+    index: &FrameIndex,
+    frame: usize,
+    window: PixelWindow,
+    bytes: &[u8],
+    air_hu: f32,
+    out: &mut Vec<f32>,
+) -> Result<(), Reason> {
+    decode_opened(instance, frame, window, || index.open(instance, frame, window, bytes), air_hu, out)
+}
+
+fn decode_opened<'a>(
+    instance: &Instance,
+    frame: usize,
+    window: PixelWindow,
+    open: impl FnOnce() -> Result<PixelValue<'a>, Reason>,
+    air_hu: f32,
+    out: &mut Vec<f32>,
+) -> Result<(), Reason> {
     let format = checked_format(instance)?;
     check_request(format, frame, window)?;
     let codec = Codec::of(&instance.transfer_syntax_uid)?;
     let rescale = rescale_of(instance, frame)?;
-    let value = PixelValue::open(instance, bytes, range_start)?;
+    let value = open()?;
     let block = decode_frame(codec, format, &value, frame, window)?;
     let scale = Scale { rescale, padding: padding_range(format), air_hu };
     out.clear();

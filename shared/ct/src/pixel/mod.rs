@@ -28,6 +28,7 @@ mod deflate;
 mod encapsulated;
 mod frames;
 mod hu;
+mod index;
 mod jpeg;
 mod jpeg2000;
 mod jpegls;
@@ -44,9 +45,10 @@ mod stored;
 mod test_files;
 
 pub use frames::frame_byte_range;
-pub use hu::decode_window_hu;
+pub use hu::{decode_indexed_hu, decode_window_hu};
+pub use index::{FrameIndex, FrameIndexer, IndexStep};
 pub(crate) use layout::check_layout;
-pub use stored::{StoredPixels, stored_digest, stored_values};
+pub use stored::{StoredPixels, stored_digest, stored_frame, stored_values};
 
 use bolus_study::{Reason, ReasonCode};
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::codec::Codec;
 use super::decode::decode_frame;
 use super::frames::PixelValue;
+use super::index::FrameIndex;
 use super::layout::checked_format;
 use super::samples::{Block, Normaliser, Samples};
 use super::{MAX_DECODED_BYTES, too_large};
@@ -66,20 +67,47 @@ pub fn stored_digest(file: &[u8], instance: &Instance) -> Result<String, Reason>
     Ok(hex::encode(digest.finalize()))
 }
 
+/// Decodes frame `frame` as [`stored_values`] does, from the bytes that `index` names for the whole frame. `out` is
+/// cleared first.
+///
+/// *Errors*: as [`stored_values`].
+pub fn stored_frame(
+    instance: &Instance,
+    index: &FrameIndex,
+    frame: usize,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    let format = checked_format(instance)?;
+    let codec = Codec::of(&instance.transfer_syntax_uid)?;
+    let value = index.open(instance, frame, PixelWindow::whole(format.rows, format.columns), bytes)?;
+    write_frame(codec, format, &value, frame, out)
+}
+
 fn for_each_frame(file: &[u8], instance: &Instance, mut sink: impl FnMut(&[u8])) -> Result<(), Reason> {
     let format = checked_format(instance)?;
     let codec = Codec::of(&instance.transfer_syntax_uid)?;
     let value = PixelValue::open(instance, file, 0)?;
-    let window = PixelWindow::whole(format.rows, format.columns);
     let mut bytes = Vec::new();
     for frame in 0..format.frames {
-        let block = decode_frame(codec, format, &value, frame, window)?;
-        bytes.clear();
-        write_cells(&block, format, &mut bytes);
-        if has_luminance(format, codec) {
-            bytes.as_chunks_mut::<3>().0.iter_mut().for_each(luminance_to_rgb);
-        }
+        write_frame(codec, format, &value, frame, &mut bytes)?;
         sink(&bytes);
+    }
+    Ok(())
+}
+
+fn write_frame(
+    codec: Codec,
+    format: &PixelFormat,
+    value: &PixelValue<'_>,
+    frame: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    let block = decode_frame(codec, format, value, frame, PixelWindow::whole(format.rows, format.columns))?;
+    out.clear();
+    write_cells(&block, format, out);
+    if has_luminance(format, codec) {
+        out.as_chunks_mut::<3>().0.iter_mut().for_each(luminance_to_rgb);
     }
     Ok(())
 }

@@ -198,7 +198,13 @@ fn member(object: usize, sop: &str, position: [f64; 3], orientation: Orientation
         format: Some(format),
         frames: vec![frame],
         missing_attributes: Vec::new(),
-        pixels: Some(PixelLocation { offset: 0, length: Some(32), encapsulated: false, deflated: false }),
+        pixels: Some(PixelLocation {
+            offset: 0,
+            length: Some(32),
+            encapsulated: false,
+            deflated: None,
+            extended_offsets: None,
+        }),
     };
     Member { object, folder: String::new(), instance }
 }
