@@ -10,7 +10,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use crate::header::Fields;
-use crate::words::{Level, read_contrast};
+use crate::words::{Level, Reading, Route, read_agent, read_contrast, read_route};
 
 /// Longest value kept, in characters.
 const MAX_VALUE_CHARS: usize = 64;
@@ -82,6 +82,19 @@ pub fn declare(evidence: impl IntoIterator<Item = Evidence>) -> DeclaredContrast
     DeclaredContrast { verdict: verdict.unwrap_or(Declared::Absent), evidence }
 }
 
+/// What the words of one description say, with the phrase that says it; `None` where they say nothing.
+///
+/// `attribute` is the keyword of the attribute that holds `text`, for example `SeriesDescription`: words of the study
+/// may speak of series of both kinds, so they are read with more caution.
+#[must_use]
+pub fn evidence_of_words(attribute: &str, text: &str) -> Option<Evidence> {
+    let study = ATTRIBUTES.get(rank(attribute)).is_none_or(|(_, tier)| *tier == Tier::Study);
+    let level = if study { Level::Study } else { Level::Series };
+    let Reading { says, rule, phrase } = read_contrast(text, level)?;
+    let value = phrase.chars().take(MAX_VALUE_CHARS).collect();
+    Some(Evidence { attribute: attribute.to_owned(), value, says, rule: rule.to_owned() })
+}
+
 /// All statements of one instance's header.
 pub(crate) fn find_evidence(fields: Fields<'_>) -> Vec<Evidence> {
     let mut found = Found::default();
@@ -93,14 +106,6 @@ pub(crate) fn find_evidence(fields: Fields<'_>) -> Vec<Evidence> {
     found.ingredients(fields, route);
     found.usage(fields);
     found.evidence
-}
-
-/// How the agent was given, as far as the header says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Unstated,
-    Vascular,
-    Other,
 }
 
 /// The route over all that is stated: one vascular route is enough.
@@ -138,60 +143,6 @@ fn coded_route(item: Fields<'_>) -> Route {
     }
 }
 
-/// A route in words.
-fn read_route(text: &str) -> Route {
-    let lower = text.to_lowercase();
-    let plain: String = lower.chars().filter(|character| *character != '.').collect();
-    let words: Vec<&str> = plain.split(|character: char| !character.is_alphanumeric()).collect();
-    #[rustfmt::skip]
-    let vascular = ["intraven", "intra-ven", "intra ven", "intravasc", "intraarter", "intra-arter", "intra arter", "venous", "intravein"];
-    #[rustfmt::skip]
-    let other = ["oral", "rectal", "rectum", "enema", "enteral", "thecal", "articular", "mouth", "peritone", "vesical", "inhal"];
-    if vascular.iter().any(|start| plain.contains(start)) || words.iter().any(|word| matches!(*word, "iv" | "ia")) {
-        Route::Vascular
-    } else if other.iter().any(|part| plain.contains(part)) || words.iter().any(|word| matches!(*word, "po" | "pr")) {
-        Route::Other
-    } else {
-        Route::Unstated
-    }
-}
-
-/// What the text of Contrast/Bolus Agent says.
-fn read_agent(text: &str, route: Route) -> (Says, &'static str) {
-    let lower = text.trim().to_lowercase();
-    #[rustfmt::skip]
-    let negated = [
-        "n", "no", "none", "nil", "0", "00", "0.0", "0 ml", "0ml", "false", "non", "nein", "kein", "keine", "keines", "ohne", "sans", "nee",
-        "without", "w/o", "wo", "nativ", "native", "negative", "neg", "aucun", "ninguno", "nessuno", "geen", "no agent",
-        "not used", "not given", "not administered", "nothing", "no cm", "no iv", "nul", "zero", "plain",
-    ];
-    let unknown =
-        ["unknown", "?", "-", "--", "n/a", "na", "not applicable", "other", "unspecified", "*", ".", "none/unknown"];
-    #[rustfmt::skip]
-    let not_vascular = [
-        "oral", "barium", "gastrografin", "gastroview", "gastromiro", "telebrix gastro", "e-z-cat", "readi-cat", "readi cat", "water", "saline",
-        "nacl", "carbon dioxide", "co2", "xenon", "krypton", "rectal", "enema", "volumen", "mannitol", "milk", "per os",
-    ];
-    if negated.contains(&lower.trim_end_matches('.')) {
-        return (Says::Native, "agent-negated");
-    }
-    if unknown.contains(&lower.as_str()) {
-        return (Says::Undecided, "agent-unknown");
-    }
-    match read_contrast(text, Level::Series) {
-        Some((Says::Native, _)) => return (Says::Native, "agent-negated"),
-        Some((Says::Undecided, "words-with-and-without")) => return (Says::Undecided, "agent-with-and-without"),
-        _ => {}
-    }
-    let own_route = read_route(text);
-    let elsewhere = own_route == Route::Unstated && route == Route::Other;
-    let by_name = own_route != Route::Vascular && not_vascular.iter().any(|name| lower.contains(name));
-    if elsewhere || by_name || own_route == Route::Other {
-        return (Says::Undecided, "agent-not-intravenous");
-    }
-    (Says::Enhanced, "agent-named")
-}
-
 /// Statements found so far.
 #[derive(Default)]
 struct Found {
@@ -208,39 +159,39 @@ impl Found {
         }
     }
 
-    fn text(&mut self, attribute: &str, text: Option<String>, level: Level) {
-        let Some(text) = text else { return };
-        if let Some(read) = read_contrast(&text, level) {
-            self.add(attribute, &text, read);
-        }
+    fn text(&mut self, attribute: &str, text: Option<String>) {
+        let read = text.and_then(|text| evidence_of_words(attribute, &text));
+        self.evidence.extend(read.filter(|one| !self.evidence.contains(one)));
     }
 
     /// Words of the descriptions and the meanings of procedure codes.
     fn words(&mut self, fields: Fields<'_>) {
         let image_type = fields.texts(tags::IMAGE_TYPE).join(" ");
-        if let Some(read @ (_, "words-virtual-native")) = read_contrast(&image_type, Level::Series) {
-            self.add("ImageType", &image_type, read);
+        if let Some(Reading { says, rule: rule @ "words-virtual-native", phrase }) =
+            read_contrast(&image_type, Level::Series)
+        {
+            self.add("ImageType", &phrase, (says, rule));
         }
-        self.text("SeriesDescription", fields.text(tags::SERIES_DESCRIPTION), Level::Series);
-        self.text("ProtocolName", fields.text(tags::PROTOCOL_NAME), Level::Series);
-        self.text("StudyDescription", fields.text(tags::STUDY_DESCRIPTION), Level::Study);
+        self.text("SeriesDescription", fields.text(tags::SERIES_DESCRIPTION));
+        self.text("ProtocolName", fields.text(tags::PROTOCOL_NAME));
+        self.text("StudyDescription", fields.text(tags::STUDY_DESCRIPTION));
         let requested = fields.text(tags::REQUESTED_PROCEDURE_DESCRIPTION);
-        self.text("RequestedProcedureDescription", requested, Level::Study);
+        self.text("RequestedProcedureDescription", requested);
         let performed = fields.text(tags::PERFORMED_PROCEDURE_STEP_DESCRIPTION);
-        self.text("PerformedProcedureStepDescription", performed, Level::Study);
+        self.text("PerformedProcedureStepDescription", performed);
         for item in fields.items(tags::PROCEDURE_CODE_SEQUENCE) {
-            self.text("ProcedureCodeSequence", item.text(tags::CODE_MEANING), Level::Study);
+            self.text("ProcedureCodeSequence", item.text(tags::CODE_MEANING));
         }
         for item in fields.items(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE) {
-            self.text("RequestedProcedureCodeSequence", item.text(tags::CODE_MEANING), Level::Study);
+            self.text("RequestedProcedureCodeSequence", item.text(tags::CODE_MEANING));
         }
         for item in fields.items(tags::REQUEST_ATTRIBUTES_SEQUENCE) {
             let descriptions = [tags::REQUESTED_PROCEDURE_DESCRIPTION, tags::SCHEDULED_PROCEDURE_STEP_DESCRIPTION];
             for tag in descriptions {
-                self.text("RequestAttributesSequence", item.text(tag), Level::Study);
+                self.text("RequestAttributesSequence", item.text(tag));
             }
             for code in item.items(tags::REQUESTED_PROCEDURE_CODE_SEQUENCE) {
-                self.text("RequestAttributesSequence", code.text(tags::CODE_MEANING), Level::Study);
+                self.text("RequestAttributesSequence", code.text(tags::CODE_MEANING));
             }
         }
     }

@@ -13,7 +13,8 @@ mod refusal;
 mod series;
 mod words;
 
-pub use evidence::declare;
+pub use evidence::{declare, evidence_of_words};
 pub use header::{FIRST_READ_BYTES, HeaderRead, HeaderReader, HeaderStep, read_header, transfer_syntax_name};
 pub use instance::*;
 pub use series::{Member, RefusedFrame, Series, Slice, group};
+pub use words::body_parts_of_words;

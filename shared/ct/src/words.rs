@@ -1,25 +1,46 @@
-//! Reads free-text descriptions: a small phrase matcher, and the tables of what the phrases mean.
+//! Reads free-text descriptions: tokens, tables of phrases by language, and what the phrases mean together.
 
+mod agents;
 mod body;
 mod contrast;
-mod phrases;
+mod lexicon;
+mod statements;
+mod tokens;
 
-pub(crate) use body::{body_parts_of_tag, body_parts_of_words};
-pub(crate) use contrast::{Level, read_contrast};
+pub(crate) use agents::{Route, read_agent, read_route};
+pub(crate) use body::body_parts_of_tag;
+pub use body::body_parts_of_words;
+pub(crate) use contrast::{Level, Reading, read_contrast};
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use phrases::{PhraseTable, tokens};
+use lexicon::Lexicon;
+use tokens::tokens;
 
 /// Phrases of images made from other images. Planes (coronal, sagittal) are left to the geometry.
-static REFORMATS: LazyLock<PhraseTable<()>> = LazyLock::new(|| {
-    PhraseTable::new(&[(
-        (),
-        "mpr|mprs|mip|mips|minip|minips|reformat*|reformation*|vrt|vr|volume render*|ray sum|curved|cpr|ssd",
-    )])
+static REFORMATS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
+    let phrases = [
+        "mpr",
+        "mprs",
+        "mip",
+        "mips",
+        "minip",
+        "minips",
+        "reformat*",
+        "reformation*",
+        "vrt",
+        "vr",
+        "volume render*",
+        "ray sum",
+        "curved",
+        "cpr",
+        "ssd",
+    ];
+    Lexicon::new([BTreeMap::from([((), phrases.map(str::to_owned).to_vec())])])
 });
 
 /// Whether `text` speaks of a reformat or a projection.
 pub(crate) fn is_reformat(text: &str) -> bool {
-    !REFORMATS.matches(&tokens(text)).is_empty()
+    !REFORMATS.hits(&tokens(text).list).is_empty()
 }

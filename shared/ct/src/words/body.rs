@@ -3,61 +3,185 @@
 use std::sync::LazyLock;
 
 use bolus_study::BodyPart::{self, Abdomen, Chest, Extremity, HeadNeck, Pelvis};
+use serde::Deserialize;
+use serde::de::Error as _;
 
-use super::phrases::{PhraseTable, tokens};
+use super::lexicon::{Hit, Lexicon, Table, table};
+use super::tokens::{Token, tokens};
 
-/// Phrases in descriptions. Spine levels count as the part whose axial slices show them.
-#[rustfmt::skip]
-const ROWS: &[(&[BodyPart], &str)] = &[
-    (&[HeadNeck],
-        "head*|brain*|skull*|cranium|cranial*|crane|craneo|cranio*|cerebr*|neuro|face|facial*|orbit*|sinus*|nasal*|\
-         temporal bone*|petrous*|mastoid*|iac|neck*|cervical*|c spine|cspine|csp|carotid*|larynx|pharynx|nasopharyn*|\
-         oropharyn*|thyroid*|parotid*|mandib*|maxill*|dental|tmj|schadel*|schaedel*|kopf|hals|hirn|encephal*|cou|tete|\
-         testa|collo|cabeza|cuello|cabeca|pescoco|hoofd|nek|hnc|headneck|circle of willis|willis|hoved|hode|huvud|nnh"),
-    (&[Chest],
-        "chest*|thora*|lung|lungs|lunge*|lungen*|pulmon*|poumon*|mediastin*|heart*|cardiac*|cardio*|coronar*|herz|\
-         tora*|torax|pe|ctpa|rib|ribs|sternum|breast*|mamma|t spine|tspine|hrct|bronch*|trachea*|esophag*|oesophag*|pleura*"),
-    (&[Abdomen],
-        "abd|abd*|abdom*|bauch|oberbauch|liver|hepat*|leber|foie|higado|fegato|kidney*|renal*|niere*|rein|reins|rinon*|\
-         pancrea*|pankrea*|spleen*|adrenal*|stomach*|gastr*|bowel*|colon*|enterogra*|biliar*|l spine|lspine|lumbar*|\
-         mesenter*|buik|addome|ventre"),
-    (&[Pelvis],
-        "pelv*|pel|plv|becken|unterbauch|bacino|bassin|bekken|baekken|hip|hips|prostat*|bladder*|blase|rectum|rectal|uter*|\
-         ovar*|sacr*|s spine|sspine|si joint*|huft*|hanche*|cadera*"),
-    (&[Abdomen, Pelvis], "ap|a / p|ctap|abdpel*|abdomenpelvis|kub|urogra*|urogram*|uroscan*|ureter*|iliac*"),
-    (&[Chest, Abdomen], "chestabd|thoraxabdomen|chestabdomen|aort*|lower chest upper abdomen"),
-    (&[Chest, Abdomen, Pelvis],
-        "cap|tap|c / a / p|t / a / p|ch / abd / pel*|chestabdpel*|chestabdomenpelvis|ctcap|cttap|tavi|tavr"),
-    (&[Extremity],
-        "extremit*|arm|arms|leg|legs|hand|hands|wrist*|elbow*|shoulder*|knee*|ankle*|foot|feet|femur*|thigh*|tibia*|\
-         calf|forearm*|humer*|finger*|toe|toes|runoff|run off|fuss|knie|schulter*|genou*|cheville*|rodilla*|pied|main|\
-         heel|calcane*|scapula*|clavic*"),
-    // Names of other things, so that the words in them are not read.
-    (&[], "lung window|head first|feet first|hfs|ffs|head holder|neck brace|hand tracking|body|lung nodule window|ap view"),
-];
+/// What a phrase names: body parts, or one of the words that join and end ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    /// These parts, as bits in the order of [`BodyPart::ALL`].
+    Parts(u8),
+    /// "To" between two parts.
+    Range,
+    /// The lower end of a PET/CT's range, else a limb.
+    Thigh,
+    /// An ending of a word made of stems.
+    Ending,
+}
 
-static WORDS: LazyLock<PhraseTable<&'static [BodyPart]>> = LazyLock::new(|| PhraseTable::new(ROWS));
+impl<'de> Deserialize<'de> for Name {
+    /// `chest+abdomen`, `none`, `range`, `thigh` or `ending`.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match text.as_str() {
+            "none" => Self::Parts(0),
+            "range" => Self::Range,
+            "thigh" => Self::Thigh,
+            "ending" => Self::Ending,
+            parts => {
+                let bits = parts.split('+').map(|name| {
+                    let part = BodyPart::ALL.into_iter().find(|part| part.as_str() == name);
+                    part.map(bit).ok_or_else(|| D::Error::custom(format!("{name} is no body part")))
+                });
+                Self::Parts(bits.sum::<Result<u8, _>>()?)
+            }
+        })
+    }
+}
+
+fn bit(part: BodyPart) -> u8 {
+    match part {
+        HeadNeck => 1,
+        Chest => 2,
+        Abdomen => 4,
+        Pelvis => 8,
+        Extremity => 16,
+    }
+}
+
+static WORDS: LazyLock<Lexicon<Name>> =
+    LazyLock::new(|| Lexicon::new([table::<Name>(include_str!("tables/body.toml"))]));
+
+/// Stems, the longest first.
+static STEMS: LazyLock<Vec<(String, Name)>> = LazyLock::new(|| {
+    let table: Table<Name> = table(include_str!("tables/body_stems.toml"));
+    let mut stems: Vec<(String, Name)> =
+        table.into_iter().flat_map(|(name, stems)| stems.into_iter().map(move |stem| (stem, name))).collect();
+    stems.sort_by_key(|(stem, _)| std::cmp::Reverse(stem.len()));
+    stems
+});
 
 /// The parts that the words of `text` name, in the order of the body, each once.
-pub(crate) fn body_parts_of_words(text: &str) -> Vec<BodyPart> {
-    in_body_order(&WORDS.matches(&tokens(text)))
+#[must_use]
+pub fn body_parts_of_words(text: &str) -> Vec<BodyPart> {
+    let tokens = tokens(text).list;
+    let mut hits: Vec<Hit<Name>> = Vec::new();
+    let mut from = 0;
+    while from < tokens.len() {
+        let (meaning, used) = name_at(&tokens, from).unwrap_or((Name::Ending, 1));
+        hits.extend((meaning != Name::Ending).then_some(Hit { meaning, from, to: from + used }));
+        from += used.max(1);
+    }
+    in_body_order(parts_of(&hits))
+}
+
+/// What the tokens at `from` name, and how many they are. A word made of stems is not read by how it starts:
+/// `CHESTABDPEL` is no chest.
+fn name_at(tokens: &[Token], from: usize) -> Option<(Name, usize)> {
+    let listed = WORDS.longest_at(tokens, from);
+    if listed.is_some_and(|(_, used)| used > 1) {
+        return listed;
+    }
+    let stems = tokens.get(from).and_then(|token| of_stems(&token.text));
+    stems.map(|parts| (Name::Parts(parts), 1)).or(listed)
+}
+
+/// All bits from the lowest to the highest of `bits`.
+fn filled(bits: u8) -> u8 {
+    if bits == 0 {
+        return 0;
+    }
+    let (low, high) = (bits.trailing_zeros(), 7 - bits.leading_zeros());
+    (low..=high).fold(0, |all, place| all | 1 << place)
+}
+
+/// The parts of all `hits`, with those between the ends of ranges.
+fn parts_of(hits: &[Hit<Name>]) -> u8 {
+    const TRUNK: u8 = 2 | 4 | 8;
+    let named = |hit: &Hit<Name>| match hit.meaning {
+        Name::Parts(parts) => parts,
+        _ => 0,
+    };
+    let mut all = hits.iter().fold(0, |all, hit| all | named(hit));
+    for three in hits.windows(3) {
+        if let [first, Hit { meaning: Name::Range, .. }, last] = three
+            && last.from - first.to <= MOST_BETWEEN
+        {
+            let end = if last.meaning == Name::Thigh { bit(Pelvis) } else { named(last) };
+            let start = if first.meaning == Name::Thigh { bit(Pelvis) } else { named(first) };
+            if start != 0 && end != 0 {
+                all |= filled(start | end);
+            }
+        }
+    }
+    if hits.iter().any(|hit| hit.meaning == Name::Thigh) {
+        // "Skull thigh" is the range of a PET/CT also where the word between is lost.
+        all |= if all & bit(HeadNeck) != 0 {
+            TRUNK
+        } else if hits.iter().any(|hit| hit.meaning == Name::Range) {
+            0
+        } else {
+            bit(Extremity)
+        };
+    }
+    all
+}
+
+/// Letters of the shortest word that is read by its stems.
+const SHORTEST_OF_STEMS: usize = 5;
+
+/// Tokens that may stand between the ends of a range: "skull base to the mid thigh".
+const MOST_BETWEEN: usize = 4;
+
+/// The parts of a word that is made of stems alone: at least two, or one behind a leading CT.
+fn of_stems(word: &str) -> Option<u8> {
+    if word.len() < SHORTEST_OF_STEMS {
+        return None;
+    }
+    let stripped = word.strip_prefix("ct").filter(|rest| !rest.is_empty());
+    let read = |text: &str, least: usize| made_of_stems(text, 0, 0).filter(|(count, _)| *count >= least);
+    let (_, parts) = stripped.and_then(|rest| read(rest, 1)).or_else(|| read(word, 2))?;
+    Some(parts)
+}
+
+/// How many stems `text` is made of, and their parts, after `count` stems with `parts`.
+fn made_of_stems(text: &str, count: usize, parts: u8) -> Option<(usize, u8)> {
+    if text.is_empty() {
+        return (count > 0).then_some((count, parts));
+    }
+    STEMS.iter().find_map(|(stem, name)| {
+        let rest = text.strip_prefix(stem.as_str())?;
+        match name {
+            Name::Parts(more) => made_of_stems(rest, count + 1, parts | more),
+            Name::Ending => (rest.is_empty() && count > 0).then_some((count, parts)),
+            Name::Range | Name::Thigh => None,
+        }
+    })
+}
+
+/// How many tokens at `from` name a body part; none where they name none.
+pub(super) fn length_at(tokens: &[Token], from: usize) -> usize {
+    match name_at(tokens, from) {
+        Some((Name::Parts(parts), used)) if parts != 0 => used,
+        Some((Name::Thigh, used)) => used,
+        _ => 0,
+    }
 }
 
 /// The parts that a value of Body Part Examined names (PS3.16 annex L, with the run-together values of CID 4031 such
 /// as `CHESTABDPELVIS`). Values that name no part (`PARTIALBODY`, `WHOLEBODY`, unknown ones) give none.
 pub(crate) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
-    let upper = value.to_ascii_uppercase();
-    let letters: String = upper.chars().filter(char::is_ascii_alphabetic).collect();
+    let letters: String = value.to_ascii_uppercase().chars().filter(char::is_ascii_alphabetic).collect();
     if ["WHOLEBODY", "PARTIALBODY", "BODY", "TRUNK"].contains(&letters.as_str()) {
         return Vec::new();
     }
-    // "CHEST_TO_PELVIS" names the ends of a range.
-    if let Some((from, to)) = upper.split_once("_TO_").or_else(|| upper.split_once(" TO ")) {
-        let ends = [body_parts_of_tag(from), body_parts_of_tag(to)].concat();
-        let (Some(first), Some(last)) = (ends.iter().min(), ends.iter().max()) else { return Vec::new() };
-        return BodyPart::ALL.into_iter().filter(|part| (first..=last).contains(&part)).collect();
-    }
     let by_words = body_parts_of_words(value);
+    if !by_words.is_empty() {
+        return by_words;
+    }
     let joined: &[(&str, BodyPart)] = &[
         ("HEAD", HeadNeck),
         ("NECK", HeadNeck),
@@ -66,87 +190,13 @@ pub(crate) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
         ("ABD", Abdomen),
         ("PELV", Pelvis),
     ];
-    let by_letters = joined.iter().filter(|(name, _)| letters.contains(name)).map(|(_, part)| *part);
-    let all: Vec<BodyPart> = by_words.into_iter().chain(by_letters).collect();
-    in_body_order(&[all.as_slice()])
+    in_body_order(joined.iter().filter(|(name, _)| letters.contains(name)).fold(0, |all, (_, part)| all | bit(*part)))
 }
 
-fn in_body_order(found: &[&[BodyPart]]) -> Vec<BodyPart> {
-    BodyPart::ALL.into_iter().filter(|part| found.iter().any(|parts| parts.contains(part))).collect()
+fn in_body_order(parts: u8) -> Vec<BodyPart> {
+    BodyPart::ALL.into_iter().filter(|part| parts & bit(*part) != 0).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(parts: &[BodyPart]) -> String {
-        parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join("+")
-    }
-
-    #[test]
-    fn values_of_the_tag() {
-        for (value, expected) in [
-            ("CHEST", "chest"),
-            ("THORAX", "chest"),
-            ("HEADNECK", "head-neck"),
-            ("NECK", "head-neck"),
-            ("HEAD", "head-neck"),
-            ("SKULL", "head-neck"),
-            ("BRAIN", "head-neck"),
-            ("ABDOMEN", "abdomen"),
-            ("LIVER", "abdomen"),
-            ("KIDNEY", "abdomen"),
-            ("CHESTABDPELVIS", "chest+abdomen+pelvis"),
-            ("ABDOMENPELVIS", "abdomen+pelvis"),
-            ("TSPINE", "chest"),
-            ("CSPINE", "head-neck"),
-            ("LSPINE", "abdomen"),
-            ("NECKCHEST", "head-neck+chest"),
-            ("BREAST", "chest"),
-            ("CHEST_TO_PELVIS", "chest+abdomen+pelvis"),
-            ("PARTIALBODY", ""),
-            ("WHOLEBODY", ""),
-            ("", ""),
-            ("XYZ", ""),
-            ("PELVIS", "pelvis"),
-            ("HEART", "chest"),
-            ("EXTREMITY", "extremity"),
-            ("FOREARM", "extremity"),
-            ("HIP", "pelvis"),
-            ("CHEST ABDOMEN", "chest+abdomen"),
-            ("KNEE", "extremity"),
-            ("NECKCHESTABDPELV", "head-neck+chest+abdomen+pelvis"),
-        ] {
-            assert_eq!(names(&body_parts_of_tag(value)), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn words_of_descriptions() {
-        for (text, expected) in [
-            ("CT ABD AND PELVIS WITH IV CONT", "abdomen+pelvis"),
-            ("CT CHEST PULMONARY ANGIO", "chest"),
-            ("CT Body 3.0", ""),
-            ("CHEST 2.5 MM/ABD.PEL 2.5MM", "chest+abdomen+pelvis"),
-            ("1A TRAUMA/PLAIN HEAD DM", "head-neck"),
-            ("CAP", "chest+abdomen+pelvis"),
-            ("Schädel nativ", "head-neck"),
-            ("Hals/Thorax", "head-neck+chest"),
-            ("TDM TAP avec injection", "chest+abdomen+pelvis"),
-            ("TC torace", "chest"),
-            ("CTA carotid", "head-neck"),
-            ("Leber arteriell", "abdomen"),
-            ("STEREOTAXIS", ""),
-            ("C/A/P", "chest+abdomen+pelvis"),
-            ("TORAX", "chest"),
-            ("renal stone", "abdomen"),
-            ("C-SPINE", "head-neck"),
-            ("crâne", "head-neck"),
-            ("Lung window", ""),
-            ("foot", "extremity"),
-            ("head first", ""),
-        ] {
-            assert_eq!(names(&body_parts_of_words(text)), expected, "{text}");
-        }
-    }
-}
+#[path = "body_tests.rs"]
+mod tests;
