@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test inputs faults soak bench bench-stream train evaluate-models models-table build fmt lint clean
+.PHONY: help demo up down test inputs faults soak words bench bench-stream train evaluate-models models-table build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -29,6 +29,9 @@ faults: ## One run of the fault harness, some three minutes: make faults SEED=1
 
 soak: ## The fault harness for an hour or SOAK_MINUTES, one seed after the other
 	@infra/faults --soak
+
+words: ## Read real descriptions and compare with an independent reading: make words [WORDS=descriptions.csv]
+	@infra/words $(WORDS)
 
 bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 	@infra/bench

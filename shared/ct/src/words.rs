@@ -3,8 +3,11 @@
 mod agents;
 mod body;
 mod contrast;
+mod kinds;
 mod lexicon;
 mod statements;
+#[cfg(test)]
+mod table_tests;
 mod tokens;
 
 pub(crate) use agents::{Route, read_agent, read_route};

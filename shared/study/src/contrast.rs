@@ -19,7 +19,8 @@ pub enum Says {
 pub struct Evidence {
     /// The attribute's keyword, for example `ContrastBolusAgent` or `SeriesDescription`.
     pub attribute: String,
-    /// The attribute's value as found, cut to 64 characters.
+    /// What says it, as found, cut to 64 characters: of descriptions the words that matched alone, as the rest can hold a
+    /// name; of other attributes the value.
     pub value: String,
     /// What the rule takes it to mean.
     pub says: Says,

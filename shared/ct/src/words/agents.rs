@@ -6,7 +6,7 @@ use bolus_study::Says;
 use serde::Deserialize;
 
 use super::contrast::{Level, read_contrast};
-use super::lexicon::{Lexicon, table};
+use super::lexicon::{Lexicon, Table, table};
 use super::tokens::{Token, tokens};
 
 /// How the agent was given, as far as the header says.
@@ -19,7 +19,7 @@ pub(crate) enum Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Value {
+pub(super) enum Value {
     /// There was none, where it is the whole value.
     Negated,
     /// Nobody knows, where it is the whole value.
@@ -30,16 +30,22 @@ enum Value {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Way {
+pub(super) enum Way {
     Vascular,
     Other,
 }
 
-static VALUES: LazyLock<Lexicon<Value>> =
-    LazyLock::new(|| Lexicon::new([table::<Value>(include_str!("tables/agent_field.toml"))]));
+static VALUES: LazyLock<Lexicon<Value>> = LazyLock::new(|| Lexicon::new([table_of_values()]));
 
-static ROUTES: LazyLock<Lexicon<Way>> =
-    LazyLock::new(|| Lexicon::new([table::<Way>(include_str!("tables/routes.toml"))]));
+static ROUTES: LazyLock<Lexicon<Way>> = LazyLock::new(|| Lexicon::new([table_of_routes()]));
+
+pub(super) fn table_of_values() -> Table<Value> {
+    table(include_str!("tables/agent_field.toml"))
+}
+
+pub(super) fn table_of_routes() -> Table<Way> {
+    table(include_str!("tables/routes.toml"))
+}
 
 /// A route in words: a vessel outranks the rest.
 pub(crate) fn read_route(text: &str) -> Route {

@@ -11,7 +11,7 @@ use super::tokens::{Token, tokens};
 
 /// What a phrase names: body parts, or one of the words that join and end ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
+pub(super) enum Name {
     /// These parts, as bits in the order of [`BodyPart::ALL`].
     Parts(u8),
     /// "To" between two parts.
@@ -52,8 +52,11 @@ fn bit(part: BodyPart) -> u8 {
     }
 }
 
-static WORDS: LazyLock<Lexicon<Name>> =
-    LazyLock::new(|| Lexicon::new([table::<Name>(include_str!("tables/body.toml"))]));
+static WORDS: LazyLock<Lexicon<Name>> = LazyLock::new(|| Lexicon::new([table_of_words()]));
+
+pub(super) fn table_of_words() -> Table<Name> {
+    table(include_str!("tables/body.toml"))
+}
 
 /// Stems, the longest first.
 static STEMS: LazyLock<Vec<(String, Name)>> = LazyLock::new(|| {
@@ -67,7 +70,7 @@ static STEMS: LazyLock<Vec<(String, Name)>> = LazyLock::new(|| {
 /// The parts that the words of `text` name, in the order of the body, each once.
 #[must_use]
 pub fn body_parts_of_words(text: &str) -> Vec<BodyPart> {
-    let tokens = tokens(text).list;
+    let tokens = part_glued(tokens(text).list);
     let mut hits: Vec<Hit<Name>> = Vec::new();
     let mut from = 0;
     while from < tokens.len() {
@@ -86,7 +89,7 @@ fn name_at(tokens: &[Token], from: usize) -> Option<(Name, usize)> {
         return listed;
     }
     let stems = tokens.get(from).and_then(|token| of_stems(&token.text));
-    stems.map(|parts| (Name::Parts(parts), 1)).or(listed)
+    stems.map(|stems| (Name::Parts(stems.parts), 1)).or(listed)
 }
 
 /// All bits from the lowest to the highest of `bits`.
@@ -136,30 +139,58 @@ const SHORTEST_OF_STEMS: usize = 5;
 /// Tokens that may stand between the ends of a range: "skull base to the mid thigh".
 const MOST_BETWEEN: usize = 4;
 
-/// The parts of a word that is made of stems alone: at least two, or one behind a leading CT.
-fn of_stems(word: &str) -> Option<u8> {
+/// A word made of stems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stems {
+    parts: u8,
+    count: usize,
+    /// Bytes of the ending behind the last stem.
+    ending: usize,
+}
+
+/// The parts of a word that is made of stems alone: at least two, or one behind a leading CT or before an ending of
+/// two letters or more.
+fn of_stems(word: &str) -> Option<Stems> {
     if word.len() < SHORTEST_OF_STEMS {
         return None;
     }
-    let stripped = word.strip_prefix("ct").filter(|rest| !rest.is_empty());
-    let read = |text: &str, least: usize| made_of_stems(text, 0, 0).filter(|(count, _)| *count >= least);
-    let (_, parts) = stripped.and_then(|rest| read(rest, 1)).or_else(|| read(word, 2))?;
-    Some(parts)
+    let read = |text: &str| made_of_stems(text, Stems { parts: 0, count: 0, ending: 0 });
+    let behind_ct = word.strip_prefix("ct").and_then(read);
+    behind_ct.or_else(|| read(word).filter(|stems| stems.count > 1 || stems.ending > 1))
 }
 
-/// How many stems `text` is made of, and their parts, after `count` stems with `parts`.
-fn made_of_stems(text: &str, count: usize, parts: u8) -> Option<(usize, u8)> {
+/// What `text` is made of, behind the stems that are `read`.
+fn made_of_stems(text: &str, read: Stems) -> Option<Stems> {
     if text.is_empty() {
-        return (count > 0).then_some((count, parts));
+        return (read.count > 0).then_some(read);
     }
     STEMS.iter().find_map(|(stem, name)| {
         let rest = text.strip_prefix(stem.as_str())?;
         match name {
-            Name::Parts(more) => made_of_stems(rest, count + 1, parts | more),
-            Name::Ending => (rest.is_empty() && count > 0).then_some((count, parts)),
+            Name::Parts(more) => made_of_stems(rest, Stems { parts: read.parts | more, count: read.count + 1, ..read }),
+            Name::Ending => (rest.is_empty() && read.count > 0).then_some(Stems { ending: stem.len(), ..read }),
             Name::Range | Name::Thigh => None,
         }
     })
+}
+
+/// Parts a word from an ending of two letters or more that is glued to it: `CTCAPWO` is `ctcap wo`.
+pub(super) fn part_glued(tokens: Vec<Token>) -> Vec<Token> {
+    let mut parted = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let ending = of_stems(&token.text).map_or(0, |stems| stems.ending);
+        let at = token.text.len() - ending;
+        // Stems are ASCII, so a byte of the token is a byte of the text.
+        match token.text.split_at_checked(at) {
+            Some((head, tail)) if ending > 1 && token.end - token.start == token.text.len() => {
+                let middle = token.start + at;
+                parted.push(Token { text: head.to_owned(), start: token.start, end: middle });
+                parted.push(Token { text: tail.to_owned(), start: middle, end: token.end });
+            }
+            _ => parted.push(token),
+        }
+    }
+    parted
 }
 
 /// How many tokens at `from` name a body part; none where they name none.

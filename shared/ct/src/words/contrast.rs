@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use bolus_study::Says;
 use serde::Deserialize;
 
+use super::body::part_glued;
 use super::lexicon::{Lexicon, table};
 use super::statements::{Mark, Statement, statements};
 use super::tokens::{Tokens, tokens};
@@ -134,7 +135,8 @@ pub(crate) struct Reading {
 
 /// What `text` says about intravenous contrast; `None` where it says nothing.
 pub(crate) fn read_contrast(text: &str, level: Level) -> Option<Reading> {
-    let tokens = tokens(text);
+    let mut tokens = tokens(text);
+    tokens.list = part_glued(tokens.list);
     let found = statements(&tokens.list, level);
     let has = |mark| found.iter().any(|statement| statement.mark == mark);
     let (says, rule, marks) = verdict(has, level)?;

@@ -20,6 +20,12 @@ enum Part {
     End,
 }
 
+impl Part {
+    fn is_slash(&self) -> bool {
+        matches!(self, Self::Word(word) if word == "/")
+    }
+}
+
 #[derive(Debug)]
 struct Phrase<T> {
     parts: Vec<Part>,
@@ -48,7 +54,7 @@ pub(super) struct Lexicon<T> {
 }
 
 /// Letters that a start of a word has at least: less would match what nobody means.
-const START: usize = 3;
+pub(super) const START: usize = 3;
 
 /// A table of phrases by meaning, as it stands in a file.
 pub(super) type Table<T> = BTreeMap<T, Vec<String>>;
@@ -151,6 +157,10 @@ fn parts(text: &str) -> Vec<Part> {
 fn taken(parts: &[Part], tokens: &[Token]) -> Option<(usize, usize)> {
     let (mut used, mut letters) = (0, 0);
     for part in parts {
+        // A slash parts words as a space does, where the phrase does not ask for it.
+        while used > 0 && tokens.get(used).is_some_and(|token| token.text == "/") && !part.is_slash() {
+            used += 1;
+        }
         let token = tokens.get(used).map(|token| token.text.as_str());
         let named = match (part, token) {
             (Part::End, None) => return Some((used, letters + 1)),

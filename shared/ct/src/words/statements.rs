@@ -1,9 +1,8 @@
 //! Joins the words of a text into statements: an opener ("with", "no", "pre"), what stands in its scope, and what that
 //! says.
 
-use super::body;
-use super::contrast::{Kind, LEXICON, Level};
-use super::lexicon::is_number;
+use super::contrast::{Kind, Level};
+use super::kinds::{Word, is_before, is_negative, is_object, is_opener, is_timing, words};
 use super::tokens::Token;
 
 /// What one statement says.
@@ -41,79 +40,6 @@ pub(super) fn statements(tokens: &[Token], level: Level) -> Vec<Statement> {
         at = reader.step(at).max(at + 1);
     }
     reader.found
-}
-
-/// A word or phrase at its place.
-#[derive(Debug, Clone, Copy)]
-struct Word {
-    kind: Kind,
-    from: usize,
-    to: usize,
-}
-
-/// The words of `tokens` with their kinds. A body part is one only where no longer phrase begins.
-fn words(tokens: &[Token]) -> Vec<Word> {
-    let mut words = Vec::with_capacity(tokens.len());
-    let mut from = 0;
-    while let Some(token) = tokens.get(from) {
-        let known = LEXICON.longest_at(tokens, from);
-        let anatomy = body::length_at(tokens, from);
-        let (kind, used) = match known {
-            Some((kind, used)) if used >= anatomy => (kind, used),
-            _ if anatomy > 0 => (Kind::Anatomy, anatomy),
-            _ if is_near_contrast(&token.text) => (Kind::Weak, 1),
-            _ if is_number(&token.text) => (Kind::Number, 1),
-            _ => (Kind::Other, 1),
-        };
-        let used = used.max(1);
-        words.push(Word { kind, from, to: from + used });
-        from += used;
-    }
-    settle_ambiguous(&mut words);
-    words
-}
-
-/// "Con" is contrast behind an opener or a vein ("non con", "iv con") and "with" before a medium ("con contraste").
-fn settle_ambiguous(words: &mut [Word]) {
-    for at in 0..words.len() {
-        let kind = |index: Option<usize>| index.and_then(|index| words.get(index)).map(|word| word.kind);
-        if kind(Some(at)) != Some(Kind::WithOrWeak) {
-            continue;
-        }
-        let behind = kind(at.checked_sub(1)).is_some_and(|kind| is_opener(kind) || kind == Kind::Iv);
-        let before = kind(Some(at + 1))
-            .is_some_and(|kind| is_object(kind) || is_opener(kind) || matches!(kind, Kind::Filler | Kind::Join));
-        let settled = if before && !behind { Kind::WithBefore } else { Kind::Weak };
-        if let Some(word) = words.get_mut(at) {
-            word.kind = settled;
-        }
-    }
-}
-
-/// Whether `word` is "contrast" or "kontrast" with one slip of the pen. Such a word counts behind "with" and its like.
-fn is_near_contrast(word: &str) -> bool {
-    let letters: Vec<char> = word.chars().collect();
-    if !(6..=11).contains(&letters.len()) || !matches!(letters.first(), Some('c' | 'k')) {
-        return false;
-    }
-    let target: Vec<char> = "ontrast".chars().collect();
-    // The end may be inflected: what is compared is as long as the target, give or take one.
-    (target.len() - 1..=target.len() + 1)
-        .filter_map(|length| letters.get(1..=length))
-        .any(|written| is_one_slip(written, &target))
-}
-
-/// One letter too many, too few or wrong, or two neighbours exchanged.
-fn is_one_slip(written: &[char], meant: &[char]) -> bool {
-    let same = written.iter().zip(meant).take_while(|(a, b)| a == b).count();
-    let (rest, wanted) = (written.get(same..).unwrap_or_default(), meant.get(same..).unwrap_or_default());
-    match (rest, wanted) {
-        ([a, b, after @ ..], [c, d, other @ ..]) if a == d && b == c && after == other => true,
-        ([_, after @ ..], [_, other @ ..]) if after == other => true,
-        ([_, after @ ..], all) if after == all => true,
-        (all, [_, other @ ..]) => all == other,
-        _ => false,
-    }
 }
 
 /// What stands in the scope of an opener.
@@ -215,9 +141,9 @@ impl Reader<'_> {
                     opener = more_general(opener, kind);
                 }
                 // "With plain", "w/ and noncontrast".
-                Some(Kind::Native) if !is_negative(opener) && opener != Kind::WithBefore => both = true,
-                // "No postcontrast".
-                Some(Kind::Given) if is_negative(opener) && !joined => {
+                Some(Kind::Native) if !is_negative(opener) && (joined || opener != Kind::WithBefore) => both = true,
+                // "No postcontrast"; "wo wc" is both.
+                Some(Kind::Given) if opener == Kind::Not && !joined => {
                     self.add(Mark::Without, at, next + 1);
                     return next + 1;
                 }
@@ -226,7 +152,9 @@ impl Reader<'_> {
             to = next + 1;
         }
         let scope = self.scope(to);
-        if scope.is_empty() {
+        // Two single letters are no statement: "s c" is no Slavic "with c".
+        let letters = is_before(opener) && self.text(at).len() == 1 && self.text(to).len() == 1;
+        if scope.is_empty() || letters {
             return if both { self.both_bare(at, to) } else { self.bare(opener, at, to) };
         }
         let denied = self.denial_after(scope.to);
@@ -290,10 +218,13 @@ impl Reader<'_> {
             // "W400" is a window.
             Some(Kind::Number) => !self.is_glued(to),
             // "Abdomen w pelvis w": each part has its own.
-            Some(Kind::Anatomy) => (to..self.words.len()).any(|later| self.is_bare_opener(later)),
+            Some(Kind::Anatomy) => {
+                self.text(to - 1) == "w" && (to..self.words.len()).any(|later| self.is_bare_opener(later))
+            }
             Some(Kind::Join) => {
                 let next = self.after_joins(to);
-                matches!(self.kind(next), None | Some(Kind::Anatomy | Kind::Protocol))
+                self.text(to) == "+"
+                    || matches!(self.kind(next), None | Some(Kind::Anatomy | Kind::Protocol))
                     || (self.kind(next) == Some(Kind::Number) && !self.is_glued(next))
             }
             _ => false,
@@ -356,7 +287,7 @@ impl Reader<'_> {
     /// Whether an "iv" with nothing named, before the word at `to`, says that there was an injection.
     fn is_iv_alone(&self, to: usize) -> bool {
         match self.kind(to) {
-            Some(Kind::Protocol) => self.series || self.text(to) == "only",
+            Some(Kind::Protocol) => true,
             None | Some(Kind::Number | Kind::Plane) => self.series,
             _ => false,
         }
@@ -367,6 +298,8 @@ impl Reader<'_> {
         let at = self.after_joins(to);
         match self.kind(at)? {
             Kind::NoAfter => Some(at + 1),
+            // "Contrast not injected".
+            Kind::Not if self.kind(at + 1) == Some(Kind::Enhanced) => Some(at + 2),
             Kind::Not if self.scope(at + 1).is_empty() && !self.kind(at + 1).is_some_and(is_opener) => Some(at + 1),
             _ => None,
         }
@@ -442,22 +375,6 @@ impl Group {
         scope.named_iv |= self.iv && self.medium;
         scope.oral |= self.oral;
     }
-}
-
-fn is_opener(kind: Kind) -> bool {
-    is_negative(kind) || matches!(kind, Kind::With | Kind::WithBefore | Kind::Post)
-}
-
-fn is_negative(kind: Kind) -> bool {
-    matches!(kind, Kind::Without | Kind::WithoutBefore | Kind::Not | Kind::Pre)
-}
-
-fn is_timing(kind: Kind) -> bool {
-    matches!(kind, Kind::Pre | Kind::Post)
-}
-
-fn is_object(kind: Kind) -> bool {
-    matches!(kind, Kind::Contrast | Kind::Weak | Kind::Agent | Kind::Dose | Kind::Iv | Kind::Oral | Kind::Enhanced)
 }
 
 /// Of two openers of one scope the one that may stand alone.

@@ -78,6 +78,8 @@ fn next(letters: &[Letter], at: usize, letter: &Letter) -> (Option<String>, usiz
         Class::Other => match letter.folded {
             '/' | '+' | '&' => (Some(letter.folded.to_string()), 1),
             '\\' => (Some("/".to_owned()), 1),
+            // From here to there.
+            '~' | '\u{301c}' => (Some("to".to_owned()), 1),
             _ => (None, 1),
         },
     }
