@@ -8,6 +8,7 @@ use super::samples::{Block, Coded, Samples};
 use super::{pixel_data, registry};
 use crate::PixelFormat;
 
+const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 const START_OF_FRAME: u8 = 0xF7;
 const START_OF_SCAN: u8 = 0xDA;
 
@@ -23,11 +24,14 @@ struct Header {
 
 /// Decodes a whole frame.
 ///
-/// A frame that CharLS does not take is decoded anew with its markers put right.
+/// A frame that CharLS does not take is decoded anew with its markers put right. One that ends without a marker is
+/// never given to it as it is: CharLS 2.4 looks for a bit behind the end of its data, for ever.
 ///
 /// *Errors*: `PixelData`.
 pub(super) fn decode(frame: &[u8], format: &PixelFormat) -> Result<Block, Reason> {
-    let first = decode_plain(frame, format);
+    let used = frame.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let ended = frame.get(..used).is_some_and(|stream| stream.ends_with(&END_OF_IMAGE));
+    let first = if ended { decode_plain(frame, format) } else { Err(pixel_data("JPEG-LS frame does not end")) };
     if first.is_ok() {
         return first;
     }
