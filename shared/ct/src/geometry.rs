@@ -23,12 +23,22 @@ impl Plane {
     /// Whether `other` can belong to the same stack: same size, direction cosines within 0.002 (a tenth of a degree),
     /// spacing within 0.1 %. Writers round both.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let cosines = |plane: &Self| [plane.orientation.along_row, plane.orientation.along_column].concat();
-        let near = cosines(self).iter().zip(cosines(other)).all(|(a, b)| (a - b).abs() <= 0.002);
         let spacings = self.pixel_spacing_mm.iter().zip(other.pixel_spacing_mm);
         (self.rows, self.columns) == (other.rows, other.columns)
-            && near
+            && self.is_parallel_to(other)
             && spacings.into_iter().all(|(a, b)| (a - b).abs() <= 0.001 * a.max(b))
+    }
+
+    /// Whether rows and columns run as those of `other`: direction cosines within 0.002.
+    pub fn is_parallel_to(&self, other: &Self) -> bool {
+        let cosines = |plane: &Self| [plane.orientation.along_row, plane.orientation.along_column].concat();
+        cosines(self).iter().zip(cosines(other)).all(|(a, b)| (a - b).abs() <= 0.002)
+    }
+
+    /// Whether the slices are axial rather than coronal or sagittal: the normal is nearest to the body's axis.
+    pub fn is_axial(&self) -> bool {
+        let [x, y, z] = self.orientation.normal().map(f64::abs);
+        z > x && z > y
     }
 }
 
@@ -61,7 +71,7 @@ pub(crate) fn measure(plane: &Plane, positions_mm: Vec<Vector3>, slice_thickness
 }
 
 /// The lower of the two middle values where their number is even, so that the median is a distance that occurs.
-fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len().saturating_sub(1) / 2).copied()

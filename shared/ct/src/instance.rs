@@ -78,6 +78,41 @@ pub struct FrameInfo {
     pub rescale_type: Option<String>,
     /// Image Type (0008,0008), or Frame Type (0008,9007) of an Enhanced CT frame.
     pub image_type: Vec<String>,
+    /// What may tell the pass that made it from others.
+    pub pass: PassMarks,
+}
+
+/// What may tell one pass of the scanner, or one reconstruction of it, from another at the same positions. All of it is optional,
+/// and none of it is to be trusted alone: step-and-shoot, for one, numbers every slice.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct PassMarks {
+    /// Stack ID (0020,9056).
+    pub stack_id: Option<String>,
+    /// Temporal Position Index (0020,9128), or Temporal Position Identifier (0020,0100).
+    pub temporal_position: Option<f64>,
+    /// Acquisition Number (0020,0012), or Frame Acquisition Number (0020,9156).
+    pub acquisition_number: Option<f64>,
+    /// Irradiation Event UID (0008,3010).
+    pub irradiation_event_uid: Option<String>,
+    /// When the acquisition began, in seconds since any fixed moment: Acquisition DateTime (0008,002A), else Acquisition Date and
+    /// Time; of a frame, Frame Acquisition DateTime (0018,9074).
+    #[serde(skip)]
+    pub acquired_s: Option<f64>,
+    /// When the image was made, in seconds likewise: Content Date and Time.
+    #[serde(skip)]
+    pub made_s: Option<f64>,
+    /// Nominal Percentage of Cardiac Phase (0020,9241), or of Respiratory Phase (0020,9245).
+    pub phase_percent: Option<f64>,
+    /// Trigger Time (0018,1060), or Nominal Cardiac Trigger Delay Time (0020,9153), in milliseconds.
+    pub trigger_ms: Option<f64>,
+    /// KVP (0018,0060).
+    pub kvp: Option<f64>,
+    /// Convolution Kernel (0018,1210).
+    pub kernel: Option<String>,
+    /// Filter Type (0018,1160).
+    pub filter: Option<String>,
+    /// Instance Number (0020,0013); where a file holds several frames, a number that has them in their order.
+    pub instance_number: Option<f64>,
 }
 
 /// The header of one instance.
@@ -127,4 +162,22 @@ pub struct Instance {
     pub missing_attributes: Vec<String>,
     /// Where the pixel data lies; `None` where there is none.
     pub pixels: Option<PixelLocation>,
+}
+
+impl PassMarks {
+    /// No mark at all.
+    pub(crate) const NONE: Self = Self {
+        stack_id: None,
+        temporal_position: None,
+        acquisition_number: None,
+        irradiation_event_uid: None,
+        acquired_s: None,
+        made_s: None,
+        phase_percent: None,
+        trigger_ms: None,
+        kvp: None,
+        kernel: None,
+        filter: None,
+        instance_number: None,
+    };
 }

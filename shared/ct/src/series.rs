@@ -1,22 +1,26 @@
-//! Groups instances into series and orders their slices.
+//! Groups instances into series, series into stacks, and orders their slices.
 
+#[cfg(test)]
+mod case_tests;
+mod group;
+mod members;
+mod passes;
+mod planes;
 mod stack;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bolus_study::{
-    BodyPart, BodyPartFinding, BodyPartSource, DeclaredContrast, Reason, ReasonCode, SeriesFacts, SeriesGeometry,
-    SeriesUid, SopInstanceUid, StudyUid,
+    BodyPartFinding, DeclaredContrast, Reason, ReasonCode, Remark, SeriesFacts, SeriesGeometry, SeriesUid,
+    SopInstanceUid, StackRef, StudyUid,
 };
 
 use crate::Instance;
-use crate::evidence::declare;
 use crate::geometry::{Plane, measure};
-use crate::refusal::{image_refusal, is_derived, refusal_of};
-use stack::{Stack, StackedFrames, stacks_of};
+pub use group::group;
 
 /// One file that holds an instance, as the caller knows it.
 #[derive(Debug, Clone)]
@@ -59,15 +63,19 @@ pub struct RefusedFrame {
     pub reason: Reason,
 }
 
-/// A series: instances of one Series Instance UID that share frame of reference, orientation, size and spacing.
+/// A stack: what one pass made of one patient, study, series, frame of reference and plane. Most series are one; where a series is
+/// several, each is a `Series` here, with its number in `stack`.
 ///
-/// Every file stands in it once: through its slices, in `refused`, or, where `refusal` is set, in `objects` alone.
+/// Every frame of every file ends once: as a slice of a stack, in `refused_frames` of one, or, with all frames of its file, in
+/// `refused` of one or in `objects` of one whose `refusal` is set.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// The Series Instance UID. Where one UID holds several stacks, all keep it: their contents tell them apart.
+    /// The Series Instance UID. Where one UID holds several stacks, all keep it.
     pub uid: SeriesUid,
     /// Whether the UID was missing and has been derived from the SOP Instance UIDs.
     pub uid_derived: bool,
+    /// Which stack of its Series Instance UID this is; `None` where there is no other.
+    pub stack: Option<StackRef>,
     /// Study Instance UID, where stated.
     pub study_uid: Option<StudyUid>,
     /// Geometry of `slices`; `None` where there are none.
@@ -82,29 +90,39 @@ pub struct Series {
     pub facts: SeriesFacts,
     /// Files none of whose frames is a slice, with the reason, in the order of the index.
     pub refused: Vec<(usize, Reason)>,
-    /// Frames left out of files that are used otherwise.
+    /// Frames left out of files that are used otherwise, here or in another stack.
     pub refused_frames: Vec<RefusedFrame>,
-    /// All files of the series, refused ones too, in the order of the index.
+    /// All files of the stack, refused ones too, in the order of the index. A file with frames of several stacks stands in each.
     pub objects: Vec<usize>,
-    /// Why nothing of the series can be used, whatever the bundle wants.
+    /// Why nothing of the stack can be used, whatever the bundle wants.
     pub refusal: Option<Reason>,
-    /// Whether the images were made from other images (reformats, projections, maps).
+    /// Whether one of the slices was made from other images (reformats, projections, maps).
     pub derived: bool,
+    /// What a reader of the label should know of how the slices were found.
+    pub remarks: Vec<Remark>,
     /// Patient ID, for the keyed digest alone. Never logged.
     pub patient_id: Option<String>,
-    /// SOP Instance UIDs in the order of `objects`.
-    sop_uids: Vec<SopInstanceUid>,
+    /// What identifies the content: files, each with its SOP Instance UID and, where others of its frames are another stack's, the
+    /// frames.
+    content: Vec<(usize, String)>,
+    /// Files that another stack, before this one, has been counted with.
+    counted_before: BTreeSet<usize>,
 }
 
 impl Series {
-    /// All files of the series, refused ones too.
+    /// All files of the stack, refused ones too.
     pub fn files(&self) -> impl Iterator<Item = usize> + '_ {
         self.objects.iter().copied()
     }
 
-    /// Every file with the SOP Instance UID it holds: what identifies the series' content.
+    /// The files that count as this stack's where files are counted: each file once, however many stacks it holds frames of.
+    pub fn counted_files(&self) -> impl Iterator<Item = usize> + '_ {
+        self.files().filter(|object| !self.counted_before.contains(object))
+    }
+
+    /// What identifies the stack's content: each file with the SOP Instance UID that it holds.
     pub fn content(&self) -> impl Iterator<Item = (usize, &str)> + '_ {
-        self.objects.iter().copied().zip(self.sop_uids.iter().map(SopInstanceUid::as_str))
+        self.content.iter().map(|(object, instance)| (*object, instance.as_str()))
     }
 
     /// The geometry of the slices `kept`, indices into `slices` in growing order: what remains when some turn out
@@ -135,150 +153,8 @@ impl Series {
 
 /// A member with its SOP Instance UID settled.
 #[derive(Debug, Clone)]
-pub(crate) struct Candidate {
+struct Candidate {
     object: usize,
     sop_uid: SopInstanceUid,
     instance: Arc<Instance>,
-}
-
-/// Groups `members` into series. The result does not depend on their order.
-///
-/// In order: members of one Series Instance UID (where that is missing: of one folder, study, frame of reference and
-/// series number) are split by what makes them unusable, then by class, frame of reference and plane. In each stack
-/// repeats of a SOP Instance UID are dropped, then slices at a position that is taken, the least SOP Instance UID
-/// staying; the rest is ordered along the normal. Instances of CT that cannot be placed join the largest stack of
-/// their series as refused. Frames of reference of which no two instances share one are ignored.
-///
-/// A missing SOP Instance UID is derived from the series' attributes and the position, so it is the same in every run.
-#[must_use]
-pub fn group(members: Vec<Member>) -> Vec<Series> {
-    let mut buckets: BTreeMap<[String; 5], Vec<Candidate>> = BTreeMap::new();
-    for member in members {
-        let key = bucket_key(&member);
-        let sop_uid = sop_uid_of(&member.instance);
-        let candidate = Candidate { object: member.object, sop_uid, instance: Arc::new(member.instance) };
-        buckets.entry(key).or_default().push(candidate);
-    }
-    buckets.into_values().flat_map(split).collect()
-}
-
-fn bucket_key(member: &Member) -> [String; 5] {
-    let instance = &member.instance;
-    if let Some(uid) = &instance.series_uid {
-        return [uid.to_string(), String::new(), String::new(), String::new(), String::new()];
-    }
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let study = instance.study_uid.as_ref().map(ToString::to_string).unwrap_or_default();
-    let frame_of_reference = text(&instance.frame_of_reference_uid);
-    [String::new(), member.folder.clone(), study, frame_of_reference, text(&instance.series_number)]
-}
-
-fn sop_uid_of(instance: &Instance) -> SopInstanceUid {
-    if let Some(uid) = &instance.sop_instance_uid {
-        return uid.clone();
-    }
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let positions: Vec<String> = instance.frames.iter().map(|frame| format!("{:?}", frame.position_mm)).collect();
-    SopInstanceUid::derive(&[
-        &instance.study_uid.as_ref().map(ToString::to_string).unwrap_or_default(),
-        &instance.series_uid.as_ref().map(ToString::to_string).unwrap_or_default(),
-        &text(&instance.frame_of_reference_uid),
-        &text(&instance.series_number),
-        &positions.join(";"),
-    ])
-}
-
-/// Splits the candidates of one Series Instance UID into series.
-fn split(mut candidates: Vec<Candidate>) -> Vec<Series> {
-    candidates.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
-    let mut unusable: BTreeMap<ReasonCode, (Reason, Vec<Candidate>)> = BTreeMap::new();
-    let mut unplaced: Vec<(Candidate, Reason)> = Vec::new();
-    let mut frames: Vec<StackedFrames> = Vec::new();
-    for candidate in candidates {
-        if let Some(reason) = refusal_of(&candidate.instance) {
-            unusable.entry(reason.code).or_insert_with(|| (reason, Vec::new())).1.push(candidate);
-            continue;
-        }
-        match image_refusal(&candidate.instance) {
-            Some(reason) => unplaced.push((candidate, reason)),
-            None => match StackedFrames::place(candidate) {
-                Ok(placed) => frames.push(placed),
-                Err((candidate, reason)) => unplaced.push((candidate, reason)),
-            },
-        }
-    }
-    let mut stacks = stacks_of(frames);
-    match stacks.first_mut() {
-        Some(largest) => largest.unplaced = unplaced,
-        None if unplaced.is_empty() => {}
-        None => stacks.push(Stack::of_unplaced(unplaced)),
-    }
-    let refused = unusable.into_values().map(|(reason, members)| refused_series(reason, members));
-    stacks.into_iter().map(Stack::into_series).chain(refused).collect()
-}
-
-/// A series that is refused as it is, whatever its geometry.
-fn refused_series(reason: Reason, members: Vec<Candidate>) -> Series {
-    let mut series = series_of(members);
-    series.refusal = Some(reason);
-    series
-}
-
-/// A series with everything but its slices.
-fn series_of(mut members: Vec<Candidate>) -> Series {
-    let stated = members.iter().find_map(|member| member.instance.series_uid.clone());
-    let uid_derived = stated.is_none();
-    let mut sop_texts: Vec<&str> = members.iter().map(|member| member.sop_uid.as_str()).collect();
-    sop_texts.sort_unstable();
-    sop_texts.dedup();
-    let uid = stated.unwrap_or_else(|| SeriesUid::derive(&sop_texts));
-    members.sort_by_key(|member| member.object);
-    let instances = || members.iter().map(|member| member.instance.as_ref());
-    Series {
-        uid,
-        uid_derived,
-        study_uid: instances().find_map(|instance| instance.study_uid.clone()),
-        geometry: None,
-        slices: Vec::new(),
-        declared: declare(instances().flat_map(|instance| instance.evidence.iter().cloned())),
-        body_part: body_part(&members),
-        facts: facts(&members),
-        refused: Vec::new(),
-        refused_frames: Vec::new(),
-        objects: members.iter().map(|member| member.object).collect(),
-        refusal: None,
-        derived: instances().any(is_derived),
-        patient_id: instances().find_map(|instance| instance.patient_id.clone()),
-        sop_uids: members.iter().map(|member| member.sop_uid.clone()).collect(),
-    }
-}
-
-/// The parts that any instance names: by the tag, else by the words.
-fn body_part(members: &[Candidate]) -> Option<BodyPartFinding> {
-    let named = |parts_of: fn(&Instance) -> &[BodyPart]| -> Vec<BodyPart> {
-        let named = |part: &BodyPart| members.iter().any(|member| parts_of(&member.instance).contains(part));
-        BodyPart::ALL.into_iter().filter(named).collect()
-    };
-    let by_tag = named(|instance| &instance.body_parts_by_tag);
-    let by_words = named(|instance| &instance.body_parts_by_words);
-    let of = |parts: Vec<BodyPart>, source| (!parts.is_empty()).then_some(BodyPartFinding { parts, source });
-    of(by_tag, BodyPartSource::Tag).or_else(|| of(by_words, BodyPartSource::Words))
-}
-
-/// Facts that need no geometry: the first stated value of each, as the instances agree or nearly so.
-fn facts(members: &[Candidate]) -> SeriesFacts {
-    let instances = || members.iter().map(|member| member.instance.as_ref());
-    let mut transfer_syntaxes: Vec<String> = instances().map(|one| one.transfer_syntax_uid.clone()).collect();
-    transfer_syntaxes.sort();
-    transfer_syntaxes.dedup();
-    let format = || instances().find_map(|instance| instance.format.as_ref());
-    SeriesFacts {
-        modality: instances().find_map(|instance| instance.modality.clone()),
-        transfer_syntaxes,
-        manufacturer: instances().find_map(|instance| instance.manufacturer.clone()),
-        kernel: instances().find_map(|instance| instance.kernel.clone()),
-        rows: format().map(|format| format.rows),
-        columns: format().map(|format| format.columns),
-        ..SeriesFacts::default()
-    }
 }

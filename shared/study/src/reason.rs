@@ -45,6 +45,8 @@ codes! {
     DuplicateInstance => "duplicate_instance",
     /// Another slice lies at the same position.
     DuplicatePosition => "duplicate_position",
+    /// Positions are taken more than once, and nothing tells which slices one pass of the scanner made.
+    AmbiguousPositions => "ambiguous_positions",
     /// The series has fewer slices than the bundle needs.
     TooFewSlices => "too_few_slices",
     /// Slices are further apart than the bundle allows.

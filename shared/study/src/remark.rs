@@ -19,6 +19,8 @@ codes! {
         Allowed => "allowed",
         /// Pages of the series that are no part of the labelled stack.
         LeftoverPages => "leftover_pages",
+        /// Different slices have one SOP Instance UID.
+        SharedUid => "shared_uid",
     }
 }
 

@@ -36,6 +36,13 @@ fn checked(text: &str) -> Result<String, UidError> {
     Ok(trimmed.to_owned())
 }
 
+/// A UID as data may hold it: as [`checked`], or with letters, `-` and `_` too, which anonymisers leave. None where it is something else.
+fn odd(text: &str) -> Option<String> {
+    let trimmed = text.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (!trimmed.is_empty() && trimmed.len() <= 64 && trimmed.bytes().all(plain)).then(|| trimmed.to_owned())
+}
+
 /// A UUID-derived UID under the `2.25` root (PS3.5 section B.2), the same for the same parts, in order.
 fn derived(domain: &str, parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
@@ -66,6 +73,15 @@ macro_rules! uid {
                 checked(text).map(Self)
             }
 
+            /// The UID that data holds, whatever its form: two that differ stay different. One that PS3.5 does not allow is kept as it is
+            /// where it consists of letters, digits, `.`, `-` and `_`, else a UID is derived from it. None where there is only padding.
+            #[must_use]
+            pub fn of_data(text: &str) -> Option<Self> {
+                let trimmed = text.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
+                let other = || (!trimmed.is_empty()).then(|| derived(concat!("odd ", $domain), &[trimmed]));
+                odd(trimmed).or_else(other).map(Self)
+            }
+
             /// Derives a stable UID from `parts`, for data whose own UID is missing.
             #[must_use]
             pub fn derive(parts: &[&str]) -> Self {
@@ -88,7 +104,10 @@ macro_rules! uid {
         impl TryFrom<String> for $name {
             type Error = UidError;
             fn try_from(text: String) -> Result<Self, UidError> {
-                Self::new(&text)
+                match odd(&text) {
+                    Some(kept) => Ok(Self(kept)),
+                    None => Self::new(&text),
+                }
             }
         }
 
@@ -126,6 +145,21 @@ mod tests {
         assert_eq!(SeriesUid::new(" \0"), Err(UidError::Empty));
         assert_eq!(SeriesUid::new("1.2.x"), Err(UidError::Character));
         assert_eq!(SeriesUid::new(&"1".repeat(65)), Err(UidError::TooLong(65)));
+    }
+
+    #[test]
+    fn odd_uids_of_data_stay_different() {
+        let of = |text: &str| SeriesUid::of_data(text).map(|uid| uid.as_str().to_owned());
+        assert_eq!(
+            (of("anon.series.a1 ").as_deref(), of("1.2.3\0").as_deref()),
+            (Some("anon.series.a1"), Some("1.2.3"))
+        );
+        assert_eq!((of(" \0"), of("")), (None, None));
+        let long = "1".repeat(65);
+        let others = [long.as_str(), "1.2 3", "1.2/3", "1.2\u{e4}"].map(|text| of(text).unwrap());
+        let different: std::collections::BTreeSet<_> = others.iter().collect();
+        assert_eq!(different.len(), others.len());
+        assert!(others.iter().all(|uid| SeriesUid::new(uid).is_ok()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::Fields;
+use super::marks::{grouped_marks, plain_marks};
 use super::parser::DataSet;
 use super::reader::Meta;
 use super::walk::{Found, Place};
@@ -54,12 +55,12 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
     };
     let uid = |tag| fields.text(tag);
     Ok(Instance {
-        study_uid: uid(tags::STUDY_INSTANCE_UID).and_then(|uid| StudyUid::new(&uid).ok()),
-        series_uid: uid(tags::SERIES_INSTANCE_UID).and_then(|uid| SeriesUid::new(&uid).ok()),
+        study_uid: uid(tags::STUDY_INSTANCE_UID).and_then(|uid| StudyUid::of_data(&uid)),
+        series_uid: uid(tags::SERIES_INSTANCE_UID).and_then(|uid| SeriesUid::of_data(&uid)),
         sop_instance_uid: [uid(tags::SOP_INSTANCE_UID), meta.sop_instance_uid.clone()]
             .into_iter()
             .flatten()
-            .find_map(|uid| SopInstanceUid::new(&uid).ok()),
+            .find_map(|uid| SopInstanceUid::of_data(&uid)),
         sop_class_uid: uid(tags::SOP_CLASS_UID).or_else(|| meta.sop_class_uid.clone()),
         transfer_syntax_uid: source.syntax.to_owned(),
         modality: fields.code(tags::MODALITY),
@@ -220,7 +221,11 @@ fn frames(fields: Fields<'_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
         outer.position_mm = None;
     }
     let groups = |index| [per_frame.get(index).copied().filter(|_| fit), shared];
-    Ok((0..count).map(|index| grouped_frame(groups(index), &outer)).collect())
+    let frame = |index| {
+        let frame = grouped_frame(groups(index), &outer);
+        FrameInfo { pass: grouped_marks(groups(index), &outer.pass, index), ..frame }
+    };
+    Ok((0..count).map(frame).collect())
 }
 
 /// The frame of a classic instance: everything stands in the data set itself.
@@ -234,6 +239,7 @@ fn plain_frame(fields: Fields<'_>) -> FrameInfo {
         rescale_intercept: fields.number(tags::RESCALE_INTERCEPT),
         rescale_type: fields.text(tags::RESCALE_TYPE),
         image_type: fields.codes(tags::IMAGE_TYPE),
+        pass: plain_marks(fields),
     }
 }
 

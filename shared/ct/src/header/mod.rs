@@ -3,6 +3,7 @@
 mod build;
 mod fields;
 mod head;
+mod marks;
 mod parser;
 mod reader;
 mod text;

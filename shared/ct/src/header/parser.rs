@@ -4,6 +4,8 @@ use bolus_study::Reason;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
+use super::marks;
+
 /// Why a walk stopped before the pixel data or the end.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Stop {
@@ -108,12 +110,13 @@ pub(super) fn is_wanted_sequence(tag: Tag) -> bool {
             | tags::PLANE_ORIENTATION_SEQUENCE
             | tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE
             | tags::CT_IMAGE_FRAME_TYPE_SEQUENCE
-    )
+    ) || marks::is_sequence(tag)
 }
 
 /// Attributes that are kept, wherever they occur.
 pub(super) fn is_wanted(tag: Tag) -> bool {
     is_wanted_sequence(tag)
+        || marks::is_attribute(tag)
         || matches!(
             tag,
             tags::MEDIA_STORAGE_SOP_CLASS_UID

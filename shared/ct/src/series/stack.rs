@@ -1,118 +1,183 @@
-//! Stacks of parallel planes: splitting a series into them, dropping repeats, ordering along the normal.
+//! From placed frames to the stacks of a series: dropping repeats, ordering along the normal, accounting for every frame.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
+use bolus_study::{Reason, ReasonCode, Remark, RemarkCode, SopInstanceUid};
 
-use super::{Candidate, RefusedFrame, Series, Slice, series_of};
-use crate::geometry::{Plane, SAME_POSITION_MM, measure, project};
-use crate::refusal::{Placed, place};
+use super::members::{series_of, uid_of};
+use super::passes::passes;
+use super::planes::{Placed, Placement, PlaneGroup};
+use super::{Candidate, RefusedFrame, Series, Slice};
+use crate::geometry::{Plane, SAME_POSITION_MM, measure};
+use crate::refusal::is_derived;
 
-/// An instance whose frames have been placed; at least one of them could be.
-pub(super) struct StackedFrames {
-    candidate: Candidate,
-    frames: Vec<Result<Placed, Reason>>,
-    /// The plane of the first frame that could be placed: it decides the stack.
+/// At most this many slices of another plane or pass are pages of the stack beside them rather than a stack.
+const MOST_PAGES: usize = 3;
+/// That stack has at least so many times as many slices.
+const PAGES_BESIDE: usize = 4;
+
+/// A stack on its way to a [`Series`].
+struct Stack {
     plane: Plane,
+    /// The place of its plane group.
+    group: usize,
+    frames: Vec<Placed>,
+    parted_by: Vec<String>,
+    refusal: Option<Reason>,
+    /// Frames of its files that are no slices.
+    left_out: Vec<RefusedFrame>,
+    /// Files none of whose frames could be placed.
+    unplaced: Vec<(Candidate, Reason)>,
+    /// Files whose frames repeat others, or are pages of the same plane.
+    repeats: Vec<Candidate>,
+    /// Files whose frames are pages of another plane.
+    strangers: Vec<Candidate>,
+    remarks: Vec<Remark>,
 }
 
-impl StackedFrames {
-    /// Places the frames of `candidate`; gives it back with the first reason where none can be.
-    pub fn place(candidate: Candidate) -> Result<Self, (Candidate, Reason)> {
-        let nothing = || Reason::new(ReasonCode::MissingAttribute, "no frame");
-        let Some(format) = &candidate.instance.format else { return Err((candidate, nothing())) };
-        let frames: Vec<_> = candidate.instance.frames.iter().map(|frame| place(format, frame)).collect();
-        match frames.iter().find_map(|frame| frame.as_ref().ok()).map(|placed| placed.plane) {
-            Some(plane) => Ok(Self { candidate, frames, plane }),
-            None => {
-                let reason = frames.into_iter().find_map(Result::err).unwrap_or_else(nothing);
-                Err((candidate, reason))
-            }
+/// The stacks of what has been placed, each with what parts it from the others.
+pub(super) fn stacks_of(placement: Placement) -> Vec<(Series, Option<Vec<String>>)> {
+    let Placement { mut groups, left_out, unplaced } = placement;
+    let mut stacks: Vec<Stack> =
+        groups.iter_mut().enumerate().flat_map(|(place, group)| stacks_of_group(place, group)).collect();
+    let mut holders: BTreeMap<usize, usize> = BTreeMap::new();
+    for (place, stack) in stacks.iter().enumerate() {
+        let objects = stack.frames.iter().map(|one| one.slice.object);
+        let objects = objects.chain(stack.repeats.iter().map(|candidate| candidate.object));
+        objects.for_each(|object| _ = holders.entry(object).or_insert(place));
+    }
+    for frame in left_out {
+        if let Some(stack) = holders.get(&frame.object).and_then(|place| stacks.get_mut(*place)) {
+            stack.left_out.push(frame);
         }
     }
+    let Some(largest) = largest(&stacks) else {
+        return of_unplaced(unplaced).into_iter().map(|series| (series, None)).collect();
+    };
+    let mut stacks = without_pages(stacks, largest, &groups);
+    let largest = self::largest(&stacks).unwrap_or_default();
+    if let Some(stack) = stacks.get_mut(largest) {
+        stack.unplaced = unplaced;
+    }
+    tell_groups(&mut stacks, &groups);
+    finished(stacks)
 }
 
-/// Instances of one plane, and those of the series that could not be placed.
-pub(super) struct Stack {
-    plane: Option<Plane>,
-    members: Vec<StackedFrames>,
-    pub unplaced: Vec<(Candidate, Reason)>,
-}
-
-/// Splits `members` by class, frame of reference and plane; the stack of most frames comes first.
-pub(super) fn stacks_of(members: Vec<StackedFrames>) -> Vec<Stack> {
-    let shared_reference = some_frame_of_reference_is_shared(&members);
-    let mut stacks: Vec<Stack> = Vec::new();
-    for member in members {
-        let fits = |stack: &Stack| {
-            let same = |first: &StackedFrames| {
-                let (a, b) = (&first.candidate.instance, &member.candidate.instance);
-                let same_reference = !shared_reference || a.frame_of_reference_uid == b.frame_of_reference_uid;
-                a.sop_class_uid == b.sop_class_uid && same_reference
-            };
-            stack.members.first().is_some_and(same) && stack.plane.is_some_and(|plane| plane.agrees_with(&member.plane))
-        };
-        match stacks.iter_mut().find(|stack| fits(stack)) {
-            Some(stack) => stack.members.push(member),
-            None => {
-                stacks.push(Stack { plane: Some(member.plane), members: vec![member], unplaced: Vec::new() });
-            }
+fn stacks_of_group(place: usize, group: &mut PlaneGroup) -> Vec<Stack> {
+    let frames = std::mem::take(&mut group.frames);
+    let stack = |pass: super::passes::Pass| Stack {
+        plane: group.plane,
+        group: place,
+        frames: pass.members.iter().filter_map(|index| frames.get(*index).cloned()).collect(),
+        parted_by: pass.parted_by,
+        refusal: pass.refusal,
+        left_out: Vec::new(),
+        unplaced: Vec::new(),
+        repeats: Vec::new(),
+        strangers: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let mut stacks: Vec<Stack> = passes(&frames).into_iter().map(stack).collect();
+    let mut holders: BTreeMap<SopInstanceUid, usize> = BTreeMap::new();
+    for (place, stack) in stacks.iter().enumerate() {
+        stack.frames.iter().for_each(|one| _ = holders.entry(one.slice.sop_uid.clone()).or_insert(place));
+    }
+    for (candidate, frame) in std::mem::take(&mut group.copies) {
+        if let Some(stack) = holders.get(&candidate.sop_uid).and_then(|place| stacks.get_mut(*place)) {
+            stack.left_out.push(frame);
+            stack.repeats.push(candidate);
         }
     }
-    // The sort is stable: equal stacks keep the order of their least SOP Instance UID.
-    stacks.sort_by_key(|stack| std::cmp::Reverse(stack.members.iter().map(|one| one.frames.len()).sum::<usize>()));
     stacks
 }
 
-/// Whether two SOP instances name one frame of reference. Where each names its own, as anonymisation left it in
-/// LIDC-IDRI, the attribute tells nothing and must not tear the series apart.
-fn some_frame_of_reference_is_shared(members: &[StackedFrames]) -> bool {
-    let mut holder: BTreeMap<Option<&str>, &SopInstanceUid> = BTreeMap::new();
-    members.iter().any(|member| {
-        let reference = member.candidate.instance.frame_of_reference_uid.as_deref();
-        let first = *holder.entry(reference).or_insert(&member.candidate.sop_uid);
-        *first != member.candidate.sop_uid
-    })
+/// The place of the first of the stacks of most frames, those that are not refused before the others.
+fn largest(stacks: &[Stack]) -> Option<usize> {
+    let size = |stack: &Stack| (stack.refusal.is_none(), stack.frames.len());
+    (0..stacks.len()).rev().max_by_key(|place| stacks.get(*place).map(size))
 }
 
-/// A slice with its place.
-struct Positioned {
-    slice: Slice,
-    position_mm: Vector3,
+/// Makes a few slices beside a large stack that stack's refused pages: reference pages, re-made slices.
+fn without_pages(stacks: Vec<Stack>, largest: usize, groups: &[PlaneGroup]) -> Vec<Stack> {
+    let Some((group, plane, size)) = stacks.get(largest).map(|stack| (stack.group, stack.plane, stack.frames.len()))
+    else {
+        return stacks;
+    };
+    let is_page = |place: usize, stack: &Stack| {
+        let few = stack.frames.len() <= MOST_PAGES && stack.frames.len() * PAGES_BESIDE <= size;
+        place != largest && few
+    };
+    let (mut kept, mut pages) = (Vec::new(), Vec::new());
+    let mut main = 0;
+    for (place, stack) in stacks.into_iter().enumerate() {
+        if is_page(place, &stack) {
+            pages.push(stack);
+            continue;
+        }
+        if place == largest {
+            main = kept.len();
+        }
+        kept.push(stack);
+    }
+    let Some(beside) = kept.get_mut(main) else { return kept };
+    for page in pages {
+        let reason = match (page.group == group, groups.get(page.group).zip(groups.get(group))) {
+            (false, _) if plane.is_axial() && !page.plane.is_axial() => {
+                Reason::new(ReasonCode::NotAxial, "a page that is not axial among axial ones")
+            }
+            (false, Some((own, other))) => {
+                let detail = format!("a page beside the stack, {} differs", own.differs_by(other));
+                Reason::new(ReasonCode::InconsistentAttribute, detail)
+            }
+            _ => {
+                let detail = format!("a page at the stack's positions, {}", page.parted_by.join(", "));
+                Reason::new(ReasonCode::DuplicatePosition, detail)
+            }
+        };
+        beside.take_page(page, &reason);
+    }
+    kept
 }
 
 impl Stack {
-    /// A stack without any slice.
-    pub fn of_unplaced(unplaced: Vec<(Candidate, Reason)>) -> Self {
-        Self { plane: None, members: Vec::new(), unplaced }
+    fn take_page(&mut self, page: Self, reason: &Reason) {
+        let detail = format!("{} left out: {}", page.frames.len(), reason.detail);
+        self.remarks.push(Remark::new(RemarkCode::LeftoverPages, detail));
+        let files = if page.group == self.group { &mut self.repeats } else { &mut self.strangers };
+        files.extend(page.frames.iter().map(Placed::candidate).chain(page.repeats));
+        let frames = page.frames.iter().map(|one| (one.slice.object, one.slice.frame));
+        self.left_out.extend(frames.map(|(object, frame)| RefusedFrame { object, frame, reason: reason.clone() }));
+        self.left_out.extend(page.left_out);
     }
+}
 
-    /// Drops repeats, orders the slices, and measures the geometry.
-    pub fn into_series(self) -> Series {
-        let unplaced = self.unplaced.iter().map(|(candidate, _)| candidate.clone());
-        let mut series = series_of(self.members.iter().map(|one| one.candidate.clone()).chain(unplaced).collect());
-        let mut left_out: Vec<RefusedFrame> = Vec::new();
-        let Some(plane) = self.plane else {
-            series.refusal = self.unplaced.first().map(|(_, reason)| reason.clone());
-            series.refused = refused_objects(self.unplaced);
-            return series;
-        };
-        let positioned = positioned(self.members, &plane, &mut left_out);
-        let kept = without_repeats(positioned, &mut left_out);
-        let used = |object: usize| kept.iter().any(|one| one.slice.object == object);
-        let mut refused: BTreeMap<usize, Reason> = refused_objects(self.unplaced).into_iter().collect();
-        for frame in left_out {
-            if used(frame.object) {
-                series.refused_frames.push(frame);
-            } else {
-                refused.entry(frame.object).or_insert(frame.reason);
-            }
+/// Says which plane group a stack is of, where several are left, and forgets what parted passes whose others are not left.
+fn tell_groups(stacks: &mut [Stack], groups: &[PlaneGroup]) {
+    let mut places: Vec<usize> = stacks.iter().map(|stack| stack.group).collect();
+    let counts: BTreeMap<usize, usize> = places.iter().fold(BTreeMap::new(), |mut counts, place| {
+        *counts.entry(*place).or_default() += 1;
+        counts
+    });
+    places.dedup();
+    for stack in stacks {
+        if counts.get(&stack.group) == Some(&1) {
+            stack.parted_by.clear();
         }
-        series.refused = refused.into_iter().collect();
-        settle(&mut series, &plane, kept);
-        series
+        let other = places.iter().find(|place| **place != stack.group);
+        if let Some((own, other)) = groups.get(stack.group).zip(other.and_then(|place| groups.get(*place))) {
+            let number = places.iter().position(|place| *place == stack.group).unwrap_or_default() + 1;
+            let words = format!("{} ({number} of {})", own.differs_by(other), places.len());
+            stack.parted_by.insert(0, words);
+        }
     }
+}
+
+/// A series of files of which none can be placed.
+fn of_unplaced(unplaced: Vec<(Candidate, Reason)>) -> Option<Series> {
+    let refusal = unplaced.first().map(|(_, reason)| reason.clone())?;
+    let candidates: Vec<Candidate> = unplaced.iter().map(|(candidate, _)| candidate.clone()).collect();
+    let series = series_of(uid_of(&candidates), candidates);
+    Some(Series { refusal: Some(refusal), refused: refused_objects(unplaced), ..series })
 }
 
 fn refused_objects(unplaced: Vec<(Candidate, Reason)>) -> Vec<(usize, Reason)> {
@@ -121,52 +186,122 @@ fn refused_objects(unplaced: Vec<(Candidate, Reason)>) -> Vec<(usize, Reason)> {
     refused
 }
 
-/// The frames of `members` that lie in `plane`, without repeats of a SOP Instance UID. Members are sorted by it.
-fn positioned(members: Vec<StackedFrames>, plane: &Plane, left_out: &mut Vec<RefusedFrame>) -> Vec<Positioned> {
-    let normal = plane.orientation.normal();
-    let mut positioned: Vec<Positioned> = Vec::new();
-    let mut last_uid = None;
-    for member in members {
-        let Candidate { object, sop_uid, instance } = member.candidate;
-        if last_uid.as_ref() == Some(&sop_uid) {
-            let reason = Reason::new(ReasonCode::DuplicateInstance, "the SOP instance was seen before");
-            left_out.push(RefusedFrame { object, frame: 0, reason });
-            continue;
-        }
-        for (frame, placed) in member.frames.into_iter().enumerate() {
-            match placed {
-                Ok(placed) if plane.agrees_with(&placed.plane) => positioned.push(Positioned {
-                    position_mm: placed.position_mm,
-                    slice: Slice {
-                        object,
-                        frame,
-                        sop_uid: sop_uid.clone(),
-                        z_mm: project(placed.position_mm, normal),
-                        rescale_slope: placed.rescale_slope,
-                        rescale_intercept: placed.rescale_intercept,
-                        instance: Arc::clone(&instance),
-                    },
-                }),
-                Ok(_) => {
-                    let reason = Reason::new(ReasonCode::InconsistentAttribute, "the frame lies in another plane");
-                    left_out.push(RefusedFrame { object, frame, reason });
-                }
-                Err(reason) => left_out.push(RefusedFrame { object, frame, reason }),
+/// Drops slices at positions that are taken, measures, and accounts for every frame.
+fn finished(mut stacks: Vec<Stack>) -> Vec<(Series, Option<Vec<String>>)> {
+    let in_several = |files: &dyn Fn(&Stack) -> Vec<usize>| -> BTreeSet<usize> {
+        let mut seen = BTreeSet::new();
+        let files = stacks.iter().map(|stack| files(stack).into_iter().collect::<BTreeSet<_>>());
+        files.flatten().filter(|object| !seen.insert(*object)).collect()
+    };
+    let parted = in_several(&|stack| stack.frames.iter().map(|one| one.slice.object).collect());
+    let shared = in_several(&|stack| stack.files().map(|candidate| candidate.object).collect());
+    let uids: Vec<_> = stacks.iter().map(|stack| uid_of(&files_of_group(&stacks, stack.group))).collect();
+    let kept: Vec<Vec<Placed>> = stacks.iter_mut().map(|stack| stack.kept(&shared)).collect();
+    let used: BTreeSet<usize> = kept.iter().flatten().map(|one| one.slice.object).collect();
+    let mut counted = BTreeSet::new();
+    let parts = stacks.into_iter().zip(kept).zip(uids);
+    parts
+        .map(|((mut stack, kept), uid)| {
+            let parted_by = std::mem::take(&mut stack.parted_by);
+            let content = stack.content(&parted);
+            let mut series = Series { content, ..stack.into_series(kept, uid, &used, &shared) };
+            series.counted_before = series.files().filter(|object| counted.contains(object)).collect();
+            counted.extend(series.files());
+            (series, Some(parted_by))
+        })
+        .collect()
+}
+
+/// The files of all stacks of one plane group: a UID that is missing is derived from them, so that its stacks share it.
+fn files_of_group(stacks: &[Stack], group: usize) -> Vec<Candidate> {
+    stacks.iter().filter(|stack| stack.group == group).flat_map(Stack::content_files).collect()
+}
+
+impl Stack {
+    /// The files that the stack's facts are of.
+    fn own_files(&self) -> impl Iterator<Item = Candidate> + '_ {
+        self.frames.iter().map(Placed::candidate).chain(self.unplaced.iter().map(|(candidate, _)| candidate.clone()))
+    }
+
+    /// The files that are its content: pages of the same plane among them, as before there were stacks.
+    fn content_files(&self) -> impl Iterator<Item = Candidate> + '_ {
+        self.own_files().chain(self.repeats.iter().cloned())
+    }
+
+    /// All files.
+    fn files(&self) -> impl Iterator<Item = Candidate> + '_ {
+        self.content_files().chain(self.strangers.iter().cloned())
+    }
+
+    /// The slices, in order; what is dropped goes to `left_out`. None where the stack is refused: then only frames of `shared` files
+    /// need a word, the others go with their files.
+    fn kept(&mut self, shared: &BTreeSet<usize>) -> Vec<Placed> {
+        match &self.refusal {
+            None => without_repeats(self.frames.clone(), &mut self.left_out),
+            Some(reason) => {
+                let frames = self.frames.iter().map(|one| (one.slice.object, one.slice.frame));
+                let frames = frames.filter(|(object, _)| shared.contains(object));
+                let left_out = frames.map(|(object, frame)| RefusedFrame { object, frame, reason: reason.clone() });
+                self.left_out.extend(left_out.collect::<Vec<_>>());
+                Vec::new()
             }
         }
-        last_uid = Some(sop_uid);
     }
-    positioned
+
+    fn into_series(
+        mut self,
+        kept: Vec<Placed>,
+        uid: (bolus_study::SeriesUid, bool),
+        used: &BTreeSet<usize>,
+        shared: &BTreeSet<usize>,
+    ) -> Series {
+        let mut series = series_of(uid, self.own_files().collect());
+        series.objects = self.files().map(|candidate| candidate.object).collect::<BTreeSet<_>>().into_iter().collect();
+        series.refusal = self.refusal.take();
+        series.remarks = std::mem::take(&mut self.remarks);
+        let mut refused: BTreeMap<usize, Reason> = match series.refusal {
+            None => refused_objects(self.unplaced).into_iter().collect(),
+            Some(_) => BTreeMap::new(),
+        };
+        for frame in self.left_out {
+            if used.contains(&frame.object) || shared.contains(&frame.object) {
+                series.refused_frames.push(frame);
+            } else if series.refusal.is_none() {
+                refused.entry(frame.object).or_insert(frame.reason);
+            }
+        }
+        series.refused = refused.into_iter().collect();
+        if series.refusal.is_none() {
+            settle(&mut series, &self.plane, kept);
+        }
+        series
+    }
+
+    /// What identifies the content: a file that other stacks hold frames of is named with the stack's own.
+    fn content(&self, parted: &BTreeSet<usize>) -> Vec<(usize, String)> {
+        let mut frames: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for one in self.frames.iter().filter(|one| parted.contains(&one.slice.object)) {
+            frames.entry(one.slice.object).or_default().push(one.slice.frame.to_string());
+        }
+        let mut files: BTreeMap<usize, String> = BTreeMap::new();
+        for Candidate { object, sop_uid, .. } in self.content_files() {
+            files.entry(object).or_insert_with(|| match frames.get(&object) {
+                Some(own) => format!("{sop_uid} frames {}", own.join(",")),
+                None => sop_uid.to_string(),
+            });
+        }
+        files.into_iter().collect()
+    }
 }
 
 /// Orders along the normal and keeps one slice at each position: the one of least SOP Instance UID and frame.
-fn without_repeats(mut positioned: Vec<Positioned>, left_out: &mut Vec<RefusedFrame>) -> Vec<Positioned> {
-    let identity = |one: &Positioned| (one.slice.sop_uid.clone(), one.slice.frame, one.slice.object);
+fn without_repeats(mut positioned: Vec<Placed>, left_out: &mut Vec<RefusedFrame>) -> Vec<Placed> {
+    let identity = |one: &Placed| (one.slice.sop_uid.clone(), one.slice.frame, one.slice.object);
     positioned.sort_by(|a, b| {
         let by_place = a.slice.z_mm.total_cmp(&b.slice.z_mm);
         by_place.then_with(|| identity(a).cmp(&identity(b)))
     });
-    let mut kept: Vec<Positioned> = Vec::new();
+    let mut kept: Vec<Placed> = Vec::new();
     let mut place_start = f64::NEG_INFINITY;
     for one in positioned {
         let z_mm = one.slice.z_mm;
@@ -188,9 +323,11 @@ fn without_repeats(mut positioned: Vec<Positioned>, left_out: &mut Vec<RefusedFr
 }
 
 /// Puts the slices and what follows from them into `series`.
-fn settle(series: &mut Series, plane: &Plane, kept: Vec<Positioned>) {
+fn settle(series: &mut Series, plane: &Plane, kept: Vec<Placed>) {
     let positions = kept.iter().map(|one| one.position_mm).collect();
     series.slices = kept.into_iter().map(|one| one.slice).collect();
+    series.derived = series.slices.iter().any(|slice| is_derived(&slice.instance));
+    series.remarks.extend(shared_uids(&series.slices));
     let geometry = measure(plane, positions, common_thickness(&series.slices));
     let facts = &mut series.facts;
     facts.slices = geometry.depth();
@@ -202,6 +339,14 @@ fn settle(series: &mut Series, plane: &Plane, kept: Vec<Positioned>) {
     facts.gaps = geometry.gaps;
     facts.shear_deg = Some(geometry.shear_deg);
     series.geometry = Some(geometry);
+}
+
+/// Files that share an SOP Instance UID although they are different slices.
+fn shared_uids(slices: &[Slice]) -> Option<Remark> {
+    let files: BTreeSet<(&SopInstanceUid, usize)> = slices.iter().map(|slice| (&slice.sop_uid, slice.object)).collect();
+    let uids: BTreeSet<&SopInstanceUid> = files.iter().map(|(uid, _)| *uid).collect();
+    let detail = || format!("{} files have {} SOP Instance UIDs: told apart by position", files.len(), uids.len());
+    (uids.len() < files.len()).then(|| Remark::new(RemarkCode::SharedUid, detail()))
 }
 
 /// The thickness, where every slice that states it agrees.

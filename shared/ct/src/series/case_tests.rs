@@ -1,0 +1,84 @@
+//! Stacks of the inputs that people reported elsewhere, and of the real series of the development corpus.
+
+use std::path::{Path, PathBuf};
+
+use super::tests::group_checked;
+use crate::{HeaderRead, Member, Series, read_header};
+
+/// The shared inputs; none where they are not there, which is an error where they are required.
+fn shared(below: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(below);
+    let required = std::env::var_os("BOLUS_TEST_REQUIRE").is_some();
+    assert!(folder.is_dir() || !required, "{} is not there", folder.display());
+    folder.is_dir().then_some(folder)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+/// The stacks of what lies at `path`, a folder or a file.
+fn stacks(path: &Path) -> Vec<Series> {
+    let files = if path.is_dir() { files(path) } else { vec![path.to_owned()] };
+    let read = |(object, path): (usize, PathBuf)| {
+        let bytes = std::fs::read(&path).unwrap();
+        match read_header(&bytes, bytes.len() as u64) {
+            Ok(HeaderRead::Instance(instance)) => {
+                let folder = path.parent().unwrap().display().to_string();
+                Some(Member { object, folder, instance: *instance })
+            }
+            _ => None,
+        }
+    };
+    group_checked(files.into_iter().enumerate().filter_map(read).collect())
+}
+
+#[test]
+fn reported_inputs_have_the_stacks_that_are_right() {
+    let Some(cases) = shared("cases/dicom") else { return };
+    let right: [(&str, &[(usize, &str)], usize); 12] = [
+        ("minimal/01-two-passes", &[(8, "AcquisitionNumber 1"), (8, "AcquisitionNumber 2")], 0),
+        ("minimal/02-two-phases", &[(8, "AcquisitionNumber 1"), (8, "AcquisitionNumber 2")], 0),
+        ("minimal/21-two-patients", &[(8, "PatientID (1 of 2)"), (8, "PatientID (2 of 2)")], 0),
+        ("minimal/27-derived-page", &[(8, "")], 1),
+        ("minimal/33-uids-with-letters", &[(8, ""), (8, "")], 0),
+        ("minimal/control-step-and-shoot", &[(8, "")], 0),
+        ("26-healthcare153-one-sop-uid", &[(20, "")], 0),
+        ("27b-derived-without-position", &[(20, "")], 1),
+        ("38-sop-uid-pairs", &[(20, "")], 0),
+        (
+            "31-enhanced-two-passes-in-one-file/two-times.dcm",
+            &[(20, "TemporalPositionIndex 1"), (20, "TemporalPositionIndex 2")],
+            0,
+        ),
+        ("31-enhanced-two-passes-in-one-file/two-stacks.dcm", &[(20, "StackID 1"), (20, "StackID 2")], 0),
+        ("18-slicer7496-ct-multiframe-no-positions/philips-private-position.dcm", &[(4, "")], 0),
+    ];
+    for (path, expected, refused) in right {
+        let found = stacks(&cases.join(path));
+        let told: Vec<(usize, &str)> = found
+            .iter()
+            .map(|one| (one.slices.len(), one.stack.as_ref().map_or("", |stack| stack.parted_by.as_str())))
+            .collect();
+        assert_eq!(told, expected, "{path}");
+        assert_eq!(found.iter().map(|one| one.refused.len()).sum::<usize>(), refused, "{path}");
+    }
+    let concatenation: Vec<Series> = stacks(&cases.join("18-slicer7496-ct-multiframe-no-positions"));
+    assert!(concatenation.iter().any(|one| one.slices.len() == 4 && one.objects.len() == 2));
+}
+
+#[test]
+fn real_series_are_one_stack_each() {
+    let Some(real) = shared("data/real") else { return };
+    for one in stacks(&real) {
+        let path = one.slices.first().map(|slice| slice.sop_uid.to_string()).unwrap_or_default();
+        println!("{} {} slices, {:?}, {:?}, {path}", one.uid, one.slices.len(), one.stack, one.refusal);
+        assert!(one.refusal.as_ref().is_none_or(|reason| reason.code.as_str() != "ambiguous_positions"), "{}", one.uid);
+        assert_eq!(one.stack, None, "{}", one.uid);
+    }
+}

@@ -1,0 +1,145 @@
+//! From the files of a run to its stacks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bolus_study::{Reason, ReasonCode, SopInstanceUid, StackRef};
+
+use super::members::{series_of, uid_of};
+use super::planes::{is_shared, placed};
+use super::stack::stacks_of;
+use super::{Candidate, Member, Series};
+use crate::Instance;
+use crate::refusal::{image_refusal, refusal_of};
+
+/// Groups `members` into stacks. The result does not depend on their order.
+///
+/// In order: members of one Series Instance UID (where that is missing: of one folder, study, frame of reference and series number)
+/// are split by patient and by study, then by what makes them unusable, then by class, frame of reference and plane. Frames that
+/// repeat one of their SOP Instance UID are dropped. What is left is split into passes where positions come again; a pass that cannot
+/// be told from another is refused. In each, slices at a position that is taken are dropped, the least SOP Instance UID staying, and
+/// the rest is ordered along the normal. Instances of CT that cannot be placed, and a few pages of another plane or pass, join the
+/// largest stack of their series as refused. Studies and frames of reference of which no two instances share one are ignored.
+///
+/// A missing SOP Instance UID is derived from the series' attributes and the position, so it is the same in every run.
+#[must_use]
+pub fn group(members: Vec<Member>) -> Vec<Series> {
+    let mut buckets: BTreeMap<[String; 5], Vec<Candidate>> = BTreeMap::new();
+    for member in members {
+        let key = bucket_key(&member);
+        let sop_uid = sop_uid_of(&member.instance);
+        let candidate = Candidate { object: member.object, sop_uid, instance: Arc::new(member.instance) };
+        buckets.entry(key).or_default().push(candidate);
+    }
+    buckets.into_values().flat_map(of_one_uid).collect()
+}
+
+fn bucket_key(member: &Member) -> [String; 5] {
+    let instance = &member.instance;
+    if let Some(uid) = &instance.series_uid {
+        return [uid.to_string(), String::new(), String::new(), String::new(), String::new()];
+    }
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let study = instance.study_uid.as_ref().map(ToString::to_string).unwrap_or_default();
+    let frame_of_reference = text(&instance.frame_of_reference_uid);
+    [String::new(), member.folder.clone(), study, frame_of_reference, text(&instance.series_number)]
+}
+
+fn sop_uid_of(instance: &Instance) -> SopInstanceUid {
+    if let Some(uid) = &instance.sop_instance_uid {
+        return uid.clone();
+    }
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let positions: Vec<String> = instance.frames.iter().map(|frame| format!("{:?}", frame.position_mm)).collect();
+    SopInstanceUid::derive(&[
+        &instance.study_uid.as_ref().map(ToString::to_string).unwrap_or_default(),
+        &instance.series_uid.as_ref().map(ToString::to_string).unwrap_or_default(),
+        &text(&instance.frame_of_reference_uid),
+        &text(&instance.series_number),
+        &positions.join(";"),
+    ])
+}
+
+/// The stacks of one Series Instance UID, numbered where there are several.
+fn of_one_uid(mut candidates: Vec<Candidate>) -> Vec<Series> {
+    candidates.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
+    let mut found: Vec<(Series, Option<Vec<String>>)> = Vec::new();
+    for (patient, candidates) in told("PatientID", by_patient(candidates)) {
+        for (study, candidates) in told("StudyInstanceUID", by_study(candidates)) {
+            for (series, parted_by) in split(candidates) {
+                let outer = patient.iter().chain(&study).cloned();
+                found.push((series, parted_by.map(|inner| outer.chain(inner).collect())));
+            }
+        }
+    }
+    let several = found.iter().filter(|(_, parted_by)| parted_by.is_some()).count() > 1;
+    let mut number = 0;
+    let mut numbered = |(mut series, parted_by): (Series, Option<Vec<String>>)| {
+        if let Some(parted_by) = parted_by.filter(|_| several) {
+            number += 1;
+            series.stack = Some(StackRef { number, parted_by: parted_by.join(", ") });
+        }
+        series
+    };
+    found.into_iter().map(&mut numbered).collect()
+}
+
+/// Parts with what tells them apart in words, where there are several: never the value, which may be a patient's.
+fn told(keyword: &str, parts: Vec<Vec<Candidate>>) -> impl Iterator<Item = (Option<String>, Vec<Candidate>)> {
+    let count = parts.len();
+    let words = move |number| (count > 1).then(|| format!("{keyword} ({number} of {count})"));
+    parts.into_iter().enumerate().map(move |(index, part)| (words(index + 1), part)).collect::<Vec<_>>().into_iter()
+}
+
+/// One part a Patient ID. Instances without one go with the only patient there is, else they are a part of their own.
+fn by_patient(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+    by_value(candidates, |instance| instance.patient_id.clone())
+}
+
+/// One part a Study Instance UID, likewise; all are one where each instance names a study of its own.
+fn by_study(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+    let study = |instance: &Instance| instance.study_uid.clone();
+    match is_shared(candidates.iter().map(|one| (study(&one.instance), &one.sop_uid))) {
+        true => by_value(candidates, study),
+        false => vec![candidates],
+    }
+}
+
+fn by_value<T: Ord>(candidates: Vec<Candidate>, value: impl Fn(&Instance) -> Option<T>) -> Vec<Vec<Candidate>> {
+    let mut parts: BTreeMap<Option<T>, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        parts.entry(value(&candidate.instance)).or_default().push(candidate);
+    }
+    if parts.len() > 2 || !parts.contains_key(&None) {
+        return parts.into_values().collect();
+    }
+    let mut whole: Vec<Candidate> = parts.into_values().flatten().collect();
+    whole.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
+    vec![whole]
+}
+
+/// The stacks of one patient and study, with what parts each from the others; none for what is no stack of slices.
+fn split(candidates: Vec<Candidate>) -> Vec<(Series, Option<Vec<String>>)> {
+    let mut unusable: BTreeMap<ReasonCode, (Reason, Vec<Candidate>)> = BTreeMap::new();
+    let mut unreadable: Vec<(Candidate, Reason)> = Vec::new();
+    let mut readable: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        if let Some(reason) = refusal_of(&candidate.instance) {
+            unusable.entry(reason.code).or_insert_with(|| (reason, Vec::new())).1.push(candidate);
+        } else if let Some(reason) = image_refusal(&candidate.instance) {
+            unreadable.push((candidate, reason));
+        } else {
+            readable.push(candidate);
+        }
+    }
+    let mut placement = placed(readable);
+    placement.unplaced.extend(unreadable);
+    placement.unplaced.sort_by(|(a, _), (b, _)| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
+    let refused = unusable.into_values().map(|(reason, members)| (refused_series(reason, members), None));
+    stacks_of(placement).into_iter().chain(refused).collect()
+}
+
+/// A series that is refused as it is, whatever its geometry.
+fn refused_series(reason: Reason, members: Vec<Candidate>) -> Series {
+    Series { refusal: Some(reason), ..series_of(uid_of(&members), members) }
+}

@@ -1,0 +1,183 @@
+//! Frames in space: which can be slices, and which of them lie in parallel planes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
+
+use super::{Candidate, RefusedFrame, Slice};
+use crate::geometry::{Plane, project};
+use crate::refusal::place;
+use crate::{Instance, PassMarks};
+
+/// A frame that can be a slice.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub slice: Slice,
+    pub position_mm: Vector3,
+    pub plane: Plane,
+}
+
+impl Placed {
+    pub fn marks(&self) -> &PassMarks {
+        static NONE: PassMarks = PassMarks::NONE;
+        self.slice.instance.frames.get(self.slice.frame).map_or(&NONE, |frame| &frame.pass)
+    }
+
+    pub fn image_type(&self) -> &[String] {
+        self.slice.instance.frames.get(self.slice.frame).map_or(&[], |frame| &frame.image_type)
+    }
+
+    pub fn candidate(&self) -> Candidate {
+        let Slice { object, sop_uid, instance, .. } = &self.slice;
+        Candidate { object: *object, sop_uid: sop_uid.clone(), instance: Arc::clone(instance) }
+    }
+}
+
+/// Frames in parallel planes of one size, class and frame of reference.
+#[derive(Debug)]
+pub(super) struct PlaneGroup {
+    pub plane: Plane,
+    class: Option<String>,
+    reference: Option<String>,
+    pub frames: Vec<Placed>,
+    /// Frames that another one repeats.
+    pub copies: Vec<(Candidate, RefusedFrame)>,
+}
+
+impl PlaneGroup {
+    /// The attribute by which the group differs from another of its series.
+    pub fn differs_by(&self, other: &Self) -> &'static str {
+        let (own, others) = (&self.plane, &other.plane);
+        if self.class != other.class {
+            "SOPClassUID"
+        } else if (own.rows, own.columns) != (others.rows, others.columns) {
+            "Rows and Columns"
+        } else if self.reference != other.reference {
+            "FrameOfReferenceUID"
+        } else if !own.is_parallel_to(others) {
+            "ImageOrientationPatient"
+        } else {
+            "PixelSpacing"
+        }
+    }
+}
+
+/// What becomes of the frames of usable instances.
+#[derive(Debug, Default)]
+pub(super) struct Placement {
+    /// The groups, that of most frames first.
+    pub groups: Vec<PlaneGroup>,
+    /// Frames that cannot be placed, of files of which others can.
+    pub left_out: Vec<RefusedFrame>,
+    /// Files of which no frame can be placed.
+    pub unplaced: Vec<(Candidate, Reason)>,
+}
+
+/// Places the frames of `candidates`, which are in the order of their SOP Instance UIDs, and groups them.
+pub(super) fn placed(candidates: Vec<Candidate>) -> Placement {
+    let mut placement = Placement::default();
+    let mut frames = Vec::new();
+    for candidate in candidates {
+        match frames_of(&candidate) {
+            Ok((placed, left_out)) => {
+                frames.extend(placed);
+                placement.left_out.extend(left_out);
+            }
+            Err(reason) => placement.unplaced.push((candidate, reason)),
+        }
+    }
+    placement.groups = groups(frames);
+    placement
+}
+
+/// The frames of one instance that can be placed, and those that cannot.
+///
+/// # Errors
+/// The first reason, where none can be.
+fn frames_of(candidate: &Candidate) -> Result<(Vec<Placed>, Vec<RefusedFrame>), Reason> {
+    let nothing = || Reason::new(ReasonCode::MissingAttribute, "no frame");
+    let Candidate { object, sop_uid, instance } = candidate;
+    let format = instance.format.as_ref().ok_or_else(nothing)?;
+    let (mut placed, mut left_out) = (Vec::new(), Vec::new());
+    for (frame, info) in instance.frames.iter().enumerate() {
+        match place(format, info) {
+            Ok(found) => placed.push(Placed {
+                position_mm: found.position_mm,
+                plane: found.plane,
+                slice: Slice {
+                    object: *object,
+                    frame,
+                    sop_uid: sop_uid.clone(),
+                    z_mm: 0.0,
+                    rescale_slope: found.rescale_slope,
+                    rescale_intercept: found.rescale_intercept,
+                    instance: Arc::clone(instance),
+                },
+            }),
+            Err(reason) => left_out.push(RefusedFrame { object: *object, frame, reason }),
+        }
+    }
+    match left_out.first() {
+        Some(first) if placed.is_empty() => Err(first.reason.clone()),
+        None if placed.is_empty() => Err(nothing()),
+        _ => Ok((placed, left_out)),
+    }
+}
+
+/// Splits `frames` by class, frame of reference and plane; the group of most frames comes first.
+fn groups(frames: Vec<Placed>) -> Vec<PlaneGroup> {
+    let reference = |one: &Placed| one.slice.instance.frame_of_reference_uid.clone();
+    let keep_reference = is_shared(frames.iter().map(|one| (reference(one), &one.slice.sop_uid)));
+    let mut groups: Vec<PlaneGroup> = Vec::new();
+    for one in frames {
+        let class = one.slice.instance.sop_class_uid.clone();
+        let reference = reference(&one).filter(|_| keep_reference);
+        let fits = |group: &&mut PlaneGroup| {
+            group.class == class && group.reference == reference && group.plane.agrees_with(&one.plane)
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.frames.push(one),
+            None => {
+                let plane = one.plane;
+                groups.push(PlaneGroup { plane, class, reference, frames: vec![one], copies: Vec::new() });
+            }
+        }
+    }
+    for group in &mut groups {
+        let normal = group.plane.orientation.normal();
+        group.frames.iter_mut().for_each(|one| one.slice.z_mm = project(one.position_mm, normal));
+        drop_copies(group);
+    }
+    // The sort is stable: equal groups keep the order of their least SOP Instance UID.
+    groups.sort_by_key(|group| std::cmp::Reverse(group.frames.len()));
+    groups
+}
+
+/// Whether two SOP instances name one value. Where each names its own, as anonymisation left frames of reference in LIDC-IDRI, the
+/// attribute tells nothing and must not tear the series apart.
+pub(super) fn is_shared<'a, T: Ord>(mut values: impl Iterator<Item = (T, &'a SopInstanceUid)>) -> bool {
+    let mut holder: BTreeMap<T, &SopInstanceUid> = BTreeMap::new();
+    values.any(|(value, uid)| *holder.entry(value).or_insert(uid) != uid)
+}
+
+/// Leaves out the frames that repeat one: the same frame of the same SOP instance, with its position and marks. Slices that share an SOP Instance UID by mistake
+/// differ in one of them and stay, and so do those that have none: nothing says that they are copies.
+fn drop_copies(group: &mut PlaneGroup) {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut kept = Vec::with_capacity(group.frames.len());
+    for one in std::mem::take(&mut group.frames) {
+        let instance: &Instance = &one.slice.instance;
+        let position = one.position_mm.map(f64::to_bits);
+        let frame = one.slice.frame;
+        let identity = |uid| format!("{uid} {frame} {position:?} {:?} {:?}", one.marks(), one.image_type());
+        if instance.sop_instance_uid.as_ref().is_none_or(|uid| seen.insert(identity(uid))) {
+            kept.push(one);
+            continue;
+        }
+        let Slice { object, frame, .. } = one.slice;
+        let reason = Reason::new(ReasonCode::DuplicateInstance, "the SOP instance was seen before");
+        group.copies.push((one.candidate(), RefusedFrame { object, frame, reason }));
+    }
+    group.frames = kept;
+}
