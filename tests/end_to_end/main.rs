@@ -15,6 +15,7 @@ mod label;
 mod model;
 mod reconcile;
 mod s3;
+mod stacks;
 mod submit;
 mod support;
 mod tensors;

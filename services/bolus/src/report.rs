@@ -115,6 +115,8 @@ impl Summary {
 struct SeriesLine<'a> {
     r#type: &'static str,
     series_instance_uid: Option<&'a str>,
+    stack: Option<u32>,
+    stack_parted_by: Option<&'a str>,
     study_instance_uid: Option<&'a str>,
     source_uri: &'a str,
     status: &'static str,
@@ -140,6 +142,8 @@ impl<'a> SeriesLine<'a> {
         Self {
             r#type: "series",
             series_instance_uid: row.series_uid.as_ref().map(|uid| uid.as_str()),
+            stack: row.stack.as_ref().map(|stack| stack.number),
+            stack_parted_by: row.stack.as_ref().map(|stack| stack.parted_by.as_str()),
             study_instance_uid: row.study_uid.as_ref().map(|uid| uid.as_str()),
             source_uri: &row.source_uri,
             status: row.status.as_str(),
@@ -320,7 +324,11 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
         (None, None) => dash(),
     };
     let mut cells = vec![
-        show::series_name(&row.source_uri, row.series_uid.as_ref().map_or("", |uid| uid.as_str())),
+        show::series_name(
+            &row.source_uri,
+            row.series_uid.as_ref().map_or("", |uid| uid.as_str()),
+            row.stack.as_ref().map(|stack| stack.number),
+        ),
         row.body_part.as_ref().map_or_else(dash, |finding| finding.joined()),
         row.declared.as_ref().map_or_else(dash, |declared| declared.verdict.as_str().to_owned()),
         prediction.map_or_else(dash, |p| p.class.as_str().to_owned()),

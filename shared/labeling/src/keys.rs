@@ -26,7 +26,10 @@ impl SeriesKeys {
         by_image: bool,
     ) -> Self {
         let content = content(series, objects);
-        let key = |bundle: &&BundleRef| key_of(RowKey::of(series.uid.as_str(), &content, &bundle.digest), adaptive);
+        let key = |bundle: &&BundleRef| {
+            let key = RowKey::of(series.uid.as_str(), &content, &bundle.digest);
+            key_of(key.of_stack(series.stack.as_ref()), adaptive)
+        };
         Self { keys: bundles.iter().map(key).collect(), by_image }
     }
 

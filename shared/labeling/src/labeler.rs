@@ -44,6 +44,8 @@ pub struct Labeled {
     pub row: LabelRow,
     /// Files of the series that did not go into a label, with reasons; the others did.
     pub refused_files: Vec<(usize, Reason)>,
+    /// The files that count as this series' where files are counted: see [`Series::counted_files`].
+    pub counted_files: Vec<usize>,
     /// Pictures, as many as the options ask for.
     pub previews: Vec<Preview>,
     /// Where the time went; zero for what was not reached.
@@ -269,6 +271,7 @@ impl Labeler {
         let (device, runtime) = self.engines.device_and_runtime(chosen.place);
         let slices = scored.into_iter().zip(scores);
         let declared: Declared = work.series.declared.verdict;
+        let counted_files = work.series.counted_files().collect();
         let Work { mut row, refused_files, stages, start, .. } = work;
         row.status = Status::Labelled;
         row.prediction = Some(Prediction {
@@ -289,7 +292,7 @@ impl Labeler {
         row.created_at_us = now_us();
         self.progress.series_done.add(1);
         let slice_threshold = chosen.bundle.manifest.decision.slice_threshold;
-        Labeled { row, refused_files, previews, stages, slice_threshold }
+        Labeled { row, refused_files, counted_files, previews, stages, slice_threshold }
     }
 
     fn work<'a>(&self, series: &'a Series, objects: &'a [ObjectRef], bundle: &BundleRef) -> Work<'a> {
@@ -318,7 +321,8 @@ impl Labeler {
         row.reason = Some(reason);
         row.created_at_us = now_us();
         self.progress.series_done.add(1);
-        Labeled { row, refused_files, previews: Vec::new(), stages, slice_threshold: 0.5 }
+        let counted_files = series.counted_files().collect();
+        Labeled { row, refused_files, counted_files, previews: Vec::new(), stages, slice_threshold: 0.5 }
     }
 }
 

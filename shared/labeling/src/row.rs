@@ -26,16 +26,20 @@ pub(crate) fn series_row(
     patient: Option<&PatientKey>,
 ) -> LabelRow {
     let uris = series.files().filter_map(|object| objects.get(object)).map(|object| object.uri.as_str());
+    let row = unread_row(series.uid.as_str(), common_prefix(uris), content(series, objects), bundle);
     LabelRow {
+        key: row.key.clone().of_stack(series.stack.as_ref()),
         study_uid: series.study_uid.clone(),
         series_uid: Some(series.uid.clone()),
         series_uid_derived: series.uid_derived,
+        stack: series.stack.clone(),
+        remarks: series.remarks.clone(),
         patient_key: patient.and_then(|key| key.digest(series.patient_id.as_deref())),
         facts: series.facts.clone(),
         body_part: series.body_part.clone(),
         declared: Some(series.declared.clone()),
         files: series.files().count(),
-        ..unread_row(series.uid.as_str(), common_prefix(uris), content(series, objects), bundle)
+        ..row
     }
 }
 
@@ -94,7 +98,7 @@ pub fn refused_files(
 ) -> Vec<(usize, Reason)> {
     if let Some(reason) = others {
         let known: std::collections::BTreeSet<usize> = refused.iter().map(|(object, _)| *object).collect();
-        let rest = series.files().filter(|object| !known.contains(object));
+        let rest = series.counted_files().filter(|object| !known.contains(object));
         refused.extend(rest.map(|object| (object, reason.clone())));
     }
     refused

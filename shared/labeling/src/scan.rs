@@ -81,7 +81,7 @@ impl Scan {
     /// Number of files found, members of archives counted one by one.
     #[must_use]
     pub fn files_seen(&self) -> usize {
-        self.refused.len() + self.series.iter().map(|series| series.files().count()).sum::<usize>()
+        self.refused.len() + self.series.iter().map(|series| series.counted_files().count()).sum::<usize>()
     }
 
     /// The first transient reason among the refused files: headers that were not read although they may be there. The

@@ -12,7 +12,8 @@ use crate::schema::labels_schema;
 /// A slice counts as positive at or above this probability.
 const POSITIVE: f32 = 0.5;
 
-/// The newest label of each series, or of each of its stacks, under each bundle, one row each, without nested columns.
+/// The newest label of each series, or of each of its stacks, under each bundle, one row each, without nested columns. A label of the
+/// series as a whole that later ones of its stacks replaced is not among them, nor are those of stacks before a later one of the whole.
 const SERIES_LABELS: &str = "
     SELECT row_key, study_instance_uid, series_instance_uid, series_uid_derived, patient_key, source_uri, content_sha256,
            bundle_name, bundle_version, bundle_digest, modality, manufacturer, kernel, slice_count, rows, columns,
@@ -23,7 +24,9 @@ const SERIES_LABELS: &str = "
     FROM (
         SELECT *, row_number() OVER (
             PARTITION BY series_instance_uid, stack, bundle_name ORDER BY created_at DESC, row_key
-        ) AS newest
+        ) AS newest, first_value(stack IS NULL) OVER (
+            PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key
+        ) AS newest_is_whole
         FROM (
             SELECT *, CAST(coalesce(array_length(slices), 0) AS BIGINT) AS scored_slices,
                    count_positive_slices(slices) AS positive_slices
@@ -31,7 +34,7 @@ const SERIES_LABELS: &str = "
             WHERE status = 'labelled'
         )
     )
-    WHERE newest = 1";
+    WHERE newest = 1 AND (stack IS NULL) = newest_is_whole";
 
 /// The slices of the rows of `series_labels`, one row each. The join is against the rows that newer ones replace, which
 /// are few: the table itself streams through, however long it is.
@@ -44,13 +47,15 @@ const SLICE_SCORES: &str = "
         FROM (
             SELECT row_key AS old_key, created_at AS old_created_at
             FROM (
-                SELECT row_key, created_at, row_number() OVER (
+                SELECT row_key, created_at, stack, row_number() OVER (
                     PARTITION BY series_instance_uid, stack, bundle_name ORDER BY created_at DESC, row_key
-                ) AS newest
+                ) AS newest, first_value(stack IS NULL) OVER (
+                    PARTITION BY series_instance_uid, bundle_name ORDER BY created_at DESC, row_key
+                ) AS newest_is_whole
                 FROM labels
                 WHERE status = 'labelled'
             )
-            WHERE newest > 1
+            WHERE newest > 1 OR (stack IS NULL) <> newest_is_whole
         )
         RIGHT ANTI JOIN labels l ON old_key = l.row_key AND old_created_at = l.created_at
         WHERE l.status = 'labelled'

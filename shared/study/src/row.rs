@@ -101,6 +101,16 @@ impl RowKey {
         self.derived("adaptive", "")
     }
 
+    /// The key of a stack of what has this key, where the series has several: a stack that is told from others now is another outcome
+    /// than the whole series before them. A series of one stack keeps its key.
+    #[must_use]
+    pub fn of_stack(self, stack: Option<&StackRef>) -> Self {
+        match stack {
+            Some(stack) => self.derived("stack", &stack.number.to_string()),
+            None => self,
+        }
+    }
+
     fn derived(&self, purpose: &str, name: &str) -> Self {
         let mut hasher = Sha256::new();
         for part in [purpose, name, self.as_str()] {
@@ -285,9 +295,12 @@ mod tests {
             key.of_failure().of_replay("a"),
             key.of_adaptive(),
             key.of_adaptive().of_failure(),
+            key.clone().of_stack(Some(&StackRef { number: 1, parted_by: String::new() })),
+            key.clone().of_stack(Some(&StackRef { number: 2, parted_by: String::new() })),
         ];
         let different: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
         assert_eq!(key.of_failure(), key.of_failure());
+        assert_eq!(key.clone().of_stack(None), key);
     }
 }

@@ -26,6 +26,8 @@ pub struct SyntheticSeries {
     pub body_part: &'static str,
     /// Patient ID.
     pub patient_id: String,
+    /// Acquisition Number, of a series of several passes; the UIDs of its instances then have it in them.
+    pub acquisition: Option<u16>,
 }
 
 impl SyntheticSeries {
@@ -41,6 +43,7 @@ impl SyntheticSeries {
             vessel_hu: 40,
             body_part: "CHEST",
             patient_id: "SYNTHETIC^PATIENT".to_owned(),
+            acquisition: None,
         }
     }
 
@@ -86,10 +89,12 @@ impl SyntheticSeries {
         let text = |tag: Tag, vr: VR, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
         let number = |tag: Tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
         let pixels = DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(self.pixels(index).into()));
-        InMemDicomObject::from_element_iter([
+        let of_pass = self.acquisition.map(|pass| format!(".{pass}")).unwrap_or_default();
+        let acquisition = self.acquisition.map(|pass| text(tags::ACQUISITION_NUMBER, VR::IS, &pass.to_string()));
+        let elements = [
             text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL"),
             text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE),
-            text(tags::SOP_INSTANCE_UID, VR::UI, &format!("{}.{}", self.uid, index + 1)),
+            text(tags::SOP_INSTANCE_UID, VR::UI, &format!("{}{of_pass}.{}", self.uid, index + 1)),
             text(tags::MODALITY, VR::CS, "CT"),
             text(tags::PATIENT_ID, VR::LO, &self.patient_id),
             text(tags::BODY_PART_EXAMINED, VR::CS, self.body_part),
@@ -111,7 +116,8 @@ impl SyntheticSeries {
             text(tags::RESCALE_INTERCEPT, VR::DS, "-1024"),
             text(tags::RESCALE_SLOPE, VR::DS, "1"),
             pixels,
-        ])
+        ];
+        InMemDicomObject::from_element_iter(elements.into_iter().chain(acquisition))
     }
 
     /// Stored values: air, a soft-tissue disc, a vessel in its middle, and a texture that differs by slice.

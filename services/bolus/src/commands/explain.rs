@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
             self.args.series.is_empty() || self.args.series.iter().any(|uid| uid == series.uid.as_str())
         };
         let mut todo: Vec<&Series> = scan.series.iter().filter(asked).collect();
-        todo.sort_by(|a, b| a.uid.as_str().cmp(b.uid.as_str()));
+        todo.sort_by_key(|series| (series.uid.clone(), series.stack.as_ref().map(|stack| stack.number)));
         self.progress.series_planned.add(todo.len() as u64);
         // What headers do not send anywhere is planned when the image has been looked at.
         let planned = todo.iter().map(|series| match self.router.by_headers(series) {
@@ -187,7 +187,8 @@ impl<'a> Run<'a> {
         let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
         let folder = self.args.out.join(&name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let sheet = sheet(explainer, uid, explanation);
+        let number = series.stack.as_ref().map(|stack| stack.number);
+        let sheet = sheet(explainer, &show::stacked(uid, number), explanation);
         let mut slices = Vec::with_capacity(explanation.slices.len());
         for slice in &explanation.slices {
             let picture = format!("{name}/slice-{:03}.png", slice.slice);
@@ -212,6 +213,7 @@ impl<'a> Run<'a> {
         let reference = &explainer.bundle().reference;
         let line = SeriesLine {
             series_uid: uid.to_owned(),
+            stack: series.stack.as_ref().map(|stack| stack.number),
             bundle: reference.name.clone(),
             bundle_version: reference.version.clone(),
             bundle_digest: reference.digest.clone(),
@@ -235,6 +237,7 @@ impl<'a> Run<'a> {
     fn refused(&mut self, series: &Series, reason: &Reason) -> anyhow::Result<()> {
         let refused = Refused {
             series_uid: series.uid.as_str().to_owned(),
+            stack: series.stack.as_ref().map(|stack| stack.number),
             code: reason.code.as_str(),
             detail: reason.detail.clone(),
         };
@@ -290,6 +293,7 @@ struct Report {
 #[derive(Serialize)]
 struct SeriesLine {
     series_uid: String,
+    stack: Option<u32>,
     bundle: String,
     bundle_version: String,
     bundle_digest: String,
@@ -329,6 +333,7 @@ struct SliceLine {
 #[derive(Serialize)]
 struct Refused {
     series_uid: String,
+    stack: Option<u32>,
     code: &'static str,
     detail: String,
 }
@@ -412,10 +417,11 @@ impl Report {
         for line in &self.series {
             let picture = args.out.join(&line.montage);
             let (class, probability) = (line.predicted_class, line.probability);
-            writeln!(output, "{}: {class} ({probability:.3}), see {}", line.series_uid, picture.display())?;
+            let name = show::stacked(&line.series_uid, line.stack);
+            writeln!(output, "{name}: {class} ({probability:.3}), see {}", picture.display())?;
         }
-        for Refused { series_uid, code, detail } in &self.refused {
-            writeln!(output, "{series_uid}: refused, {code}: {detail}")?;
+        for Refused { series_uid, stack, code, detail } in &self.refused {
+            writeln!(output, "{}: refused, {code}: {detail}", show::stacked(series_uid, *stack))?;
         }
         let explained = show::counted(self.series.len(), "series", "series");
         writeln!(output, "{explained} explained, {} refused, in {elapsed_seconds:.1} s.", self.refused.len())?;

@@ -11,12 +11,12 @@ use std::time::Instant;
 use anyhow::Context;
 use bolus::tensors::{SeriesEntry, Shard, ShardWriter};
 use bolus_ct::Series;
-use bolus_evaluation::truth::LabelledSet;
+use bolus_evaluation::truth::{LabelledSeries, LabelledSet, TruthKey};
 use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
-use bolus_study::{BodyPart, BundleRef};
+use bolus_study::{BodyPart, BundleRef, SeriesUid};
 use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -110,6 +110,7 @@ impl Recipe {
 #[derive(Debug, Clone, Serialize)]
 struct Refused {
     series_uid: String,
+    stack: Option<u32>,
     code: &'static str,
     detail: String,
 }
@@ -147,7 +148,7 @@ impl Summary {
             #[serde(flatten)]
             refused: &'a Refused,
         }
-        let refused = Refused { series_uid: series.uid.as_str().to_owned(), code, detail };
+        let refused = Refused { series_uid: series.uid.as_str().to_owned(), stack: number(series), code, detail };
         if json {
             json_line(&Line { r#type: "refused_series", refused: &refused })?;
         }
@@ -260,7 +261,7 @@ struct Export<'a> {
     cancel: &'a CancellationToken,
     writer: ShardWriter,
     summary: Summary,
-    exported: BTreeSet<String>,
+    exported: BTreeSet<TruthKey>,
 }
 
 /// Goes through all inputs. Units come by name and series by UID, so that the files do not depend on who was first.
@@ -305,9 +306,10 @@ impl Export<'_> {
             *self.summary.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
         }
         let (mut named, others): (Vec<&Series>, Vec<&Series>) =
-            scan.series.iter().partition(|series| self.truth.get(&series.uid).is_some());
+            scan.series.iter().partition(|series| self.truth_of(series).is_some());
         self.summary.series_not_in_truth += others.len();
-        // Where one UID holds several stacks, the one of most slices stands for it.
+        self.refuse_ambiguous(&mut named)?;
+        // Of copies of a series the one of most slices stands for it.
         named.sort_by(|a, b| order(a).cmp(&order(b)));
         self.progress.series_planned.add(named.len() as u64);
         let planned = named.iter().filter_map(|series| self.preparer.planned(series).ok());
@@ -333,19 +335,48 @@ impl Export<'_> {
         if self.cancel.is_cancelled() { Err(LabelingError::Cancelled.into()) } else { Ok(()) }
     }
 
+    fn truth_of(&self, series: &Series) -> Option<&LabelledSeries> {
+        self.truth.get(&series.uid, number(series))
+    }
+
+    /// Takes the stacks out of `named` of which nobody knows which the truth is about: it names none, and several could be exported.
+    fn refuse_ambiguous(&mut self, named: &mut Vec<&Series>) -> anyhow::Result<()> {
+        let mut stacks: BTreeMap<TruthKey, BTreeSet<u32>> = BTreeMap::new();
+        for series in named.iter().filter(|series| self.preparer.planned(series).is_ok()) {
+            let key = self.truth_of(series).filter(|truth| truth.stack.is_none()).map(LabelledSeries::key);
+            if let (Some(key), Some(number)) = (key, number(series)) {
+                stacks.entry(key).or_default().insert(number);
+            }
+        }
+        let is_ambiguous = |series: &&Series| {
+            let key = self.truth_of(series).map(LabelledSeries::key);
+            key.and_then(|key| stacks.get(&key)).is_some_and(|stacks| stacks.len() > 1)
+        };
+        let (ambiguous, clear): (Vec<&Series>, Vec<&Series>) =
+            std::mem::take(named).into_iter().partition(is_ambiguous);
+        *named = clear;
+        for series in ambiguous {
+            let detail = "the series has several stacks, and the labelled set names none (column `stack`)".to_owned();
+            self.summary.refuse(self.args.json, series, "ambiguous_stacks", detail)?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, series: &Series, prepared: &Prepared) -> anyhow::Result<()> {
         let uid = series.uid.as_str();
-        let Some(truth) = self.truth.get(&series.uid) else { return Ok(()) };
-        if self.exported.contains(uid) {
-            let detail = "another stack or copy of the series was exported".to_owned();
+        let Some(truth) = self.truth.get(&series.uid, number(series)) else { return Ok(()) };
+        if self.exported.contains(&truth.key()) {
+            let detail = "a copy of the series was exported".to_owned();
             return self.summary.refuse(self.args.json, series, "duplicate_series", detail);
         }
         let z_mm: Vec<f64> = prepared.scored.iter().map(|(z_mm, _)| *z_mm).collect();
         let body_part = prepared.body_part.as_ref().map(|finding| finding.joined());
-        self.writer.push(SeriesEntry { uid, truth, body_part: body_part.as_deref() }, &prepared.tensor, &z_mm)?;
-        self.exported.insert(uid.to_owned());
+        let entry = SeriesEntry { uid, stack: number(series), truth, body_part: body_part.as_deref() };
+        let (key, contrast) = (truth.key(), truth.contrast);
+        self.writer.push(entry, &prepared.tensor, &z_mm)?;
+        self.exported.insert(key);
         self.summary.series_exported += 1;
-        self.summary.series_enhanced += usize::from(truth.contrast);
+        self.summary.series_enhanced += usize::from(contrast);
         self.summary.slices += prepared.tensor.slices;
         self.progress.slices_scored.add(prepared.tensor.slices as u64);
         Ok(())
@@ -354,18 +385,28 @@ impl Export<'_> {
     /// Accounts for the series of the labelled set that were not among the inputs.
     fn end(self) -> (Summary, ShardWriter) {
         let Self { truth, exported, mut summary, writer, .. } = self;
-        let refused: BTreeSet<&str> = summary.refused.iter().map(|refused| refused.series_uid.as_str()).collect();
-        let missing = |uid: &&str| !exported.contains(*uid) && !refused.contains(uid);
+        let refused: BTreeSet<TruthKey> = summary
+            .refused
+            .iter()
+            .filter_map(|refused| Some((SeriesUid::try_from(refused.series_uid.clone()).ok()?, refused.stack)))
+            .filter_map(|(series, stack)| truth.get(&series, stack).map(LabelledSeries::key))
+            .collect();
+        let missing = |one: &&LabelledSeries| !exported.contains(&one.key()) && !refused.contains(&one.key());
         let not_found: Vec<String> =
-            truth.iter().map(|one| one.series.as_str()).filter(missing).map(str::to_owned).collect();
+            truth.iter().filter(missing).map(|one| show::stacked(one.series.as_str(), one.stack)).collect();
         summary.truth_not_found = not_found.len();
         summary.not_found = not_found;
         (summary, writer)
     }
 }
 
-/// By UID, the stack of most slices first.
-fn order(series: &Series) -> (&str, Reverse<usize>, Option<&str>) {
+/// The number of the stack, where its series has several.
+fn number(series: &Series) -> Option<u32> {
+    series.stack.as_ref().map(|stack| stack.number)
+}
+
+/// By UID and stack, the copy of most slices first.
+fn order(series: &Series) -> (&str, Option<u32>, Reverse<usize>, Option<&str>) {
     let first = series.slices.first().map(|slice| slice.sop_uid.as_str());
-    (series.uid.as_str(), Reverse(series.slices.len()), first)
+    (series.uid.as_str(), number(series), Reverse(series.slices.len()), first)
 }

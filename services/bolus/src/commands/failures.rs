@@ -161,7 +161,7 @@ impl Failure {
         let name = if self.series_uid.is_empty() {
             self.source_uri.clone()
         } else {
-            show::series_name(&self.source_uri, &self.series_uid)
+            show::series_name(&self.source_uri, &self.series_uid, None)
         };
         let key = self.row_key.chars().take(12).collect();
         let reason = format!("{}: {}", self.reason_code, self.reason.chars().take(80).collect::<String>());

@@ -238,6 +238,8 @@ struct SeriesLine<'a> {
     r#type: &'static str,
     series_instance_uid: &'a str,
     series_uid_derived: bool,
+    stack: Option<u32>,
+    stack_parted_by: Option<&'a str>,
     modality: Option<&'a str>,
     transfer_syntaxes: &'a [String],
     slices: usize,
@@ -319,7 +321,12 @@ impl Account {
                 json_line(&series_line(series, fate))?;
             } else {
                 self.rows.push(table_row(series, scan, &fate));
-                let uid = series.uid.as_str();
+                let uid = name(series);
+                if let Some(stack) = &series.stack {
+                    self.notes.push(format!("{uid}: parted by {}", stack.parted_by));
+                }
+                self.notes
+                    .extend(series.remarks.iter().map(|remark| format!("{uid}: {}: {}", remark.code, remark.detail)));
                 self.notes.extend(fate.seen.iter().map(|seen| format!("{uid}: body part by the image, {seen}")));
                 self.notes.extend(fate.refusal.iter().map(|reason| format!("{uid}: {reason}")));
                 self.notes.extend(series.declared.evidence.iter().map(|evidence| evidence_note(series, evidence)));
@@ -369,6 +376,8 @@ fn series_line(series: &Series, fate: Fate) -> SeriesLine<'_> {
         r#type: "series",
         series_instance_uid: series.uid.as_str(),
         series_uid_derived: series.uid_derived,
+        stack: series.stack.as_ref().map(|stack| stack.number),
+        stack_parted_by: series.stack.as_ref().map(|stack| stack.parted_by.as_str()),
         modality: series.facts.modality.as_deref(),
         transfer_syntaxes: &series.facts.transfer_syntaxes,
         slices: series.slices.len(),
@@ -392,8 +401,9 @@ fn table_row(series: &Series, scan: &Scan, fate: &Fate) -> Vec<String> {
     let geometry = series.geometry.as_ref();
     let of = |value: &dyn Fn(&SeriesGeometry) -> String| geometry.map_or_else(dash, value);
     let uris = series.files().filter_map(|object| scan.objects.get(object)).map(|object| object.uri.as_str());
+    let number = series.stack.as_ref().map(|stack| stack.number);
     vec![
-        show::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str()),
+        show::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str(), number),
         series.facts.modality.clone().unwrap_or_else(dash),
         series.slices.len().to_string(),
         of(&|g| format!("{}x{}", g.rows, g.columns)),
@@ -423,7 +433,12 @@ fn codecs(uids: &[String]) -> String {
     }
 }
 
+/// The UID, with the stack's number where there are several.
+fn name(series: &Series) -> String {
+    show::stacked(series.uid.as_str(), series.stack.as_ref().map(|stack| stack.number))
+}
+
 fn evidence_note(series: &Series, evidence: &Evidence) -> String {
-    let uid = series.uid.as_str();
+    let uid = name(series);
     format!("{uid}: {} {:?} ({}: {:?})", evidence.attribute, evidence.value, evidence.rule, evidence.says)
 }

@@ -213,7 +213,7 @@ impl Run<'_> {
         let by_image = || Reason::new(ReasonCode::BodyPart, "by the image, as the lake says");
         let refusal = self.labeler.refusal(series).or_else(|| refused_by_image.then(by_image));
         let refused = refused_files(series, series.refused.clone(), refusal.as_ref());
-        summary.files(series.files().count(), &refused);
+        summary.files(series.counted_files().count(), &refused);
         match refusal {
             Some(_) => summary.series_refused += 1,
             None => summary.series_skipped += 1,
@@ -228,7 +228,9 @@ fn count(labeled: &Labeled, summary: &mut Summary) {
         summary.slices_scored += prediction.slices.len();
         summary.slices_planned += prediction.slices_planned;
     }
-    summary.files(labeled.row.files, &labeled.refused_files);
+    let counted = |(object, _): &&(usize, Reason)| labeled.counted_files.binary_search(object).is_ok();
+    let refused: Vec<(usize, Reason)> = labeled.refused_files.iter().filter(counted).cloned().collect();
+    summary.files(labeled.counted_files.len(), &refused);
 }
 
 fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions> {

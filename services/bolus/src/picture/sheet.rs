@@ -8,6 +8,7 @@ use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
 use super::canvas::{Canvas, ENHANCED, FAINT, INK, NATIVE, UNDECIDED};
+use crate::show;
 
 const TILE: u32 = 192;
 const COLUMNS: u32 = 5;
@@ -31,7 +32,7 @@ impl SheetText {
         let part = row.body_part.as_ref().map_or_else(|| "unknown part".to_owned(), |finding| finding.joined());
         let declared = row.declared.as_ref().map_or("absent", |declared| declared.verdict.as_str());
         Self {
-            title: format!("series {uid}"),
+            title: show::stacked(&format!("series {uid}"), row.stack.as_ref().map(|stack| stack.number)),
             finding: format!(
                 "{part}   declared: {declared}   predicted: {} ({:.3})   verdict: {}   {} slices scored   bundle {} {}",
                 prediction.class.as_str(),

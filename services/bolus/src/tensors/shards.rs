@@ -18,8 +18,8 @@ const STATEMENT: &str = "export.json";
 /// One row a slice.
 const INDEX: &str = "index.csv";
 /// The columns of the index.
-const COLUMNS: [&str; 10] =
-    ["shard", "row", "series_uid", "patient", "contrast", "body_part", "split", "site", "z_mm", "slice"];
+const COLUMNS: [&str; 11] =
+    ["shard", "row", "series_uid", "patient", "contrast", "body_part", "split", "site", "z_mm", "slice", "stack"];
 
 /// The reason that an export cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,8 @@ pub struct Shard {
 pub struct SeriesEntry<'a> {
     /// Series Instance UID.
     pub uid: &'a str,
+    /// Which stack of it, where it has several.
+    pub stack: Option<u32>,
     /// Status and particulars.
     pub truth: &'a LabelledSeries,
     /// The body part, where the truth has none.
@@ -119,7 +121,7 @@ impl ShardWriter {
             let row = self.slice(values, [tensor.rows, tensor.columns])?;
             let truth = series.truth;
             let body_part = truth.body_part.as_deref().or(series.body_part).unwrap_or_default();
-            let cells: [&str; 10] = [
+            let cells: [&str; 11] = [
                 &(self.shards.len()).to_string(),
                 &row.to_string(),
                 series.uid,
@@ -130,6 +132,7 @@ impl ShardWriter {
                 truth.site.as_deref().unwrap_or_default(),
                 &z_mm.to_string(),
                 &slice.to_string(),
+                &series.stack.map(|number| number.to_string()).unwrap_or_default(),
             ];
             let path = self.folder.join(INDEX);
             self.index.write_record(cells).map_err(|error| failed(&path)(error.into()))?;
@@ -226,6 +229,7 @@ mod tests {
     fn truth() -> LabelledSeries {
         LabelledSeries {
             series: SeriesUid::new("1.2").unwrap(),
+            stack: None,
             contrast: true,
             patient: Some("p,1".into()),
             body_part: None,
@@ -244,7 +248,7 @@ mod tests {
         let mut writer = ShardWriter::create(folder, NonZeroUsize::new(most).unwrap(), force)?;
         let truth = truth();
         for (uid, slices) in [("1.2", 3), ("1.10", 2)] {
-            let entry = SeriesEntry { uid, truth: &truth, body_part: Some("chest") };
+            let entry = SeriesEntry { uid, stack: None, truth: &truth, body_part: Some("chest") };
             writer.push(entry, &tensor(slices), &[-3.0, 0.5, 2.0][..slices])?;
         }
         let shards = writer.end()?.to_vec();
@@ -268,8 +272,8 @@ mod tests {
         assert!((found[0] - 1.0 / 3.0).abs() <= 2.5e-4 && found[0] != expected[0]);
         let index = std::fs::read_to_string(folder.path().join(INDEX)).unwrap();
         let lines: Vec<&str> = index.lines().collect();
-        assert_eq!(lines[1], "0,0,1.2,\"p,1\",1,chest,test,,-3,0");
-        assert_eq!(lines[5], "2,0,1.10,\"p,1\",1,chest,test,,0.5,1");
+        assert_eq!(lines[1], "0,0,1.2,\"p,1\",1,chest,test,,-3,0,");
+        assert_eq!(lines[5], "2,0,1.10,\"p,1\",1,chest,test,,0.5,1,");
     }
 
     #[test]

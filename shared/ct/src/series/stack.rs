@@ -195,7 +195,11 @@ fn finished(mut stacks: Vec<Stack>) -> Vec<(Series, Option<Vec<String>>)> {
     };
     let parted = in_several(&|stack| stack.frames.iter().map(|one| one.slice.object).collect());
     let shared = in_several(&|stack| stack.files().map(|candidate| candidate.object).collect());
-    let uids: Vec<_> = stacks.iter().map(|stack| uid_of(&files_of_group(&stacks, stack.group))).collect();
+    // A UID that is missing is derived from the files of all stacks of a plane group, so that they share it.
+    let mut files: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+    stacks.iter().for_each(|stack| files.entry(stack.group).or_default().extend(stack.content_files()));
+    let of_groups: BTreeMap<usize, _> = files.iter().map(|(group, files)| (*group, uid_of(files))).collect();
+    let uids: Vec<_> = stacks.iter().filter_map(|stack| of_groups.get(&stack.group).cloned()).collect();
     let kept: Vec<Vec<Placed>> = stacks.iter_mut().map(|stack| stack.kept(&shared)).collect();
     let used: BTreeSet<usize> = kept.iter().flatten().map(|one| one.slice.object).collect();
     let mut counted = BTreeSet::new();
@@ -210,11 +214,6 @@ fn finished(mut stacks: Vec<Stack>) -> Vec<(Series, Option<Vec<String>>)> {
             (series, Some(parted_by))
         })
         .collect()
-}
-
-/// The files of all stacks of one plane group: a UID that is missing is derived from them, so that its stacks share it.
-fn files_of_group(stacks: &[Stack], group: usize) -> Vec<Candidate> {
-    stacks.iter().filter(|stack| stack.group == group).flat_map(Stack::content_files).collect()
 }
 
 impl Stack {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bolus_study::SeriesUid;
 use serde::Serialize;
 
 use super::Judged;
 use super::level::scan_cases;
 use crate::statistics::{AucDifference, Proportion, auc_difference};
+use crate::truth::TruthKey;
 
 /// Two bundles on the same series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +46,8 @@ pub(super) fn all(judged: &[Vec<Judged>], labels: &[String]) -> Vec<Comparison> 
 }
 
 fn compare(first: (&[Judged], &str), second: (&[Judged], &str)) -> Option<Comparison> {
-    let others: BTreeMap<&SeriesUid, &Judged> = second.0.iter().map(|judged| (&judged.scan.series, judged)).collect();
-    let pairs = first.0.iter().filter_map(|judged| Some((*judged, **others.get(&judged.scan.series)?)));
+    let others: BTreeMap<TruthKey, &Judged> = second.0.iter().map(|judged| (judged.truth.key(), judged)).collect();
+    let pairs = first.0.iter().filter_map(|judged| Some((*judged, **others.get(&judged.truth.key())?)));
     let (one, two): (Vec<Judged>, Vec<Judged>) = pairs.unzip();
     if one.is_empty() {
         return None;

@@ -13,7 +13,7 @@ use bolus_study::{PredictedClass, SeriesUid};
 use serde::Serialize;
 
 use crate::statistics::{BINS, Resampling};
-use crate::truth::{LabelledSeries, LabelledSet, Split};
+use crate::truth::{LabelledSeries, LabelledSet, Split, TruthKey};
 
 pub use compare::Comparison;
 pub use group::{Dimension, Subgroup};
@@ -49,6 +49,8 @@ pub struct Thresholds {
 pub struct Scan {
     /// The series.
     pub series: SeriesUid,
+    /// Which stack of it, where it has several.
+    pub stack: Option<u32>,
     /// The row's key.
     pub row_key: String,
     /// Calibrated probability, finite.
@@ -78,12 +80,41 @@ pub struct BundleRows {
     pub bundle: BundleId,
     /// Its thresholds.
     pub thresholds: Thresholds,
-    /// The newest label of each series of the truth.
+    /// The newest label of each series of the truth, or of each of its stacks: see [`BundleRows::settle_stacks`].
     pub scans: Vec<Scan>,
     /// Labels of series without a truth, left out.
     pub without_truth: usize,
     /// Why a series has no label: status and reason code of its newest row.
-    pub unlabelled: BTreeMap<SeriesUid, (String, String)>,
+    pub unlabelled: BTreeMap<TruthKey, (String, String)>,
+    /// Series whose truth names no stack, and whose stacks have different labels: none of them counts.
+    pub ambiguous: BTreeSet<SeriesUid>,
+}
+
+/// The reason that series are counted under whose truth names no stack, and whose stacks have different labels.
+const AMBIGUOUS_STACKS: &str = "ambiguous_stacks";
+
+impl BundleRows {
+    /// Leaves one label for each row of `truth`. A truth of a series as a whole holds for several stacks only where all have one class:
+    /// the first stands for them. Where they differ, nobody knows which of them it is about: the series counts as refused, under
+    /// `ambiguous_stacks`, and stands in `ambiguous`.
+    pub fn settle_stacks(&mut self, truth: &LabelledSet) {
+        let mut of_truth: BTreeMap<TruthKey, Vec<Scan>> = BTreeMap::new();
+        for scan in std::mem::take(&mut self.scans) {
+            if let Some(known) = truth.get(&scan.series, scan.stack) {
+                of_truth.entry(known.key()).or_default().push(scan);
+            }
+        }
+        for (key, mut scans) in of_truth {
+            scans.sort_by_key(|scan| scan.stack);
+            let class = scans.first().map(|scan| scan.class);
+            if scans.iter().all(|scan| Some(scan.class) == class) {
+                self.scans.extend(scans.into_iter().next());
+            } else {
+                self.ambiguous.insert(key.0.clone());
+                self.unlabelled.insert(key, ("refused".to_owned(), AMBIGUOUS_STACKS.to_owned()));
+            }
+        }
+    }
 }
 
 /// What is to be made.
@@ -119,6 +150,8 @@ pub struct TruthSummary {
 pub struct WorstSeries {
     /// The series.
     pub series: SeriesUid,
+    /// Which stack of it, where it has several.
+    pub stack: Option<u32>,
     /// The row.
     pub row_key: String,
     /// Whether it is enhanced.
@@ -255,7 +288,7 @@ impl TruthSummary {
 
 fn judged<'a>(truth: &'a LabelledSet, rows: &'a BundleRows, patients: &BTreeMap<&SeriesUid, u32>) -> Vec<Judged<'a>> {
     let judge = |scan: &'a Scan| {
-        let truth = truth.get(&scan.series)?;
+        let truth = truth.get(&scan.series, scan.stack)?;
         Some(Judged { scan, truth, patient: *patients.get(&scan.series)? })
     };
     rows.scans.iter().filter_map(judge).collect()
@@ -283,10 +316,10 @@ fn bundle_evaluation(
 }
 
 fn account(truth: &LabelledSet, rows: &BundleRows, judged: &[Judged]) -> Account {
-    let labelled: BTreeSet<&SeriesUid> = rows.scans.iter().map(|scan| &scan.series).collect();
+    let labelled: BTreeSet<TruthKey> = judged.iter().map(|judged| judged.truth.key()).collect();
     let mut account = Account { evaluated: judged.len(), without_truth: rows.without_truth, ..Account::default() };
-    for series in truth.iter().filter(|series| !labelled.contains(&series.series)) {
-        match rows.unlabelled.get(&series.series) {
+    for series in truth.iter().filter(|series| !labelled.contains(&series.key())) {
+        match rows.unlabelled.get(&series.key()) {
             Some((status, reason)) if status == "failed" => *account.failed.entry(reason.clone()).or_default() += 1,
             Some((_, reason)) => *account.refused.entry(reason.clone()).or_default() += 1,
             None => account.absent += 1,
@@ -314,6 +347,7 @@ fn worst(judged: &[Judged], count: usize) -> Vec<WorstSeries> {
     order.sort_by(|a, b| distance(b).total_cmp(&distance(a)).then_with(|| a.scan.series.cmp(&b.scan.series)));
     let of = |judged: &Judged| WorstSeries {
         series: judged.scan.series.clone(),
+        stack: judged.scan.stack,
         row_key: judged.scan.row_key.clone(),
         enhanced: judged.truth.contrast,
         probability: judged.scan.probability,

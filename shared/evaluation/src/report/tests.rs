@@ -13,6 +13,7 @@ fn scan(uid: &str, probability: f64) -> Scan {
     };
     Scan {
         series: SeriesUid::new(uid).unwrap(),
+        stack: None,
         row_key: format!("key-{uid}"),
         probability,
         raw_probability: probability,
@@ -33,6 +34,7 @@ fn rows(name: &str, scans: Vec<Scan>) -> BundleRows {
         scans,
         without_truth: 1,
         unlabelled: BTreeMap::new(),
+        ambiguous: BTreeSet::new(),
     }
 }
 
@@ -47,11 +49,36 @@ fn json(evaluation: &Evaluation) -> serde_json::Value {
 }
 
 #[test]
+fn a_truth_of_a_series_holds_for_its_stacks_where_they_agree() {
+    let text = "series_uid,contrast,stack\n1.1,1,\n1.2,0,1\n1.2,1,2\n1.3,1,\n1.4,0,\n1.4,1,2\n";
+    let truth = LabelledSet::from_csv("truth.csv", text.as_bytes()).unwrap();
+    let of = |uid: &str, stack: u32, probability: f64| Scan { stack: Some(stack), ..scan(uid, probability) };
+    let scans = vec![
+        of("1.1", 2, 0.8),
+        of("1.1", 1, 0.9),
+        of("1.2", 1, 0.1),
+        of("1.2", 2, 0.9),
+        of("1.3", 1, 0.9),
+        of("1.3", 2, 0.1),
+        of("1.4", 1, 0.2),
+        of("1.4", 2, 0.7),
+        of("1.9", 1, 0.7),
+    ];
+    let mut bundle = rows("one", scans);
+    bundle.settle_stacks(&truth);
+    let kept: Vec<(&str, Option<u32>)> = bundle.scans.iter().map(|scan| (scan.series.as_str(), scan.stack)).collect();
+    assert_eq!(kept, [("1.1", Some(1)), ("1.2", Some(1)), ("1.2", Some(2)), ("1.4", Some(1)), ("1.4", Some(2))]);
+    assert_eq!(bundle.ambiguous.iter().map(SeriesUid::as_str).collect::<Vec<_>>(), ["1.3"]);
+    let account = &evaluated(&truth, &[bundle]).bundles[0].account;
+    assert_eq!((account.evaluated, account.refused["ambiguous_stacks"], account.absent), (5, 1, 0));
+}
+
+#[test]
 fn series_are_counted_once_and_what_is_missing_by_its_reason() {
     let truth = truth("1.1,1,p,A,\n1.2,0,p,A,\n1.3,1,,B,\n1.4,0,,B,\n1.5,1,,B,\n1.6,0,,B,\n1.7,0,,B,\n");
     let mut bundle = rows("one", vec![scan("1.1", 0.9), scan("1.2", 0.2), scan("1.3", 0.3), scan("1.4", 0.5)]);
-    bundle.unlabelled.insert(SeriesUid::new("1.5").unwrap(), ("refused".into(), "spacing".into()));
-    bundle.unlabelled.insert(SeriesUid::new("1.6").unwrap(), ("failed".into(), "pixel_data".into()));
+    bundle.unlabelled.insert((SeriesUid::new("1.5").unwrap(), None), ("refused".into(), "spacing".into()));
+    bundle.unlabelled.insert((SeriesUid::new("1.6").unwrap(), None), ("failed".into(), "pixel_data".into()));
     bundle.scans[0].slices_planned = Some(6);
     let evaluation = evaluated(&truth, &[bundle]);
     let found = &evaluation.bundles[0];

@@ -1,7 +1,8 @@
 //! The labelled set: which series show intravenous contrast, as somebody who knows has said.
 //!
 //! One row a series, as CSV with a header or as the text columns of a table. Columns, in any order and case: `series_uid` and
-//! `contrast` (both required), `patient`, `body_part`, `split` and `site` (all optional); others are passed over.
+//! `contrast` (both required), `stack`, `patient`, `body_part`, `split` and `site` (all optional); others are passed over. A row without
+//! `stack` is of the series as a whole, and of each of its stacks that has no row of its own.
 
 mod error;
 mod read;
@@ -64,6 +65,8 @@ impl FromStr for Split {
 pub struct LabelledSeries {
     /// Its Series Instance UID (0020,000E).
     pub series: SeriesUid,
+    /// Which stack of it, where the status is that of one.
+    pub stack: Option<u32>,
     /// Whether it shows intravenous contrast.
     pub contrast: bool,
     /// The patient, by whatever name the file gives: what keeps a patient's series together in splits and resampling.
@@ -76,10 +79,21 @@ pub struct LabelledSeries {
     pub site: Option<String>,
 }
 
+/// What a row of a labelled set is of: a series, or a stack of it.
+pub type TruthKey = (SeriesUid, Option<u32>);
+
+impl LabelledSeries {
+    /// What it is of.
+    #[must_use]
+    pub fn key(&self) -> TruthKey {
+        (self.series.clone(), self.stack)
+    }
+}
+
 /// Series of known status, each once, in the order of their UIDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelledSet {
-    series: BTreeMap<SeriesUid, LabelledSeries>,
+    series: BTreeMap<TruthKey, LabelledSeries>,
     unknown: usize,
     repeated: usize,
 }
@@ -101,10 +115,10 @@ impl LabelledSet {
         read::table(columns, rows).map_err(|problem| problem.of(name))
     }
 
-    /// The series of that UID, if its status is known.
+    /// What is known of a stack of the series of that UID, or of the series as a whole, where its status is known.
     #[must_use]
-    pub fn get(&self, series: &SeriesUid) -> Option<&LabelledSeries> {
-        self.series.get(series)
+    pub fn get(&self, series: &SeriesUid, stack: Option<u32>) -> Option<&LabelledSeries> {
+        self.series.get(&(series.clone(), stack)).or_else(|| self.series.get(&(series.clone(), None)))
     }
 
     /// All series, in the order of their UIDs.
@@ -140,7 +154,7 @@ impl LabelledSet {
     #[must_use]
     pub fn of_split(&self, split: Split) -> Self {
         let chosen = self.series.iter().filter(|(_, series)| series.split == Some(split));
-        Self { series: chosen.map(|(uid, series)| (uid.clone(), series.clone())).collect(), unknown: 0, repeated: 0 }
+        Self { series: chosen.map(|(key, series)| (key.clone(), series.clone())).collect(), unknown: 0, repeated: 0 }
     }
 
     /// Patients whose series are in more than one split: what was learnt of them in one is known in the other.
@@ -173,8 +187,8 @@ impl LabelledSet {
 
     /// Adds what line `line` says; the same series may be named again as long as nothing contradicts.
     fn add(&mut self, series: LabelledSeries) -> Result<(), &'static str> {
-        let Some(known) = self.series.get_mut(&series.series) else {
-            self.series.insert(series.series.clone(), series);
+        let Some(known) = self.series.get_mut(&series.key()) else {
+            self.series.insert(series.key(), series);
             return Ok(());
         };
         if known.contrast != series.contrast {

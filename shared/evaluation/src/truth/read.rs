@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bolus_study::SeriesUid;
 
 use super::error::TruthProblem;
-use super::{LabelledSeries, LabelledSet};
+use super::{LabelledSeries, LabelledSet, TruthKey};
 
 /// What the column `contrast` may say.
 const CONTRAST: &str =
@@ -17,6 +17,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 struct Columns {
     series_uid: usize,
     contrast: usize,
+    stack: Option<usize>,
     patient: Option<usize>,
     body_part: Option<usize>,
     split: Option<usize>,
@@ -38,6 +39,7 @@ impl Columns {
         Ok(Self {
             series_uid: required("series_uid")?,
             contrast: required("contrast")?,
+            stack: named("stack")?,
             patient: named("patient")?,
             body_part: named("body_part")?,
             split: named("split")?,
@@ -50,7 +52,7 @@ impl Columns {
 struct Reader {
     columns: Columns,
     set: LabelledSet,
-    lines: BTreeMap<SeriesUid, u64>,
+    lines: BTreeMap<TruthKey, u64>,
     rows: usize,
 }
 
@@ -67,8 +69,10 @@ impl Reader {
             TruthProblem::Field { line, column, found, expected }
         };
         let uid = text(Some(self.columns.series_uid));
-        let series = SeriesUid::new(uid.unwrap_or_default())
-            .map_err(|_| wrong("series_uid", uid, "a Series Instance UID: at most 64 digits and dots"))?;
+        // As the data itself is read: UIDs with letters are some archives' own.
+        let series = uid
+            .and_then(|uid| SeriesUid::try_from(uid.to_owned()).ok())
+            .ok_or_else(|| wrong("series_uid", uid, "a Series Instance UID: at most 64 digits and dots"))?;
         let said = text(Some(self.columns.contrast));
         let Some(contrast) = contrast(said).ok_or_else(|| wrong("contrast", said, CONTRAST))? else {
             self.set.unknown += 1;
@@ -76,15 +80,18 @@ impl Reader {
         };
         let split = text(self.columns.split)
             .map(|name| name.parse().map_err(|_| wrong("split", Some(name), "train, validation or test, or nothing")));
+        let stack = text(self.columns.stack)
+            .map(|number| whole(number).ok_or_else(|| wrong("stack", Some(number), "a stack's number, or nothing")));
         let labelled = LabelledSeries {
             series: series.clone(),
+            stack: stack.transpose()?,
             contrast,
             patient: text(self.columns.patient).map(str::to_owned),
             body_part: text(self.columns.body_part).map(str::to_lowercase),
             split: split.transpose()?,
             site: text(self.columns.site).map(str::to_owned),
         };
-        let earlier = *self.lines.entry(series.clone()).or_insert(line);
+        let earlier = *self.lines.entry(labelled.key()).or_insert(line);
         let contradiction = |column| TruthProblem::Contradiction { line, column, series: series.to_string(), earlier };
         self.set.add(labelled).map_err(contradiction)
     }
@@ -96,6 +103,11 @@ impl Reader {
             _ => Ok(self.set),
         }
     }
+}
+
+/// A stack's number, from 1. Tables write whole numbers in columns with gaps as 1.0.
+fn whole(text: &str) -> Option<u32> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok().filter(|number| *number > 0)
 }
 
 /// What a field of the column `contrast` says: `None` where it is not understood, `Some(None)` where it is not known.

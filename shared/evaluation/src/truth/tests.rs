@@ -17,7 +17,7 @@ fn every_way_to_say_it_is_understood() {
     let known: Vec<(&str, bool)> = set.iter().map(|series| (series.series.as_str(), series.contrast)).collect();
     assert_eq!(known, [("1.1", true), ("1.2", false), ("1.3", true), ("1.4", false), ("1.7", true)]);
     assert_eq!((set.unknown(), set.repeated()), (2, 1));
-    let first = set.get(&SeriesUid::new("1.1").unwrap()).unwrap();
+    let first = set.get(&SeriesUid::new("1.1").unwrap(), None).unwrap();
     let said = (first.patient.as_deref(), first.body_part.as_deref(), first.split, first.site.as_deref());
     assert_eq!(said, (Some("p1"), Some("chest"), Some(Split::Train), Some("A")));
     assert_eq!(set.of_split(Split::Test).len(), 1);

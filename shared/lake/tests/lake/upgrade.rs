@@ -1,4 +1,4 @@
-//! A lake of schema version 1, as its program left it (`tests/golden/lake-v1`), under this one.
+//! Lakes of earlier schema versions, as their programs left them (`tests/golden/lake-v1`, `lake-v2`), under this one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +10,15 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::support::{KEEP, PARTITION, labelled, memory_url, one, rows, step};
 
-/// Rows in the golden lake.
+/// Rows in a golden lake.
 const OLD: usize = 2;
 
-/// The golden lake in memory.
-async fn old_lake() -> Arc<dyn ObjectStore> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lake-v1");
+/// The golden lakes, by schema version, and how many of their rows tell the slices that were planned.
+const LAKES: [(u32, usize); 2] = [(1, 0), (2, OLD)];
+
+/// The golden lake of a schema version, in memory.
+async fn old_lake(version: u32) -> Arc<dyn ObjectStore> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/lake-v{version}"));
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     for folder in ["labels", "labels/_delta_log"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
@@ -45,19 +48,28 @@ async fn definitions(store: &Arc<dyn ObjectStore>, versions: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_read_as_it_lies() {
-    let store = old_lake().await;
-    let lake = Lake::open(&memory_url(), store.clone()).await.unwrap();
-    let version = lake.version().await.unwrap();
-    assert_eq!(one(&lake, "SELECT count(*), count(slices_planned) FROM labels").await, format!("{OLD}|0"));
-    assert_eq!(one(&lake, "SELECT count(*), count(slices_planned) FROM series_labels").await, format!("{OLD}|0"));
-    assert_eq!(one(&lake, "SELECT count(*) > 0 FROM slice_scores").await, "true");
-    assert_eq!(lake.known_keys(&old_keys(&lake).await).await.unwrap().len(), OLD);
-    assert_eq!((lake.version().await.unwrap(), definitions(&store, version).await), (version, 1));
+    for (version, planned) in LAKES {
+        let store = old_lake(version).await;
+        let lake = Lake::open(&memory_url(), store.clone()).await.unwrap();
+        let version = lake.version().await.unwrap();
+        let counts = "SELECT count(*), count(slices_planned), count(stack), count(coverage) FROM";
+        assert_eq!(one(&lake, &format!("{counts} labels")).await, format!("{OLD}|{planned}|0|0"));
+        assert_eq!(one(&lake, &format!("{counts} series_labels")).await, format!("{OLD}|{planned}|0|0"));
+        assert_eq!(one(&lake, "SELECT count(remarks), count(stack_parted_by) FROM labels").await, "0|0");
+        assert_eq!(one(&lake, "SELECT count(*) > 0 FROM slice_scores").await, "true");
+        assert_eq!(lake.known_keys(&old_keys(&lake).await).await.unwrap().len(), OLD);
+        assert_eq!((lake.version().await.unwrap(), definitions(&store, version).await), (version, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writing_adds_the_column_once_and_keeps_every_row() {
-    let store = old_lake().await;
+async fn writing_adds_the_columns_once_and_keeps_every_row() {
+    for (version, planned) in LAKES {
+        written_to(old_lake(version).await, planned).await;
+    }
+}
+
+async fn written_to(store: Arc<dyn ObjectStore>, planned: usize) {
     let before = Lake::open(&memory_url(), store.clone()).await.unwrap();
     let old = before.version().await.unwrap();
     let lake = Lake::open_or_create(&memory_url(), store.clone()).await.unwrap();
@@ -69,9 +81,10 @@ async fn writing_adds_the_column_once_and_keeps_every_row() {
     assert_eq!((commit.appended, commit.already_there), (2, 1));
     assert_eq!(lake.append(&batch, &KEEP).await.unwrap().appended, 0);
     assert_eq!(lake.transaction_version(PARTITION).await.unwrap(), Some(5));
-    let counts = "SELECT count(*), count(DISTINCT row_key), count(slices_planned), max(slices_planned) FROM labels";
+    let counts =
+        "SELECT count(*), count(DISTINCT row_key), count(slices_planned), count(coverage), count(remarks) FROM labels";
     for opened in [lake, before, Lake::open(&memory_url(), store.clone()).await.unwrap()] {
-        assert_eq!(one(&opened, counts).await, format!("{}|{}|2|7", OLD + 2, OLD + 2));
+        assert_eq!(one(&opened, counts).await, format!("{}|{}|{}|2|2", OLD + 2, OLD + 2, planned + 2));
     }
     let again = Lake::open_or_create(&memory_url(), store.clone()).await.unwrap();
     assert_eq!((again.version().await.unwrap(), definitions(&store, old + 2).await), (old + 2, 2));
@@ -79,7 +92,7 @@ async fn writing_adds_the_column_once_and_keeps_every_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_upgrade_at_the_same_time_meet_in_it() {
-    let store = old_lake().await;
+    let store = old_lake(1).await;
     let write = |number: usize| {
         let store = store.clone();
         tokio::spawn(async move {

@@ -5,6 +5,7 @@ mod html;
 pub mod rows;
 mod table;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,7 +55,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     let unknown = rows::look_up_thresholds(&mut rows, &args.folders);
     let summary = TruthSummary::of(&truth, &whole, args.split);
-    let notes = notes(&summary, &unknown);
+    let notes = notes(&summary, &unknown, &rows);
     spinner.say(format!("resampling the labels of {} bundles", rows.len()));
     let options = Options { resampling: Resampling { replicates: args.bootstrap, seed: args.seed }, worst: args.worst };
     let evaluation = tokio::task::spawn_blocking(move || evaluate(&truth, summary, &rows, &options)).await?;
@@ -126,7 +127,7 @@ fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// What a reader has to know of the whole.
-fn notes(truth: &TruthSummary, unknown: &[String]) -> Vec<String> {
+fn notes(truth: &TruthSummary, unknown: &[String], rows: &[BundleRows]) -> Vec<String> {
     let mut notes = Vec::new();
     if truth.unknown > 0 {
         let rows = show::counted(truth.unknown, "row", "rows");
@@ -143,6 +144,15 @@ fn notes(truth: &TruthSummary, unknown: &[String]) -> Vec<String> {
         notes.push(format!(
             "slices are counted at 0.5, since no bundle of their digest is at hand (--models DIR), of {}",
             unknown.join(", ")
+        ));
+    }
+    let ambiguous: BTreeSet<&str> =
+        rows.iter().flat_map(|rows| &rows.ambiguous).map(|series| series.as_str()).collect();
+    if !ambiguous.is_empty() {
+        let series: Vec<&str> = ambiguous.into_iter().collect();
+        notes.push(format!(
+            "stacks of one series have different labels and the truth names no stack (column `stack`), so they are left out: {}",
+            series.join(", ")
         ));
     }
     notes

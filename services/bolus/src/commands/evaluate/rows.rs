@@ -1,11 +1,11 @@
 //! What the lake has of the series of a labelled set, bundle by bundle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bolus_evaluation::report::{BundleId, BundleRows, Scan, Thresholds};
-use bolus_evaluation::truth::LabelledSet;
+use bolus_evaluation::truth::{LabelledSeries, LabelledSet};
 use bolus_inference::{Bundle, Manifest};
 use bolus_lake::Lake;
 use bolus_study::{PredictedClass, SeriesUid};
@@ -25,9 +25,8 @@ const BETWEEN: char = ' ';
 
 /// The rows of all bundles, or of those chosen, that say something of a series of `truth`.
 pub async fn read(lake: &Lake, truth: &LabelledSet, chosen: &[BundleChoice]) -> anyhow::Result<Vec<BundleRows>> {
-    let columns = lake.sql("SELECT * FROM labels LIMIT 0").await?.columns();
     let mut collected = Collected::default();
-    let mut result = lake.sql(&query(columns.iter().any(|column| column == "slices_planned"), chosen)).await?;
+    let mut result = lake.sql(&query(chosen)).await?;
     while let Some(rows) = result.next_rows().await? {
         for row in rows {
             let row = <[String; COLUMNS]>::try_from(row).map_err(|_| anyhow::anyhow!("the lake gives odd rows"))?;
@@ -36,7 +35,9 @@ pub async fn read(lake: &Lake, truth: &LabelledSet, chosen: &[BundleChoice]) -> 
     }
     for (bundle, (rows, places)) in &mut collected.bundles {
         read_slices(lake, &bundle.digest, places, rows).await?;
-        refuse_odd_numbers(rows);
+        drop_replaced(places, rows);
+        refuse_odd_numbers(rows, truth);
+        rows.settle_stacks(truth);
         sort(rows);
     }
     Ok(collected.bundles.into_iter().filter(|(id, _)| is_chosen(chosen, id)).map(|(_, (rows, _))| rows).collect())
@@ -48,27 +49,26 @@ fn is_chosen(chosen: &[BundleChoice], id: &BundleId) -> bool {
 }
 
 /// Columns of [`query`].
-const COLUMNS: usize = 17;
+const COLUMNS: usize = 18;
 
-/// The newest labelled row of each series under each bundle, whole labels apart from those of `--adaptive` that stopped early, and
+/// The newest labelled row of each series, or of each of its stacks, under each bundle, whole labels apart from those of `--adaptive` that stopped early, and
 /// the newest of what was refused or failed.
-fn query(has_slices_planned: bool, chosen: &[BundleChoice]) -> String {
-    let planned = if has_slices_planned { "slices_planned" } else { "NULL" };
+fn query(chosen: &[BundleChoice]) -> String {
     let names: Vec<String> = chosen.iter().map(|choice| format!("'{}'", choice.name.replace('\'', "''"))).collect();
     let only = if names.is_empty() { String::new() } else { format!(" AND bundle_name IN ({})", names.join(", ")) };
     format!(
         "SELECT series_instance_uid, row_key, made_at, bundle_name, bundle_version, bundle_digest, status, reason_code,
                 probability, raw_probability, predicted_class, slices_planned, body_part, codecs, \
-                slice_thickness_mm, source_uri, in_part
+                slice_thickness_mm, source_uri, in_part, stack
          FROM (
              SELECT *, row_number() OVER (
-                 PARTITION BY series_instance_uid, bundle_digest, status = 'labelled', in_part ORDER BY made_at DESC, row_key
+                 PARTITION BY series_instance_uid, stack, bundle_digest, status = 'labelled', in_part ORDER BY made_at DESC, row_key
              ) AS newest
              FROM (
                  SELECT series_instance_uid, row_key, CAST(created_at AS BIGINT) AS made_at, bundle_name, \
                  bundle_version, bundle_digest,
-                        status, reason_code, probability, raw_probability, predicted_class, {planned} AS slices_planned, body_part,
-                        coalesce({planned} > array_length(slices), false) AS in_part,
+                        status, reason_code, probability, raw_probability, predicted_class, slices_planned, body_part, stack,
+                        coalesce(slices_planned > array_length(slices), false) AS in_part,
                         array_to_string(transfer_syntaxes, '{BETWEEN}') AS codecs, slice_thickness_mm, source_uri
                  FROM labels
                  WHERE series_instance_uid IS NOT NULL{only}
@@ -97,10 +97,16 @@ impl Row {
         BundleId { name: self.0[3].clone(), version: format!("{}{part}", self.0[4]), digest: self.0[5].clone() }
     }
 
+    /// Which stack of its series the row is about, where there are several.
+    fn stack(&self) -> Option<u32> {
+        self.0[17].parse().ok()
+    }
+
     fn scan(&self, series: SeriesUid) -> anyhow::Result<Scan> {
         let codecs: Vec<&str> = self.0[13].split(BETWEEN).filter(|uid| !uid.is_empty()).map(show::codec_name).collect();
         Ok(Scan {
             series,
+            stack: self.stack(),
             row_key: self.0[1].clone(),
             probability: self.number(8),
             raw_probability: self.number(9),
@@ -143,16 +149,19 @@ impl Collected {
             scans: Vec::new(),
             without_truth: 0,
             unlabelled: BTreeMap::new(),
+            ambiguous: BTreeSet::new(),
         };
         let (rows, places) = self.bundles.entry(id.clone()).or_insert_with(|| (empty(), Places::new()));
-        let known = SeriesUid::new(&row.0[0]).ok().filter(|series| truth.get(series).is_some());
+        let series = SeriesUid::try_from(row.0[0].clone()).ok();
+        let key = series.and_then(|series| truth.get(&series, row.stack())).map(LabelledSeries::key);
+        let known = key.as_ref().map(|(series, _)| series.clone());
         match (known, row.0[6].as_str()) {
             (Some(series), "labelled") => {
                 places.insert((row.0[1].clone(), row.0[2].clone()), rows.scans.len());
                 rows.scans.push(row.scan(series)?);
             }
-            (Some(series), status) => {
-                rows.unlabelled.insert(series, (status.to_owned(), row.0[7].clone()));
+            (Some(_), status) => {
+                rows.unlabelled.extend(key.map(|key| (key, (status.to_owned(), row.0[7].clone()))));
             }
             (None, "labelled") => rows.without_truth += 1,
             (None, _) => {}
@@ -188,16 +197,27 @@ async fn read_slices(lake: &Lake, digest: &str, places: &Places, rows: &mut Bund
     Ok(())
 }
 
+/// Drops labels of a series as a whole that later ones of its stacks replaced, and the other way round.
+fn drop_replaced(places: &Places, rows: &mut BundleRows) {
+    let mut newest: BTreeMap<SeriesUid, (i64, bool)> = BTreeMap::new();
+    for ((_, at), index) in places {
+        let (Some(scan), Ok(at)) = (rows.scans.get(*index), at.parse::<i64>()) else { continue };
+        let entry = newest.entry(scan.series.clone()).or_insert((at, scan.stack.is_some()));
+        *entry = (*entry).max((at, scan.stack.is_some()));
+    }
+    rows.scans.retain(|scan| newest.get(&scan.series).is_none_or(|(_, parted)| *parted == scan.stack.is_some()));
+}
+
 /// A query gives rows in any order, and the last bits of a sum depend on it.
 fn sort(rows: &mut BundleRows) {
-    rows.scans.sort_by(|a, b| a.series.cmp(&b.series));
+    rows.scans.sort_by(|a, b| (&a.series, a.stack).cmp(&(&b.series, b.stack)));
     for scan in &mut rows.scans {
         scan.slices.sort_by(f32::total_cmp);
     }
 }
 
 /// Counts rows whose probabilities are no numbers as failed: no figure could be made of them.
-fn refuse_odd_numbers(rows: &mut BundleRows) {
+fn refuse_odd_numbers(rows: &mut BundleRows, truth: &LabelledSet) {
     let unit = |value: f64| (0.0..=1.0).contains(&value);
     let (sound, odd): (Vec<Scan>, Vec<Scan>) = std::mem::take(&mut rows.scans).into_iter().partition(|scan| {
         unit(scan.probability)
@@ -206,7 +226,8 @@ fn refuse_odd_numbers(rows: &mut BundleRows) {
     });
     rows.scans = sound;
     for scan in odd {
-        rows.unlabelled.insert(scan.series, ("failed".to_owned(), NOT_A_NUMBER.to_owned()));
+        let key = truth.get(&scan.series, scan.stack).map(LabelledSeries::key);
+        rows.unlabelled.extend(key.map(|key| (key, ("failed".to_owned(), NOT_A_NUMBER.to_owned()))));
     }
 }
 

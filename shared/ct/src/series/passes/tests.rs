@@ -271,6 +271,8 @@ fn a_few_pages_of_another_plane_or_kind_cost_themselves() {
         assert_eq!(one.refused.iter().map(|(_, reason)| reason.code).collect::<Vec<_>>(), Vec::from_iter(refused));
         assert_eq!((one.derived, one.remarks.len()), (refused.is_none(), usize::from(refused.is_some())));
         // A page of another plane was a series of its own before, so it is not of this one's content.
+        let plain: Vec<String> = alone[0].objects.iter().map(|object| format!("1.2.{}", 1000 - object)).collect();
+        assert_eq!(alone[0].content().map(|(_, uid)| uid).collect::<Vec<_>>(), plain);
         let content =
             |series: &Series| series.content().map(|(object, uid)| (object, uid.to_owned())).collect::<Vec<_>>();
         assert_eq!(content(one) == content(&alone[0]), refused == Some(ReasonCode::NotAxial));

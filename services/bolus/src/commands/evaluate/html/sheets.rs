@@ -12,6 +12,7 @@ use image::imageops::FilterType;
 
 use super::super::table::NONE;
 use super::{key, section, text};
+use crate::show;
 
 /// Width that contact sheets are scaled down to, in pixels: enough to read on paper, and a tenth of the bytes.
 const WIDTH: u32 = 720;
@@ -59,7 +60,7 @@ fn card(worst: &WorstSeries, folder: Option<&Path>) -> String {
         or_none(worst.body_part.as_ref()),
         or_none(worst.codec.as_ref()),
         or_none(worst.site.as_ref()),
-        text(worst.series.as_str()),
+        text(&show::stacked(worst.series.as_str(), worst.stack)),
         text(&worst.source_uri),
     )
 }
@@ -74,6 +75,6 @@ fn picture(folder: &Path, worst: &WorstSeries) -> Option<String> {
     let code = BASE64.encode(png.into_inner());
     Some(format!(
         "<img alt=\"contact sheet of series {}\" src=\"data:image/png;base64,{code}\">",
-        text(worst.series.as_str())
+        text(&show::stacked(worst.series.as_str(), worst.stack))
     ))
 }

@@ -218,7 +218,7 @@ async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> 
 fn cases(rows: &BundleRows, truth: &LabelledSet, score: fn(&Scan) -> f64) -> Vec<Case> {
     let clusters = truth.clusters();
     let case = |scan: &Scan| {
-        let known = truth.get(&scan.series)?;
+        let known = truth.get(&scan.series, scan.stack)?;
         let cluster = *clusters.get(&scan.series)?;
         Some(Case { positive: known.contrast, score: score(scan), decision: None, cluster })
     };
