@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+#[allow(dead_code, reason = "the test asks for more")]
 #[path = "../tests/words/measure.rs"]
 mod measure;
 

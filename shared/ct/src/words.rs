@@ -5,15 +5,16 @@ mod body;
 mod contrast;
 mod kinds;
 mod lexicon;
+mod memo;
 mod statements;
 #[cfg(test)]
 mod table_tests;
 mod tokens;
 
-pub(crate) use agents::{Route, read_agent, read_route};
-pub(crate) use body::body_parts_of_tag;
-pub use body::body_parts_of_words;
-pub(crate) use contrast::{Level, Reading, read_contrast};
+pub(crate) use agents::Route;
+pub(crate) use contrast::{Level, Reading};
+pub use memo::body_parts_of_words;
+pub(crate) use memo::{body_parts_of_tag, is_reformat, read_agent, read_contrast, read_route};
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -44,6 +45,6 @@ static REFORMATS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
 });
 
 /// Whether `text` speaks of a reformat or a projection.
-pub(crate) fn is_reformat(text: &str) -> bool {
+fn reads_as_reformat(text: &str) -> bool {
     !REFORMATS.hits(&tokens(text).list).is_empty()
 }

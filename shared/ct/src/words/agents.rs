@@ -48,7 +48,7 @@ pub(super) fn table_of_routes() -> Table<Way> {
 }
 
 /// A route in words: a vessel outranks the rest.
-pub(crate) fn read_route(text: &str) -> Route {
+pub(super) fn read_route(text: &str) -> Route {
     let ways = ROUTES.hits(&tokens(text).list);
     let names = |way| ways.iter().any(|hit| hit.meaning == way);
     match () {
@@ -59,7 +59,7 @@ pub(crate) fn read_route(text: &str) -> Route {
 }
 
 /// What the text of Contrast/Bolus Agent says, where the other attributes state `route`.
-pub(crate) fn read_agent(text: &str, route: Route) -> (Says, &'static str) {
+pub(super) fn read_agent(text: &str, route: Route) -> (Says, &'static str) {
     let tokens = tokens(text).list;
     let whole = VALUES.longest_at(&tokens, 0).filter(|(_, used)| *used == tokens.len()).map(|(value, _)| value);
     match whole {

@@ -68,8 +68,7 @@ static STEMS: LazyLock<Vec<(String, Name)>> = LazyLock::new(|| {
 });
 
 /// The parts that the words of `text` name, in the order of the body, each once.
-#[must_use]
-pub fn body_parts_of_words(text: &str) -> Vec<BodyPart> {
+pub(super) fn body_parts_of_words(text: &str) -> Vec<BodyPart> {
     let tokens = part_glued(tokens(text).list);
     let mut hits: Vec<Hit<Name>> = Vec::new();
     let mut from = 0;
@@ -204,7 +203,7 @@ pub(super) fn length_at(tokens: &[Token], from: usize) -> usize {
 
 /// The parts that a value of Body Part Examined names (PS3.16 annex L, with the run-together values of CID 4031 such
 /// as `CHESTABDPELVIS`). Values that name no part (`PARTIALBODY`, `WHOLEBODY`, unknown ones) give none.
-pub(crate) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
+pub(super) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
     let letters: String = value.to_ascii_uppercase().chars().filter(char::is_ascii_alphabetic).collect();
     if ["WHOLEBODY", "PARTIALBODY", "BODY", "TRUNK"].contains(&letters.as_str()) {
         return Vec::new();

@@ -134,7 +134,7 @@ pub(crate) struct Reading {
 }
 
 /// What `text` says about intravenous contrast; `None` where it says nothing.
-pub(crate) fn read_contrast(text: &str, level: Level) -> Option<Reading> {
+pub(super) fn read_contrast(text: &str, level: Level) -> Option<Reading> {
     let mut tokens = tokens(text);
     tokens.list = part_glued(tokens.list);
     let found = statements(&tokens.list, level);
