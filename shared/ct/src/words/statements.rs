@@ -109,16 +109,18 @@ impl Reader<'_> {
         at + 1
     }
 
-    /// "Native", and "native/contrast", which is both.
+    /// "Native", and "native/contrast", which is both. In "non contrast iv" the vein belongs to what is denied.
     fn native(&mut self, at: usize) -> usize {
-        self.add(Mark::Without, at, at + 1);
-        if self.kind(at + 1) == Some(Kind::Join)
-            && let Some(Kind::Weak | Kind::Contrast | Kind::Iv | Kind::Phase | Kind::PhaseShort) = self.kind(at + 2)
+        let of_vein = self.kind(at + 1) == Some(Kind::Iv) && !self.kind(at + 2).is_some_and(is_object);
+        let to = at + 1 + usize::from(of_vein);
+        self.add(Mark::Without, at, to);
+        if self.kind(to) == Some(Kind::Join)
+            && let Some(Kind::Weak | Kind::Contrast | Kind::Iv | Kind::Phase | Kind::PhaseShort) = self.kind(to + 1)
         {
-            self.add(Mark::With, at + 2, at + 3);
-            return at + 3;
+            self.add(Mark::With, to + 1, to + 2);
+            return to + 2;
         }
-        at + 1
+        to
     }
 
     /// An opener and its scope.
@@ -234,7 +236,9 @@ impl Reader<'_> {
     /// Whether "pre" or "post" before the word at `to` speaks of the contrast, where no procedure is named: alone, or in
     /// the words of a series before its part or plane.
     fn is_time_of_series(&self, to: usize) -> bool {
-        let of_contrast = match self.kind(to) {
+        // "Post/3 mm": a slash parts as a space does.
+        let slashes = (to..self.words.len()).take_while(|at| self.text(*at) == "/").count();
+        let of_contrast = match self.kind(to + slashes) {
             None | Some(Kind::Number) => true,
             Some(Kind::Anatomy | Kind::Plane | Kind::Protocol | Kind::Hint | Kind::Phase | Kind::PhaseShort) => {
                 self.series
