@@ -201,7 +201,10 @@ proptest! {
     }
 
     #[test]
-    fn evidence_is_cut_from_the_text(index in 0..held_out().len(), name in "[A-Z]{4,12}") {
+    fn evidence_is_cut_from_the_text(
+        index in 0..held_out().len(),
+        name in select(vec!["SMITH", "MUELLER", "NOWAK", "GARCIA", "TANAKA", "DUPONT", "IVANOVA", "ROSSI"]),
+    ) {
         let one = &held_out()[index];
         let text = format!("{name} {}", one.text);
         let evidence = evidence_of_words(one.attribute, &text);

@@ -180,6 +180,10 @@ fn dotted(letters: &[Letter], at: usize) -> Option<(String, usize)> {
         class_at(letters, index) == Class::Word && !matches!(class_at(letters, index + 1), Class::Word | Class::Digit)
     };
     let dot = |index: usize| letters.get(index).is_some_and(|letter| letter.folded == '.');
+    // Where full stops stand for spaces, single letters between them are words: "bez.i.z.kontrastem".
+    if at.checked_sub(1).is_some_and(dot) {
+        return None;
+    }
     let mut text = String::new();
     let mut end = at;
     while single(end) {
@@ -317,6 +321,7 @@ mod tests {
             ("ax5x5wo ISOVUE300_100CC 100mL", "ax 5 x 5 wo isovue 300 100 cc 100 ml"),
             ("iDose MIPs IVcontrast IVCON ABD_PEl", "idose mips iv contrast ivcon abd pel"),
             ("3D 2d 3DX m.d.c. C.A.", "3d 2d 3 dx mdc ca"),
+            ("bez.i.z.kontrastem W.O.", "bez i z kontrastem wo"),
             ("Ｗ／Ｏ ﾃﾞｰﾀ CT平扫 조영CT", "wo テ ー タ ct 平 扫 조 영 ct"),
             ("Schädel ŻYŁA kontrastsız Й", "schadel zyla kontrastsiz и"),
         ] {
