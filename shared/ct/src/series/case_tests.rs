@@ -38,10 +38,13 @@ fn stacks(path: &Path) -> Vec<Series> {
     group_checked(files.into_iter().enumerate().filter_map(read).collect())
 }
 
+/// A path, the slices of each stack with what parts it, and the files that are refused.
+type Right = (&'static str, &'static [(usize, &'static str)], usize);
+
 #[test]
 fn reported_inputs_have_the_stacks_that_are_right() {
     let Some(cases) = shared("cases/dicom") else { return };
-    let right: [(&str, &[(usize, &str)], usize); 12] = [
+    let right: [Right; 12] = [
         ("minimal/01-two-passes", &[(8, "AcquisitionNumber 1"), (8, "AcquisitionNumber 2")], 0),
         ("minimal/02-two-phases", &[(8, "AcquisitionNumber 1"), (8, "AcquisitionNumber 2")], 0),
         ("minimal/21-two-patients", &[(8, "PatientID (1 of 2)"), (8, "PatientID (2 of 2)")], 0),
