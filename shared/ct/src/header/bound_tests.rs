@@ -143,7 +143,7 @@ fn values_that_are_wanted_have_a_length_limit() {
     let (refused, bytes_read) = read(&Sparse { length: 1_000_000_000, parts: vec![(0, head)] });
     let reason = refused.unwrap_err();
     assert_eq!(reason.code, ReasonCode::TooLarge);
-    assert!(reason.detail.contains("900000000") && reason.detail.contains("65536"), "{reason}");
+    assert!(reason.detail.contains("900000000") && reason.detail.contains("4096"), "{reason}");
     assert_eq!(bytes_read, super::FIRST_READ_BYTES);
 }
 
@@ -168,7 +168,7 @@ fn what_inflates_without_end_is_refused_before_it_is_held() {
 #[test]
 fn items_and_frames_are_bounded() {
     let item = [0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0];
-    let agents = explicit(0x0018, 0x0012, b"SQ", &item.repeat(1001));
+    let agents = explicit(0x0018, 0x0012, b"SQ", &item.repeat(101));
     assert_eq!(code(&image_ending_with(&agents)), ReasonCode::TooLarge);
     // More items than frames cost nothing, and no frame gets a place.
     let groups = explicit(0x5200, 0x9230, b"SQ", &item.repeat(300_000));
@@ -180,6 +180,29 @@ fn items_and_frames_are_bounded() {
     let at = encapsulated.len() - 12;
     encapsulated.splice(at.., [0xFF; 4].into_iter().chain([0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0]));
     assert_eq!(code(&encapsulated), ReasonCode::InconsistentAttribute);
+}
+
+#[test]
+fn texts_have_a_limit_together() {
+    let meaning = explicit(0x0008, 0x0104, b"LO", &[b'x'; 4000]);
+    let item = [&[0xFE, 0xFF, 0x00, 0xE0], &(meaning.len() as u32).to_le_bytes()[..], &meaning].concat();
+    let agents = |items: usize| explicit(0x0018, 0x0012, b"SQ", &item.repeat(items));
+    assert!(read(&Sparse::whole(plain_file(&image_ending_with(&agents(90))))).0.is_ok());
+    let many = [
+        agents(90),
+        explicit(0x0018, 0x0014, b"SQ", &item.repeat(90)),
+        explicit(0x0040, 0x0275, b"SQ", &item.repeat(90)),
+    ];
+    assert_eq!(code(&image_ending_with(&many.concat())), ReasonCode::TooLarge);
+}
+
+#[test]
+fn odd_elements_do_not_make_every_byte_be_read_over_and_over() {
+    // Each could be a megabyte long by one reading of its length, and is 8 bytes long by another.
+    let element = [0x09, 0, 0x10, 0x10, b'?', b'?', 0, 0, 0xF0, 0xFF, 0x0F, 0];
+    let file = plain_file(&image_with(&element.repeat(1 << 20)));
+    let (_, bytes_read) = read(&Sparse::whole(file));
+    assert!(bytes_read < 66 << 20, "{bytes_read}");
 }
 
 #[test]

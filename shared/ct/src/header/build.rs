@@ -17,12 +17,21 @@ use crate::{ExtendedOffsets, FrameInfo, Instance, PixelFormat, PixelLocation};
 const MAX_FRAMES: u64 = 65_536;
 /// The fewest bytes of an encapsulated frame: the header of its item, and something coded.
 const ITEM_BYTES: u64 = 8 + 2;
-/// What a frame takes in an [`Instance`], with its texts.
-const FRAME_BYTES: u64 = size_of::<FrameInfo>() as u64 + 160;
+/// What a frame takes in an [`Instance`], with its texts, which are short inside functional groups.
+const FRAME_BYTES: u64 = size_of::<FrameInfo>() as u64 + 512;
+/// Texts of the data set that each frame has a copy of, where its own groups have none.
+const FRAME_TEXTS: [Tag; 6] = [
+    tags::RESCALE_TYPE,
+    tags::IMAGE_TYPE,
+    tags::STACK_ID,
+    tags::IRRADIATION_EVENT_UID,
+    tags::CONVOLUTION_KERNEL,
+    tags::FILTER_TYPE,
+];
 /// Frames may take this much, and [`LISTED_PER_BYTE`] for each byte of the file: a real frame has more bytes in its file
 /// than it takes here, a deflated one up to a tenth.
 const LISTED_FLOOR_BYTES: u64 = 16 * 1024;
-const LISTED_PER_BYTE: u64 = 32;
+const LISTED_PER_BYTE: u64 = 64;
 /// How far a direction cosine's length may be from 1, and the product of the two from 0, before the orientation
 /// counts as unreadable.
 const ORIENTATION_TOLERANCE: f64 = 0.02;
@@ -48,7 +57,7 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
     let frames = match &format {
         Some(_) if pixels.is_none() => vec![plain_frame(fields)],
         Some(format) => {
-            admit_frames(format, pixels.as_ref(), source.file_len)?;
+            admit_frames(fields, format, pixels.as_ref(), source.file_len)?;
             frames(fields, format.frames)?
         }
         None => vec![plain_frame(fields)],
@@ -177,7 +186,12 @@ fn stored_value(value: u16, signed: bool) -> i32 {
 /// Whether so many frames may be listed: each takes some hundred bytes of memory for as long as the series is known.
 ///
 /// *Errors*: `TooLarge` beyond the limits, `InconsistentAttribute` where the file has not the bytes for so many items.
-fn admit_frames(format: &PixelFormat, pixels: Option<&PixelLocation>, file_len: u64) -> Result<(), Reason> {
+fn admit_frames(
+    fields: Fields<'_>,
+    format: &PixelFormat,
+    pixels: Option<&PixelLocation>,
+    file_len: u64,
+) -> Result<(), Reason> {
     let frames = format.frames as u64;
     if frames > MAX_FRAMES {
         let detail = format!("{frames} frames declared, at most {MAX_FRAMES} are taken");
@@ -189,7 +203,8 @@ fn admit_frames(format: &PixelFormat, pixels: Option<&PixelLocation>, file_len: 
         let detail = format!("{frames} frames declared, {left} bytes of pixel data found");
         return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
     }
-    let listed = frames.saturating_mul(FRAME_BYTES);
+    let texts: usize = FRAME_TEXTS.into_iter().filter_map(|tag| fields.text(tag)).map(|text| text.len()).sum();
+    let listed = frames.saturating_mul(FRAME_BYTES.saturating_add(texts as u64));
     let allowed = LISTED_FLOOR_BYTES.saturating_add(file_len.saturating_mul(LISTED_PER_BYTE));
     if listed > allowed {
         let detail =

@@ -7,6 +7,9 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 use super::parser::{DataSet, Element, Value, is_known_vr};
 use super::text::Charset;
 
+/// Values of a text that are looked at.
+const MOST_VALUES: usize = 16;
+
 /// A data set or item together with what is needed to read its values.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'s> {
@@ -44,10 +47,11 @@ impl<'s> Fields<'s> {
         (!trimmed.is_empty()).then(|| trimmed.to_owned())
     }
 
-    /// The values of a text, each without padding; empty values stay, so that positions keep their meaning.
+    /// The values of a text, each without padding; empty values stay, so that positions keep their meaning. No more than
+    /// [`MOST_VALUES`]: no attribute that is wanted has so many.
     pub fn texts(&self, tag: Tag) -> Vec<String> {
         let Some(text) = self.text(tag) else { return Vec::new() };
-        text.split('\\').map(|value| trim(value).to_owned()).collect()
+        text.split('\\').take(MOST_VALUES).map(|value| trim(value).to_owned()).collect()
     }
 
     /// A code string without padding, in capitals: it has no others (PS3.5 section 6.2, CS), but files have.

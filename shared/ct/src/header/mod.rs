@@ -17,13 +17,10 @@ mod odd_tests;
 pub(crate) mod tests;
 
 use bolus_study::Reason;
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 pub(crate) use fields::Fields;
-use parser::DataSet;
 pub use reader::{HeaderReader, HeaderStep};
 
 use crate::Instance;
@@ -74,13 +71,6 @@ pub fn read_header(prefix: &[u8], file_len: u64) -> Result<HeaderRead, Reason> {
 /// At least four times what there is, so that a long header takes few reads.
 fn grown(needed: u64, had: usize, file_len: u64) -> u64 {
     needed.max((had as u64).saturating_mul(4)).max(FIRST_READ_BYTES).min(file_len)
-}
-
-/// Whether the rest of the data set can be left unread: classes that hold no pixel data (reports, radiotherapy
-/// structures, waveforms) may go on for megabytes behind the groups that matter here.
-fn is_enough(next: Tag, set: &DataSet) -> bool {
-    next.group() > 0x0028
-        && Fields::new(set, false).text(tags::SOP_CLASS_UID).is_some_and(|class| has_no_pixels(&class))
 }
 
 /// Storage classes without pixel data (PS3.4 annex B.5): waveforms, reports, presentation states, radiotherapy

@@ -124,7 +124,7 @@ fn codes_are_capitals_without_padding() {
 }
 
 fn declared(charset: &[u8], description: &[u8]) -> Declared {
-    let pad = |text: &[u8]| if text.len() % 2 == 0 { text.to_vec() } else { [text, b" "].concat() };
+    let pad = |text: &[u8]| if text.len().is_multiple_of(2) { text.to_vec() } else { [text, b" "].concat() };
     let (charset, description) = (pad(charset), pad(description));
     let changed = [(0x0008, 0x0005, b"CS", &charset[..]), (0x0008, 0x103E, b"LO", &description[..])];
     let instance = read(&image(&changed)).unwrap();

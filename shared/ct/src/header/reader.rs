@@ -169,7 +169,7 @@ impl HeaderReader {
     /// Settles what is wanted next: from `from` at least to `to`, and more the longer the header turns out to be.
     fn want(&mut self, from: u64, to: u64, had: u64) -> Result<(), Reason> {
         let contiguous = from <= self.wanted.end;
-        self.fed = self.fed.saturating_add(from.saturating_sub(self.wanted.start).min(had));
+        self.fed = self.fed.saturating_add(had);
         if self.fed.max(to - from) > MAX_HEADER_BYTES {
             let detail = format!("the header takes more than {MAX_HEADER_BYTES} bytes");
             return Err(Reason::new(ReasonCode::TooLarge, detail));

@@ -17,10 +17,15 @@ use super::parser::{DataSet, Element, Encoding, Stop, Value, is_known_vr, is_wan
 const MAX_DEPTH: usize = 4096;
 /// Below this depth nothing is kept: no attribute that is wanted lies deeper than six.
 const MAX_KEPT_DEPTH: usize = 16;
-/// A kept value that is longer is refused: the longest attribute that is wanted has 10,240 characters (PS3.5, LT).
-const MAX_VALUE_BYTES: u32 = 64 * 1024;
+/// A kept value that is longer is refused: those that are wanted have at most a few hundred bytes (PS3.5 table 6.2-1), and
+/// some are held for as long as the series is known.
+const MAX_VALUE_BYTES: u32 = 4096;
+/// The same inside functional groups, of which there may be tens of thousands.
+const MAX_GROUP_VALUE_BYTES: u32 = 256;
 /// More items of a kept sequence are refused, save those of the frames, which are as many as there are frames.
-const MAX_ITEMS: usize = 1000;
+const MAX_ITEMS: usize = 100;
+/// What may be kept outside the frames' items, in bytes: texts are searched for words, which takes time.
+const MAX_OUTSIDE_BYTES: u64 = 1 << 20;
 /// What a kept element or item costs beside its value, in bytes: itself, its allocation, and its place in a growing list.
 const COST: u64 = 96;
 
@@ -63,10 +68,11 @@ struct Level {
 
 #[derive(Debug)]
 enum Kind {
-    /// With the items, where they are kept.
+    /// With the items, where they are kept, and how many may be.
     Sequence {
         head: Head,
         items: Option<Vec<DataSet>>,
+        most: usize,
     },
     /// With the elements, where they are kept.
     Item(Option<DataSet>),
@@ -88,7 +94,11 @@ pub(super) struct Walker {
     /// Elements passed at the top level: a measure of how much the bytes looked like DICOM.
     pub top_level: usize,
     held: u64,
+    /// Of these, outside the frames' items.
+    held_outside: u64,
     allowance: u64,
+    /// Whether what comes behind group 0028 is needed; `None` before it is reached.
+    needs_rest: Option<bool>,
 }
 
 impl Walker {
@@ -104,7 +114,9 @@ impl Walker {
             found: Found::default(),
             top_level: 0,
             held: 0,
+            held_outside: 0,
             allowance,
+            needs_rest: None,
         }
     }
 
@@ -173,13 +185,20 @@ impl Walker {
                     let reason = Reason::new(ReasonCode::Dicomdir, "a media storage directory");
                     return Err(Stop::Refused(reason));
                 }
-                _ if super::is_enough(head.tag, &self.data_set) => return Ok(false),
+                tag if tag.group() > 0x0028 && !self.needs_rest() => return Ok(false),
                 _ => {}
             }
         }
         self.element(window, head, self.end)?;
         self.top_level += 1;
         Ok(true)
+    }
+
+    /// Whether what comes behind group 0028 is needed: classes without pixel data (reports, radiotherapy structures,
+    /// waveforms) may go on for megabytes there.
+    fn needs_rest(&mut self) -> bool {
+        let class = || Fields::new(&self.data_set, false).text(tags::SOP_CLASS_UID);
+        *self.needs_rest.get_or_insert_with(|| !class().is_some_and(|class| super::has_no_pixels(&class)))
     }
 
     /// Whether nothing but zeros, or less than an element's header, is left.
@@ -210,9 +229,10 @@ impl Walker {
         if is_wanted_sequence(head.tag) {
             return self.open(head, Some(end), limit);
         }
-        if head.length > MAX_VALUE_BYTES {
+        let most = if self.is_in_groups() { MAX_GROUP_VALUE_BYTES } else { MAX_VALUE_BYTES };
+        if head.length > most {
             let tag = head.tag;
-            let detail = format!("{tag} has {} bytes, at most {MAX_VALUE_BYTES} are taken", head.length);
+            let detail = format!("{tag} has {} bytes, at most {most} are taken", head.length);
             return Err(Stop::Refused(Reason::new(ReasonCode::TooLarge, detail)));
         }
         let bytes = window.peek(value, head.length.into())?;
@@ -241,7 +261,8 @@ impl Walker {
         }
         let fragments = end.is_none() && matches!(&head.vr, b"OB" | b"OW" | b"OD" | b"OF" | b"OL" | b"OV");
         let kept = is_wanted_sequence(head.tag) && self.levels.len() < MAX_KEPT_DEPTH && self.is_kept(head.tag);
-        let kind = if fragments { Kind::Fragments } else { Kind::Sequence { head, items: kept.then(Vec::new) } };
+        let most = if kept { self.most_items(head.tag) } else { 0 };
+        let kind = if fragments { Kind::Fragments } else { Kind::Sequence { head, items: kept.then(Vec::new), most } };
         self.levels.push(Level { kind, end, limit: end.unwrap_or(limit), outer: self.encoding });
         if &head.vr == b"UN" {
             self.encoding = Encoding::IMPLICIT;
@@ -276,11 +297,10 @@ impl Walker {
         if end.unwrap_or(start) > limit {
             return Err(self.overrun(limit, "an item is longer than its sequence"));
         }
-        let most = self.most_items();
-        let Some(Level { kind: Kind::Sequence { head: sequence, items }, .. }) = self.levels.last() else {
+        let Some(Level { kind: Kind::Sequence { head: sequence, items, most }, .. }) = self.levels.last() else {
             return Err(Stop::Bad("an item stands outside a sequence"));
         };
-        let count = items.as_ref().map(Vec::len);
+        let (count, most) = (items.as_ref().map(Vec::len), *most);
         let (tag, in_unknown) = (sequence.tag, &sequence.vr == b"UN");
         let keep = count.is_some_and(|count| count < most);
         if count.is_some_and(|count| count >= MAX_ITEMS) && tag != tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE {
@@ -304,18 +324,27 @@ impl Walker {
         Ok(())
     }
 
-    /// How many items of the open sequence are kept. The frames' are at most one more than there are frames, which shows
-    /// that they do not fit.
-    fn most_items(&self) -> usize {
-        match self.levels.last() {
-            Some(Level { kind: Kind::Sequence { head, .. }, .. })
-                if head.tag == tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE =>
-            {
-                let frames = Fields::new(&self.data_set, self.encoding.big).count(tags::NUMBER_OF_FRAMES);
-                frames.unwrap_or(1).saturating_add(1)
-            }
-            _ => MAX_ITEMS,
+    /// How many items of a sequence are kept. The frames' are at most one more than there are frames, which shows that they
+    /// do not fit.
+    fn most_items(&self, sequence: Tag) -> usize {
+        if sequence != tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE {
+            return MAX_ITEMS;
         }
+        let frames = Fields::new(&self.data_set, self.encoding.big).count(tags::NUMBER_OF_FRAMES);
+        frames.unwrap_or(1).saturating_add(1)
+    }
+
+    /// The sequence of the top level that is open.
+    fn outermost(&self) -> Option<Tag> {
+        match self.levels.first() {
+            Some(Level { kind: Kind::Sequence { head, .. }, .. }) => Some(head.tag),
+            _ => None,
+        }
+    }
+
+    fn is_in_groups(&self) -> bool {
+        let groups = [tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE];
+        self.outermost().is_some_and(|tag| groups.contains(&tag))
     }
 
     fn in_item(&mut self, window: Window<'_>, end: Option<u64>, limit: u64) -> Result<(), Stop> {
@@ -357,7 +386,10 @@ impl Walker {
         if limit.saturating_sub(self.at) < 8 {
             return Err(self.overrun(limit, "an item ends inside an element"));
         }
-        head_at(window, self.at, self.encoding, limit)
+        match head_at(window, self.at, self.encoding, limit) {
+            Err(Stop::Truncated) => Err(self.overrun(limit, "an item ends inside an element")),
+            other => other,
+        }
     }
 
     /// Something goes on behind `limit`: the end of the file, or of what says where it ends.
@@ -376,7 +408,7 @@ impl Walker {
                     items.push(set);
                 }
             }
-            Kind::Sequence { head, items: Some(items) } => {
+            Kind::Sequence { head, items: Some(items), .. } => {
                 self.hold(0)?;
                 self.keep(Element { tag: head.tag, vr: head.vr, value: Value::Items(items) });
             }
@@ -394,11 +426,16 @@ impl Walker {
 
     /// Counts `bytes` of a value that is kept.
     fn hold(&mut self, bytes: usize) -> Result<(), Stop> {
-        self.held = self.held.saturating_add(COST).saturating_add(bytes as u64);
-        if self.held <= self.allowance {
+        let bytes = COST.saturating_add(bytes as u64);
+        self.held = self.held.saturating_add(bytes);
+        if self.outermost() != Some(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
+            self.held_outside = self.held_outside.saturating_add(bytes);
+        }
+        let limit = if self.held > self.allowance { self.allowance } else { MAX_OUTSIDE_BYTES };
+        if self.held <= self.allowance && self.held_outside <= MAX_OUTSIDE_BYTES {
             return Ok(());
         }
-        let detail = format!("the header takes more than {} bytes of memory", self.allowance);
+        let detail = format!("the header takes more than {limit} bytes of memory");
         Err(Stop::Refused(Reason::new(ReasonCode::TooLarge, detail)))
     }
 
