@@ -21,8 +21,11 @@ const SMALL: ArchiveLimits = ArchiveLimits {
     member_bytes: 1 << 20,
     total_bytes: 4 << 20,
     members: 20_000,
+    name_bytes: 4 << 20,
     ratio: 100,
     ratio_free_bytes: 64 << 10,
+    large_ratio: 100,
+    large_bytes: 1 << 20,
 };
 
 fn stored() -> SimpleFileOptions {
@@ -309,7 +312,7 @@ async fn a_bomb_is_refused_before_it_has_gone_off() {
     writer.start_file("good", SimpleFileOptions::default()).unwrap();
     writer.write_all(b"1").unwrap();
     let zip = writer.finish().unwrap().into_inner();
-    let wide = ArchiveLimits { ratio: 1_000_000, ..SMALL };
+    let wide = ArchiveLimits { ratio: 1_000_000, large_ratio: 1_000_000, ..SMALL };
     let expanded = expand_within("x.zip", &zip, ArchiveLimits { total_bytes: 1 << 30, ..wide }).await;
     assert_eq!(expanded.names(), ["good"]);
     expanded.check_refused(&[("bomb", "more than 1048576 bytes")]);
@@ -341,7 +344,7 @@ async fn long_header_records_do_not_fill_the_memory() {
     encoder.write_all(&tar_of(&[("a", b"1")])[..1024]).unwrap();
     encoder.write_all(header.as_bytes()).unwrap();
     deflate_zeros(&mut encoder, 1 << 30);
-    let limits = ArchiveLimits { ratio: 1 << 20, ..ArchiveLimits::STANDARD };
+    let limits = ArchiveLimits { ratio: 1 << 20, large_ratio: 1 << 20, ..ArchiveLimits::STANDARD };
     let expanded = expand_within("x.tgz", &encoder.finish().unwrap(), limits).await;
     assert_eq!(expanded.names(), ["a"]);
     expanded.check_refused(&[("", "too long")]);
@@ -360,6 +363,49 @@ async fn the_archive_as_a_whole_has_limits() {
         assert_eq!(expanded.names(), ["m0", "m1"]);
         expanded.check_refused(&[("", "more than 2 members")]);
     }
+}
+
+/// Names are as many and as long as somebody likes: what they take of memory and of time is bounded.
+#[tokio::test]
+async fn names_take_little_memory_and_no_time() {
+    let same = vec![("a", &b"1"[..]); 20_000];
+    let started = std::time::Instant::now();
+    let expanded = expand("x.tar", &tar_of(&same)).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    let names = expanded.names();
+    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), same.len());
+    assert_eq!((names[0].as_str(), names[19_999].as_str()), ("a", "a#20000"));
+
+    let long = "n".repeat(4_000);
+    let mut builder = tar::Builder::new(Vec::new());
+    for _ in 0..2_000 {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, &long, &b"1"[..]).unwrap();
+    }
+    let limits = ArchiveLimits { name_bytes: 1 << 20, ..SMALL };
+    let expanded = expand_within("x.tgz", &gzip(&builder.into_inner().unwrap()), limits).await;
+    let kept: usize = expanded.expansion.members.iter().map(|member| member.uri.len()).sum();
+    assert!(kept < (1 << 20) + 2_000, "{kept}");
+    expanded.check_refused(&[("", "names take more than 1048576 bytes")]);
+}
+
+/// A small archive whose entries all name the same bytes, which would make any number of large members.
+#[tokio::test]
+async fn overlapping_members_are_refused() {
+    let zip = zip_of(&[("m", &noise(100_000))]);
+    let directory = zip.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    let end = zip.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+    let entry = &zip[directory..end];
+    let mut overlapping = zip[..directory].to_vec();
+    overlapping.extend(entry.repeat(20));
+    let mut trailer = zip[end..].to_vec();
+    trailer[8..12].copy_from_slice(&[20, 0, 20, 0]);
+    trailer[12..16].copy_from_slice(&u32::try_from(20 * entry.len()).unwrap().to_le_bytes());
+    overlapping.extend(trailer);
+    let expanded = expand("x.zip", &overlapping).await;
+    assert_eq!(expanded.names(), ["m", "m#2"]);
+    expanded.check_refused(&[("", "members overlap")]);
 }
 
 #[tokio::test]
