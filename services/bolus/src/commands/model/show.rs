@@ -42,7 +42,7 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let manifest = &bundle.manifest;
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     writeln!(output, "{} {}\n{}\n", manifest.name, manifest.version, manifest.intended_use)?;
     let sections = [about(&bundle, &folder, card), network(&bundle), preprocessing(manifest), decision(manifest)];
     for (index, section) in sections.iter().enumerate() {
