@@ -67,12 +67,15 @@ impl Staged {
         } else if !target.join(Bundle::MANIFEST).is_file() {
             bail!("{} is there and is no bundle: move it away first", target.display());
         } else if replace {
-            let old = self.around.path().join("old");
+            // Not among what is removed after a crash: it may be all that there is of the bundle then.
+            let name = target.file_name().unwrap_or_default().to_string_lossy();
+            let old = target.with_file_name(format!(".bolus-replaced-{name}"));
             fs::rename(target, &old).with_context(failed)?;
             if let Err(error) = fs::rename(self.folder(), target) {
                 fs::rename(&old, target).with_context(|| format!("cannot move {} back", target.display()))?;
                 return Err(error).with_context(failed);
             }
+            fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
         } else {
             bail!("{} is there already; --force replaces it", target.display());
         }
