@@ -376,9 +376,8 @@ async fn names_take_little_memory_and_no_time() {
     let started = std::time::Instant::now();
     let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), ArchiveLimits::STANDARD).await;
     assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
-    let names: Vec<String> = expanded.expansion.refused.iter().map(|(uri, _)| Expanded::short(uri)).collect();
-    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), 50_000);
-    assert_eq!((names[0].as_str(), names[49_999].as_str()), ("a", "a#50000"));
+    let names: std::collections::HashSet<&String> = expanded.expansion.refused.iter().map(|(uri, _)| uri).collect();
+    assert!(names.len() == 50_000 && names.iter().any(|name| name.ends_with("!/a#50000")));
 
     let long = "n".repeat(4_000);
     let mut builder = tar::Builder::new(Vec::new());
@@ -398,16 +397,12 @@ async fn names_take_little_memory_and_no_time() {
 #[tokio::test]
 async fn overlapping_members_are_refused() {
     let zip = zip_of(&[("m", &noise(100_000))]);
-    let directory = zip.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
-    let end = zip.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
-    let entry = &zip[directory..end];
-    let mut overlapping = zip[..directory].to_vec();
-    overlapping.extend(entry.repeat(20));
-    let mut trailer = zip[end..].to_vec();
+    let last = |mark: &[u8]| zip.windows(4).rposition(|window| window == mark).unwrap();
+    let (directory, end) = (last(b"PK\x01\x02"), last(b"PK\x05\x06"));
+    let (entries, mut trailer) = (zip[directory..end].repeat(20), zip[end..].to_vec());
     trailer[8..12].copy_from_slice(&[20, 0, 20, 0]);
-    trailer[12..16].copy_from_slice(&u32::try_from(20 * entry.len()).unwrap().to_le_bytes());
-    overlapping.extend(trailer);
-    let expanded = expand("x.zip", &overlapping).await;
+    trailer[12..16].copy_from_slice(&u32::try_from(entries.len()).unwrap().to_le_bytes());
+    let expanded = expand("x.zip", &[&zip[..directory], &entries, &trailer].concat()).await;
     assert_eq!(expanded.names(), ["m", "m#2"]);
     expanded.check_refused(&[("", "members overlap")]);
 }
