@@ -387,7 +387,7 @@ async fn names_take_little_memory_and_no_time() {
         builder.append_data(&mut header, &long, &b"1"[..]).unwrap();
     }
     let limits = ArchiveLimits { name_bytes: 1 << 18, ..SMALL };
-    let expanded = expand_within("x.tgz", &gzip(&builder.into_inner().unwrap()), limits).await;
+    let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), limits).await;
     let kept: usize = expanded.expansion.members.iter().map(|member| member.uri.len()).sum();
     assert!(kept < (1 << 18) + 2_000, "{kept}");
     expanded.check_refused(&[("", "names take more than 262144 bytes")]);
