@@ -9,6 +9,7 @@ use bolus_inference::{Bundle, Calibration, Dtype, Layout, Manifest};
 use serde::Serialize;
 
 use super::{ShowArgs, json_line, megabytes};
+use crate::show;
 
 /// Width of the names before their values.
 const NAMES: usize = 18;
