@@ -8,6 +8,8 @@ mod auto;
 mod evaluate;
 mod failures;
 mod faults;
+mod hostile_place;
+mod hostile_text;
 mod identity;
 mod inspect;
 mod kafka;

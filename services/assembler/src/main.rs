@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bolus_assembler::cli::Cli;
 use bolus_assembler::config::Config;
+use bolus_ops::printable::printable_lines;
 use bolus_ops::telemetry;
 use clap::Parser;
 
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     let config = match cli.load() {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("bolus-assembler: {error}");
+            eprintln!("bolus-assembler: {}", printable_lines(&error.to_string()));
             return ExitCode::from(MISCONFIGURED);
         }
     };
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bolus-assembler: {error:#}");
+            eprintln!("bolus-assembler: {}", printable_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bolus_broker::{BrokerError, ErrorKind, Record};
-use bolus_events::{Event, EventError, ORIGIN_HEADER, ObjectEvent, Parsed, REASON_HEADER, StudyEvent};
+use bolus_events::{
+    Event, EventError, ORIGIN_HEADER, ObjectEvent, Parsed, REASON_HEADER, StudyEvent, TRUNCATED_HEADER,
+};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -12,9 +14,6 @@ use crate::meters::Meters;
 use crate::outbox::Outbox;
 use crate::settle::Settler;
 use crate::wire::{Incoming, Internal};
-
-/// How long the payload was of which only the beginning is forwarded, in bytes.
-pub const TRUNCATED_HEADER: &str = "bolus-truncated";
 
 /// Longer messages are read on a thread of their own, so that they hold nobody up.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;

@@ -30,6 +30,7 @@ const BROKER: &str = "broker";
 pub async fn run(config: Config, cancel: CancellationToken) -> Result<()> {
     let (meters, health) = (Arc::new(Meters::new()), Health::new());
     health.set_ready(BROKER, false, "not asked yet");
+    bolus_ops::raise_open_files();
     let serving = CancellationToken::new();
     let server = bolus_ops::http::serve(config.http.listen, meters.registry(), health.clone(), serving.clone()).await?;
     tracing::info!(address = %server.address(), "serving metrics and health");

@@ -165,6 +165,9 @@ pub struct SqlArgs {
     /// How to print: table, json (lines) or csv.
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub format: Format,
+    /// With --format csv: texts that a spreadsheet would run as formulas stay as they are; without it they begin with an apostrophe.
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// How a query's answer is printed.

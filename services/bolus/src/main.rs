@@ -1,5 +1,8 @@
 //! The `bolus` command line: parses the arguments, calls the command, turns its outcome into an exit status.
 
+// What is printed goes through `bolus::output`, which makes it safe for a terminal.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 mod commands;
 mod commit;

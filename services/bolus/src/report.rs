@@ -167,9 +167,9 @@ impl<'a> SeriesLine<'a> {
 
 /// Writes one JSON line to standard output.
 pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    serde_json::to_writer(&mut output, value)?;
-    output.write_all(b"\n")?;
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    show::json_output().write_all(&line)?;
     Ok(())
 }
 
@@ -241,7 +241,7 @@ impl Report {
         if self.options.json {
             return json_summary(summary);
         }
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         if !self.rows.is_empty() {
             let mut columns = COLUMNS.to_vec();
             columns.extend(self.options.adaptive.then_some(("adaptive", false)));

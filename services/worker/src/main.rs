@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use bolus_ops::printable::printable_lines;
 use bolus_ops::telemetry;
 use bolus_worker::cli::Cli;
 use clap::Parser;
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bolus-worker: {error:#}");
+            eprintln!("bolus-worker: {}", printable_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bolus_broker::Record;
-use bolus_events::{Event, EventError, IgnoredReason, ORIGIN_HEADER, Parsed, REASON_HEADER};
+use bolus_events::{Event, EventError, IgnoredReason, ORIGIN_HEADER, Parsed, REASON_HEADER, TRUNCATED_HEADER};
+use bolus_study::{LabelRow, Status};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
@@ -14,8 +15,15 @@ use crate::book::Digest;
 /// Longer messages are read on the CPU pool, so that they hold nobody up; their repetitions go the long way.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;
 
-/// Longest event that rows of a labelled or refused series repeat; of longer ones they name the record.
+/// Longest event that every row repeats. Of longer ones the rows name the record, save failures, by which events are sent again.
 const EVENT_IN_ROW_BYTES: usize = 16 << 10;
+
+/// Bytes of long events that the failures of one message repeat, together: one row at least has it whole.
+const EVENT_IN_FAILURES_BYTES: usize = 8 << 20;
+
+/// Bytes that a failure keeps of a message which is no event: enough to see what it is, and nothing can be sent again of it but what
+/// it is. Anybody who may write to the topic chooses how long it is.
+const JUNK_BYTES: usize = 64 << 10;
 
 /// Characters of a header that are kept: more than the assembler writes.
 const HEADER_CHARACTERS: usize = 2_000;
@@ -23,6 +31,10 @@ const HEADER_CHARACTERS: usize = 2_000;
 /// Begins the text of an event that is not UTF-8, before its bytes in base64. Text that begins so itself is encoded too, so
 /// that the beginning is never ambiguous.
 pub const BASE64_MARK: &str = "base64:";
+
+/// Begins what is kept of a message of which only the beginning is: the number of all its bytes and a colon follow, then the
+/// beginning as any other event. Text that begins so itself is encoded too.
+pub const CUT_MARK: &str = "cut:";
 
 /// A record with what it holds.
 #[derive(Debug, Clone)]
@@ -50,15 +62,18 @@ pub struct PassedOn {
     pub origin: String,
     /// Why nothing could be made of it.
     pub reason: String,
+    /// Bytes of the whole record, where only its beginning was passed on.
+    pub whole_bytes: Option<usize>,
 }
 
 impl PassedOn {
     fn of(record: &Record) -> Option<Self> {
-        let header = |wanted: &str| {
+        let header = |wanted: &str| -> Option<String> {
             let (_, value) = record.headers.iter().find(|(name, _)| name == wanted)?;
             Some(String::from_utf8_lossy(value).chars().take(HEADER_CHARACTERS).collect())
         };
-        Some(Self { origin: header(ORIGIN_HEADER)?, reason: header(REASON_HEADER)? })
+        let whole_bytes = header(TRUNCATED_HEADER).and_then(|bytes| bytes.parse().ok());
+        Some(Self { origin: header(ORIGIN_HEADER)?, reason: header(REASON_HEADER)?, whole_bytes })
     }
 }
 
@@ -114,20 +129,54 @@ impl Message {
     /// The message as text: as it is, or in base64 after [`BASE64_MARK`].
     #[must_use]
     pub fn text(&self) -> String {
-        match std::str::from_utf8(&self.payload) {
-            Ok(text) if !text.starts_with(BASE64_MARK) => text.to_owned(),
-            _ => format!("{BASE64_MARK}{}", BASE64.encode(&self.payload)),
-        }
+        text_of(&self.payload)
     }
 
-    /// What rows that are no failures say of the event: its text, or where it lies if it is long.
-    #[must_use]
-    pub fn short_text(&self) -> String {
+    /// What is kept of a message that is no event: its text, or the beginning of it after [`CUT_MARK`].
+    fn junk_text(&self) -> String {
+        let passed_on = self.passed_on.as_ref().and_then(|passed_on| passed_on.whole_bytes);
+        let whole_bytes = passed_on.unwrap_or(0).max(self.payload.len());
+        let kept = self.payload.get(..JUNK_BYTES).unwrap_or(&self.payload);
+        if kept.len() == whole_bytes {
+            return text_of(kept);
+        }
+        // A character that is cut in two makes no text of bytes.
+        let kept = match std::str::from_utf8(kept) {
+            Err(error) if error.error_len().is_none() => kept.get(..error.valid_up_to()).unwrap_or(kept),
+            _ => kept,
+        };
+        format!("{CUT_MARK}{whole_bytes}:{}", text_of(kept))
+    }
+
+    /// What rows say of the event where they do not repeat it: its text, or where it lies if it is long.
+    fn short_text(&self) -> String {
         if self.payload.len() <= EVENT_IN_ROW_BYTES {
             return self.text();
         }
         let (topic, partition, offset) = (&*self.topic, self.partition, self.offset);
         serde_json::json!({ "topic": topic, "partition": partition, "offset": offset }).to_string()
+    }
+
+    /// Tells `rows` what they came of, within bounds however long the message is and however many they are. `is_event` says
+    /// whether there is something in it that can be sent again.
+    pub fn tell(&self, rows: &mut [LabelRow], is_event: bool) {
+        let whole = if is_event { self.text() } else { self.junk_text() };
+        let short = if is_event { self.short_text() } else { whole.clone() };
+        let mut left = EVENT_IN_FAILURES_BYTES.max(whole.len());
+        for row in rows {
+            let is_repeated = row.status == Status::Failed && whole.len() <= left;
+            if is_repeated && whole.len() > EVENT_IN_ROW_BYTES {
+                left -= whole.len();
+            }
+            row.event = Some(if is_repeated { whole.clone() } else { short.clone() });
+        }
+    }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.starts_with(BASE64_MARK) && !text.starts_with(CUT_MARK) => text.to_owned(),
+        _ => format!("{BASE64_MARK}{}", BASE64.encode(bytes)),
     }
 }
 
@@ -158,7 +207,7 @@ mod tests {
 
     #[test]
     fn any_bytes_come_back_from_the_text() {
-        for bytes in [&b"{\"a\": 1}"[..], b"\xff\x00", b"base64:AAAA", b""] {
+        for bytes in [&b"{\"a\": 1}"[..], b"\xff\x00", b"base64:AAAA", b"cut:9:", b""] {
             let text = message(bytes).text();
             let back = match text.strip_prefix(BASE64_MARK) {
                 Some(code) => BASE64.decode(code).unwrap(),
@@ -173,6 +222,45 @@ mod tests {
         let long = message(vec![b' '; EVENT_IN_ROW_BYTES + 1]);
         assert_eq!(long.short_text(), r#"{"offset":9,"partition":3,"topic":"t"}"#);
         assert_eq!(long.text().len(), EVENT_IN_ROW_BYTES + 1);
+    }
+
+    fn told(message: &Message, rows: usize, is_event: bool) -> Vec<String> {
+        let row = crate::rows::event_row(
+            message,
+            &bolus_study::BundleRef { name: "b".into(), version: "1".into(), digest: "d".into() },
+            Status::Failed,
+            bolus_study::Reason::new(bolus_study::ReasonCode::BadEvent, "junk"),
+            "kafka:t/3/9".into(),
+        );
+        let mut rows = vec![row; rows];
+        message.tell(&mut rows, is_event);
+        rows.into_iter().map(|row| row.event.unwrap()).collect()
+    }
+
+    #[test]
+    fn junk_is_kept_up_to_a_bound_with_its_length_told() {
+        assert_eq!(told(&message("junk"), 1, false), ["junk"]);
+        let long = told(&message(vec![b'x'; 5 << 20]), 1, false).remove(0);
+        assert_eq!(long, format!("cut:{}:{}", 5 << 20, "x".repeat(JUNK_BYTES)));
+        let binary = told(&message(vec![0xff; 5 << 20]), 1, false).remove(0);
+        assert!(binary.starts_with("cut:5242880:base64:") && binary.len() < 2 * JUNK_BYTES, "{}", binary.len());
+        let cut_character = told(&message("ä".repeat(JUNK_BYTES).replacen('ä', "x", 1)), 1, false).remove(0);
+        assert!(cut_character.ends_with('ä') && !cut_character.contains("base64"));
+        // What looks like our own mark is not taken for it.
+        assert!(told(&message("cut:9:x"), 1, false)[0].starts_with(BASE64_MARK));
+        let mut passed_on = message(vec![b'x'; JUNK_BYTES]);
+        passed_on.passed_on = Some(PassedOn { origin: "o/0/1".into(), reason: "r".into(), whole_bytes: Some(9 << 20) });
+        assert!(told(&passed_on, 1, false)[0].starts_with(&format!("cut:{}:x", 9 << 20)));
+    }
+
+    #[test]
+    fn an_event_that_can_be_sent_again_is_kept_whole_and_not_once_a_row() {
+        let long = message(vec![b'{'; 3 << 20]);
+        let texts = told(&long, 1_000, true);
+        assert_eq!(texts[0].len(), 3 << 20);
+        let all: usize = texts.iter().map(String::len).sum();
+        assert!(all < (9 << 20), "{all}");
+        assert_eq!(texts[999], r#"{"offset":9,"partition":3,"topic":"t"}"#);
     }
 
     #[test]

@@ -36,6 +36,7 @@ const ASSIGN_TIMEOUT: Duration = Duration::from_secs(180);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (meters, health) = (Arc::new(Meters::new()), Health::new());
     health.set_ready("start", false, "the network is loaded and the lake is opened");
+    bolus_ops::raise_open_files();
     let serving = CancellationToken::new();
     let server = bolus_ops::http::serve(config.http.listen, meters.registry(), health.clone(), serving.clone()).await?;
     tracing::info!(address = %server.address(), "metrics and health are served");

@@ -130,6 +130,8 @@ impl Studio {
         let mut findings = Findings::default();
         let mut pauses = Backoff::of_events(&self.retry);
         let parsed = self.parsed(&message).await;
+        let is_something = |event: &Event| !matches!(event, Event::Ignored(_));
+        let is_event = parsed.as_ref().is_ok_and(|parsed| parsed.events.iter().any(is_something));
         for attempt in 1.. {
             let Some(permit) = unless(&patience.begin, self.studies.enter(lane)).await.flatten() else {
                 return End::GivenUp;
@@ -150,7 +152,10 @@ impl Studio {
                 }
                 passing => {
                     failpoints::pass(failpoints::AFTER_INFERRED);
-                    return End::Rows(self.end(&message, findings, passing.map(|(reason, ..)| reason), attempt));
+                    let failure = passing.map(|(reason, ..)| reason);
+                    let mut finished = self.end(&message, findings, failure, attempt);
+                    message.tell(&mut finished.rows, is_event);
+                    return End::Rows(finished);
                 }
             }
             // Who waits holds nobody up.
@@ -389,12 +394,8 @@ impl Studio {
             let row = event_row(message, self.labeler.reference(), status, reason, place);
             findings.rows.insert(row.key.clone(), row);
         }
-        let (whole, short) = (message.text(), message.short_text());
         let mut rows: Vec<LabelRow> = findings.rows.into_values().collect();
-        for row in &mut rows {
-            row.event = Some(if row.status == Status::Failed { whole.clone() } else { short.clone() });
-            row.attempts = attempts;
-        }
+        rows.iter_mut().for_each(|row| row.attempts = attempts);
         self.meters.skipped(findings.known);
         Finished { rows, failed: may_help, outcome }
     }

@@ -1,5 +1,6 @@
 //! Object keys, encoded or not, and the names of buckets.
 
+use bolus_study::is_bucket_name;
 use percent_encoding::percent_decode_str;
 
 use crate::json::Node;
@@ -57,11 +58,13 @@ fn form_decoded(text: &str) -> Option<String> {
     percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
-/// Reads the bucket's name at `node`: at most 255 bytes, as the oldest buckets have, and never with a slash.
+/// Reads the bucket's name at `node`: see [`is_bucket_name`].
 pub(crate) fn bucket(node: &Node) -> Result<String, EventError> {
     let name = node.non_empty_text()?;
-    if name.len() > 255 || name.contains('/') {
-        return Err(node.error(Problem::Invalid { expected: "the name of a bucket" }));
+    if !is_bucket_name(name) {
+        return Err(node.error(Problem::Invalid {
+            expected: "the name of a bucket: up to 63 lower-case letters, digits, hyphens and dots",
+        }));
     }
     Ok(name.to_owned())
 }

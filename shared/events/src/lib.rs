@@ -25,6 +25,9 @@ pub const ORIGIN_HEADER: &str = "bolus-origin";
 /// objects. Whatever else the record holds has been dealt with.
 pub const REASON_HEADER: &str = "bolus-reason";
 
+/// Header of such a record where only its beginning is passed on: how long the whole was, in bytes.
+pub const TRUNCATED_HEADER: &str = "bolus-truncated";
+
 /// Longest message that is read, in bytes; a longer one is refused whole.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
 /// Deepest nesting of lists, envelopes and texts that hold a message; a deeper one is refused. S3 in SNS in an answer

@@ -105,6 +105,70 @@ proptest! {
     }
 }
 
+/// Every shape in which a bucket is named, with `name` in its place.
+fn naming(name: &str) -> Vec<Value> {
+    let s3 = json!({ "bucket": { "name": name }, "object": { "key": "a.zip" } });
+    vec![
+        json!({ "Records": [{ "eventName": "ObjectCreated:Put", "eventSource": "aws:s3", "s3": s3 }] }),
+        json!({ "detail-type": "Object Created", "source": "aws.s3", "detail": s3 }),
+        json!({ "specversion": "1.0", "type": "org.bolus.study.ready.v1", "id": "1", "source": "x",
+            "time": "2021-11-12T00:00:00Z", "data": { "bucket": name, "prefix": "p" } }),
+        json!({ "type": "org.bolus.object.created.v1",
+            "data": { "source": "aws", "bucket": name, "key": { "exact": "a.zip" } } }),
+    ]
+}
+
+fn bucket_of(event: &Event) -> Option<&str> {
+    match event {
+        Event::Object(object) => Some(&object.bucket),
+        Event::Study(study) => Some(&study.bucket),
+        Event::Ignored(_) => None,
+    }
+}
+
+proptest! {
+    /// Whatever stands in a bucket's place, either it is a bucket's name or the record is refused: nothing else goes on to where
+    /// requests are made.
+    #[test]
+    fn no_bucket_but_a_bucket_comes_out(name in prop_oneof!["[a-z0-9.#?/@:%_A-Z\n -]{0,70}", "\\PC{0,8}", "[a-z0-9.-]{1,64}"]) {
+        for message in naming(&name) {
+            let parsed = check(message.to_string().as_bytes());
+            let buckets: Vec<&str> = parsed.events.iter().filter_map(bucket_of).collect();
+            if bolus_study::is_bucket_name(&name) {
+                prop_assert_eq!(buckets, [name.as_str()]);
+            } else {
+                prop_assert!(buckets.is_empty() && !parsed.refused.is_empty(), "{} came out of {}", name, message);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_that_change_host_or_request_are_refused_by_name() {
+    for name in [
+        "a#b",
+        "a?b",
+        "a/b",
+        "a\\b",
+        "a@b",
+        "a:80",
+        "a..b",
+        "..",
+        "a\nb",
+        "a\r\nHost: b",
+        "a b",
+        "A",
+        "a_b",
+        "10.0.0.1",
+        "-a",
+        "a.",
+    ] {
+        for message in naming(name) {
+            assert_eq!(refusal(message.to_string().as_bytes()), "invalid_value", "{message}");
+        }
+    }
+}
+
 fn refusal(payload: &[u8]) -> &'static str {
     check(payload).refused.first().unwrap().code()
 }

@@ -44,7 +44,7 @@ prop_compose! {
 
 prop_compose! {
     fn a_study()(
-        names in ("[a-zA-Z0-9-]{1,36}", "[a-z/]{1,20}", "[a-z0-9.-]{3,63}"),
+        names in ("[a-zA-Z0-9-]{1,36}", "[a-z/]{1,20}", "[a-z0-9](-?[a-z0-9]){2,20}(\\.[a-z][a-z0-9]{0,5}){0,2}"),
         seconds in 0_i64..4_102_444_800,
         nanoseconds in 0_u32..1_000_000_000,
         content in prop_oneof![
@@ -98,6 +98,17 @@ fn edges() -> Vec<Value> {
         json!(""),
         json!("x"),
         json!("a/b"),
+        json!("a..b"),
+        json!("a-"),
+        json!("-a"),
+        json!("A"),
+        json!("a_b"),
+        json!("a#b"),
+        json!("a\nb"),
+        json!("10.0.0.1"),
+        json!("10.0.0.x"),
+        json!("b".repeat(63)),
+        json!("b".repeat(64)),
         json!("1.2.3"),
         json!("1.2.3 "),
         json!("1.2.x"),

@@ -133,12 +133,14 @@ fn an_event(source: EventSource) -> impl Strategy<Value = ObjectEvent> {
         prop::option::of("[0-9A-F]{1,20}"),
         prop::option::of(a_time()),
     );
-    ("[a-z0-9.-]{3,63}", a_key(), hints).prop_map(move |(bucket, key, (size, etag, version_id, sequencer, time))| {
-        // Ceph's keys must have one reading here; versitygw's sequencer is dropped.
-        let key = if source == EventSource::Ceph { key.replace(['+', '%'], "_") } else { key };
-        let sequencer = sequencer.filter(|_| source != EventSource::Versity);
-        ObjectEvent { source, bucket, key: ObjectKey::Exact(key), size, etag, version_id, sequencer, time }
-    })
+    ("[a-z0-9](-?[a-z0-9]){2,20}(\\.[a-z][a-z0-9]{0,5}){0,2}", a_key(), hints).prop_map(
+        move |(bucket, key, (size, etag, version_id, sequencer, time))| {
+            // Ceph's keys must have one reading here; versitygw's sequencer is dropped.
+            let key = if source == EventSource::Ceph { key.replace(['+', '%'], "_") } else { key };
+            let sequencer = sequencer.filter(|_| source != EventSource::Versity);
+            ObjectEvent { source, bucket, key: ObjectKey::Exact(key), size, etag, version_id, sequencer, time }
+        },
+    )
 }
 
 fn objects(parsed: Parsed) -> Vec<ObjectEvent> {

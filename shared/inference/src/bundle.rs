@@ -1,13 +1,22 @@
 //! A bundle on disk, found by name, read and checked.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bolus_ops::files::read_regular;
 use bolus_study::BundleRef;
 use sha2::{Digest, Sha256};
 
 use crate::error::InferenceError;
 use crate::manifest::Manifest;
 use crate::onnx;
+
+/// Most bytes of a manifest, and of a `default.toml`.
+pub(crate) const MOST_MANIFEST_BYTES: u64 = 1 << 20;
+/// Most bytes of a network: no protobuf can be larger.
+const MOST_NETWORK_BYTES: u64 = 2 << 30;
+/// Most bytes of a reference input: some thousand slices.
+const MOST_REFERENCE_BYTES: u64 = 256 << 20;
 
 /// A bundle whose files have been read and whose digests hold. The reference output is checked when an engine starts.
 #[derive(Debug, Clone)]
@@ -17,9 +26,9 @@ pub struct Bundle {
     /// Name, version and digest, as stored in every row.
     pub reference: BundleRef,
     /// The ONNX file's bytes.
-    pub(crate) network: Vec<u8>,
+    pub(crate) network: Arc<Vec<u8>>,
     /// The reference input, `[slice, row, column]`, one byte a pixel.
-    pub(crate) reference_input: Vec<u8>,
+    pub(crate) reference_input: Arc<Vec<u8>>,
 }
 
 impl Bundle {
@@ -72,20 +81,22 @@ impl Bundle {
     /// [`InferenceError`] names the file and what is wrong with it.
     pub fn load(folder: &Path) -> Result<Self, InferenceError> {
         let path = folder.join(Self::MANIFEST);
-        let text = read(&path)?;
+        let text = read(&path, MOST_MANIFEST_BYTES)?;
         let manifest = std::str::from_utf8(&text)
             .map_err(|error| error.to_string())
             .and_then(Manifest::parse)
             .map_err(|problem| InferenceError::Manifest { path: path.clone(), problem })?;
         let network_path = folder.join(&manifest.network.file);
-        let network = read(&network_path)?;
+        let network = read(&network_path, MOST_NETWORK_BYTES)?;
         let found = digest(&network);
         if found != manifest.network.sha256.to_ascii_lowercase() {
             return Err(InferenceError::Digest { path: network_path, expected: manifest.network.sha256, found });
         }
-        let reference_input = read(&folder.join(&manifest.reference.input))?;
+        onnx::check_whole(&network).map_err(|problem| InferenceError::Network { path: network_path, problem })?;
+        let reference_input = read(&folder.join(&manifest.reference.input), MOST_REFERENCE_BYTES)?;
         let [_, rows, columns] = manifest.preprocessing.crop;
-        if reference_input.len() != manifest.reference.slices * rows * columns {
+        let expected = [manifest.reference.slices, rows, columns].into_iter().try_fold(1_usize, usize::checked_mul);
+        if expected != Some(reference_input.len()) {
             let problem = format!(
                 "reference.input: {} bytes, expected {} slices of {rows} by {columns}",
                 reference_input.len(),
@@ -98,9 +109,13 @@ impl Bundle {
 
     /// A bundle of parts that fit each other; `text` is the manifest's file.
     pub(crate) fn of_parts(manifest: Manifest, text: &[u8], network: Vec<u8>, reference_input: Vec<u8>) -> Self {
-        let reference =
-            BundleRef { name: manifest.name.clone(), version: manifest.version.clone(), digest: digest(text) };
-        Self { manifest, reference, network, reference_input }
+        let reference = Self::reference_of(&manifest, text);
+        Self { manifest, reference, network: Arc::new(network), reference_input: Arc::new(reference_input) }
+    }
+
+    /// What rows say of a bundle whose manifest's file is `text`.
+    pub(crate) fn reference_of(manifest: &Manifest, text: &[u8]) -> BundleRef {
+        BundleRef { name: manifest.name.clone(), version: manifest.version.clone(), digest: digest(text) }
     }
 
     /// Numbers that the network holds as weights; `None` where its file cannot be read that far.
@@ -121,6 +136,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InferenceError> {
-    std::fs::read(path).map_err(|source| InferenceError::Read { path: path.to_owned(), source })
+/// Reads a file of a bundle, which others have laid out.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InferenceError> {
+    read_regular(path, limit).map_err(|source| InferenceError::Read { path: path.to_owned(), source })
 }

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::Bundle;
 use crate::error::InferenceError;
+use crate::patience::{PATIENCE, within};
 use crate::queue::{Queue, Share};
 use crate::runtime::{CudaOptions, Device, DeviceChoice, runtime};
 use crate::session::BatchSession;
@@ -100,7 +101,8 @@ impl Engine {
     /// As [`Engine::start`].
     pub fn start_beside(bundle: &Bundle, options: &EngineOptions, turns: &Turns) -> Result<Self, InferenceError> {
         let runtime_version = runtime(options.device)?.version.clone();
-        let sessions = open_sessions(bundle, options)?;
+        let (own, asked) = (bundle.clone(), options.clone());
+        let sessions = within(PATIENCE, &bundle.manifest.name, move || open_sessions(&own, &asked))?;
         let device = sessions.first().map(|session| session.device.clone()).ok_or(InferenceError::Stopped)?;
         let queue = Arc::new(Queue::default());
         let batch = options.batch_on(&device);

@@ -1,6 +1,7 @@
 //! Errors of bundles and of the runtime.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bolus_study::BodyPart;
 
@@ -114,6 +115,22 @@ pub enum InferenceError {
         alone: f32,
         /// Its value in a batch of all.
         together: f32,
+    },
+    /// The network took too long to load or to answer its reference.
+    #[error("bundle {bundle}: the network has not loaded and answered its reference within {} s: it is too slow, or never ends", limit.as_secs())]
+    TooSlow {
+        /// The bundle's name.
+        bundle: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The network's file is not one that is run.
+    #[error("{path}: {problem}")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// The parts of a new bundle do not fit.
     #[error("cannot pack: {0}")]

@@ -11,6 +11,7 @@ mod error;
 mod manifest;
 mod onnx;
 mod pack;
+mod patience;
 mod queue;
 mod runtime;
 mod session;
@@ -29,6 +30,7 @@ pub use manifest::{
     TrainingStatement,
 };
 pub use pack::Packed;
+pub use patience::PATIENCE;
 pub use runtime::{CudaOptions, Device, DeviceChoice};
 pub use set::{AUTO, BundleSet};
 pub use turns::Turns;

@@ -5,6 +5,8 @@ use toml::{Table, Value};
 use crate::bundle::{Bundle, digest};
 use crate::error::InferenceError;
 use crate::manifest::Manifest;
+use crate::onnx;
+use crate::patience::PATIENCE;
 use crate::runtime::DeviceChoice;
 
 /// A new bundle and the text of its manifest.
@@ -28,17 +30,19 @@ impl Packed {
         reference_input: Vec<u8>,
         threads: usize,
     ) -> Result<Self, InferenceError> {
+        onnx::check_whole(&network).map_err(|problem| InferenceError::Draft(problem.to_owned()))?;
         let mut manifest = draft_manifest(draft).map_err(InferenceError::Draft)?;
         let slices = whole_slices(&manifest, reference_input.len()).map_err(InferenceError::Draft)?;
         manifest.network.sha256 = digest(&network);
         manifest.reference.slices = slices;
         let mut bundle = Bundle::of_parts(manifest, &[], network, reference_input);
-        let (expected, _) = bundle.run_reference(DeviceChoice::Cpu, threads)?;
+        let (expected, _) = bundle.run_reference_within(DeviceChoice::Cpu, threads, PATIENCE)?;
         bundle.manifest.reference.expected = expected;
         bundle.manifest.validate().map_err(InferenceError::Draft)?;
         let text = bundle.manifest.to_toml().map_err(InferenceError::Draft)?;
         let Bundle { manifest, network, reference_input, .. } = bundle;
-        Ok(Self { bundle: Bundle::of_parts(manifest, text.as_bytes(), network, reference_input), manifest: text })
+        let reference = Bundle::reference_of(&manifest, text.as_bytes());
+        Ok(Self { bundle: Bundle { manifest, reference, network, reference_input }, manifest: text })
     }
 }
 
@@ -48,8 +52,8 @@ impl Packed {
     pub fn files(&self) -> [(&str, &[u8]); 3] {
         let Bundle { manifest, network, reference_input, .. } = &self.bundle;
         [
-            (&manifest.network.file, network),
-            (&manifest.reference.input, reference_input),
+            (&manifest.network.file, network.as_slice()),
+            (&manifest.reference.input, reference_input.as_slice()),
             (Bundle::MANIFEST, self.manifest.as_bytes()),
         ]
     }
@@ -118,7 +122,7 @@ mod tests {
         assert_eq!(made.network.sha256, known.network.sha256);
         let pairs = made.reference.expected.iter().zip(&known.reference.expected);
         assert!(pairs.clone().count() == 3 && pairs.clone().all(|(a, b)| (a - b).abs() < 1e-5), "{made:?}");
-        assert_eq!(packed.bundle.verify(DeviceChoice::Cpu, 1).unwrap().deviation, 0.0);
+        assert_eq!(packed.bundle.verify(DeviceChoice::Cpu, 1, PATIENCE).unwrap().deviation, 0.0);
         let again = pack(|_| {}, "cheap/model.onnx", &reference()).unwrap();
         assert_eq!(again.bundle.reference, packed.bundle.reference);
         assert_eq!(Manifest::parse(&packed.manifest).as_ref(), Ok(made));
@@ -147,7 +151,7 @@ mod tests {
     fn static_int8_is_taken_and_dynamic_int8_is_refused() {
         let int8 = |manifest: &mut Manifest| manifest.network.precision = crate::Precision::Int8;
         let packed = pack(int8, "cheap-int8/model.onnx", &reference()).unwrap();
-        assert_eq!(packed.bundle.verify(DeviceChoice::Cpu, 2).unwrap().found.len(), 3);
+        assert_eq!(packed.bundle.verify(DeviceChoice::Cpu, 2, PATIENCE).unwrap().found.len(), 3);
         let refused = pack(int8, "cheap-dynamic.onnx", &reference()).unwrap_err();
         assert!(matches!(refused, InferenceError::BatchDependent { .. }), "{refused}");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bolus_study::{BodyPart, BundleRef};
 use sha2::{Digest, Sha256};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, MOST_MANIFEST_BYTES, read};
 use crate::error::InferenceError;
 use crate::manifest::Manifest;
 
@@ -128,8 +128,7 @@ impl BundleSet {
 /// The lines of a `default.toml`: body part = name of the bundle's folder beside the file.
 fn defaults(path: &Path) -> Result<BTreeMap<BodyPart, String>, InferenceError> {
     let wrong = |problem: String| InferenceError::Manifest { path: path.to_owned(), problem };
-    let text =
-        std::fs::read_to_string(path).map_err(|source| InferenceError::Read { path: path.to_owned(), source })?;
+    let text = text_of(path)?;
     let named: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if named.is_empty() {
         return Err(wrong("it names no bundle".into()));
@@ -169,8 +168,16 @@ fn covered(folder: &Path) -> Result<BTreeMap<BodyPart, String>, InferenceError> 
 
 fn manifest_of(folder: &Path) -> Result<Manifest, InferenceError> {
     let path = folder.join(Bundle::MANIFEST);
-    let text = std::fs::read_to_string(&path).map_err(|source| InferenceError::Read { path: path.clone(), source })?;
+    let text = text_of(&path)?;
     Manifest::parse(&text).map_err(|problem| InferenceError::Manifest { path, problem })
+}
+
+fn text_of(path: &Path) -> Result<String, InferenceError> {
+    let not_text = |error: std::string::FromUtf8Error| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        InferenceError::Read { path: path.to_owned(), source }
+    };
+    String::from_utf8(read(path, MOST_MANIFEST_BYTES)?).map_err(not_text)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The check of a bundle's network against its reference.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bundle::Bundle;
 use crate::engine::EngineOptions;
 use crate::error::InferenceError;
+use crate::patience::within;
 use crate::runtime::{CudaOptions, Device, DeviceChoice};
 use crate::session::BatchSession;
 
@@ -24,23 +26,31 @@ pub struct Verified {
 }
 
 impl Bundle {
-    /// Runs the network on the reference input, in one batch and slice by slice, which must give the same bits. Blocks while it loads and runs.
+    /// Runs the network on the reference input, in one batch and slice by slice, which must give the same bits. Blocks while it loads
+    /// and runs, for `limit` at most.
     ///
     /// # Errors
     /// [`InferenceError`] where the network cannot be run, deviates from the reference beyond the tolerance, or gives a slice
-    /// other bits in a batch than alone.
-    pub fn verify(&self, device: DeviceChoice, threads: usize) -> Result<Verified, InferenceError> {
-        let (found, device) = self.run_reference(device, threads)?;
+    /// other bits in a batch than alone. After [`InferenceError::TooSlow`] the network may still run, until the process ends.
+    pub fn verify(&self, device: DeviceChoice, threads: usize, limit: Duration) -> Result<Verified, InferenceError> {
+        let (found, device) = self.run_reference_within(device, threads, limit)?;
         let deviation = self.deviation(&found)?;
         Ok(Verified { found, deviation, device })
     }
 
-    /// The network's values for the reference input: the same bits in one batch, with a dimmed slice more, and slice by slice.
-    pub(crate) fn run_reference(
+    /// As [`Bundle::run_reference`], on a thread that is waited for for `limit`.
+    pub(crate) fn run_reference_within(
         &self,
         device: DeviceChoice,
         threads: usize,
+        limit: Duration,
     ) -> Result<(Vec<f32>, Device), InferenceError> {
+        let bundle = self.clone();
+        within(limit, &self.manifest.name, move || bundle.run_reference(device, threads))
+    }
+
+    /// The network's values for the reference input: the same bits in one batch, with a dimmed slice more, and slice by slice.
+    fn run_reference(&self, device: DeviceChoice, threads: usize) -> Result<(Vec<f32>, Device), InferenceError> {
         let options = EngineOptions {
             device,
             cuda: CudaOptions::default(),

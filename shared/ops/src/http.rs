@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::connections::{self, Patience};
 use crate::health::Health;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
@@ -34,7 +35,7 @@ pub struct ServeError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
     cancel: CancellationToken,
 }
 
@@ -49,8 +50,7 @@ impl Server {
     pub async fn stopped(mut self) {
         self.cancel.cancelled().await;
         match tokio::time::timeout(LAST_ANSWERS, &mut self.task).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "the metrics server ended"),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the metrics server failed"),
             // It owns no data.
             Err(_) => self.task.abort(),
@@ -63,6 +63,8 @@ impl Server {
 /// - `/metrics`: every metric of `metrics`;
 /// - `/healthz`: 200 while every watched loop turns, else 503 and which does not;
 /// - `/readyz`: 200 where the process is ready for work, else 503 and what it waits for.
+///
+/// Connections are bounded in number, time and size, whoever opens them.
 ///
 /// # Errors
 /// [`ServeError`] names an address that cannot be listened on.
@@ -79,8 +81,7 @@ pub async fn serve(
         .route("/healthz", get(show_live))
         .route("/readyz", get(show_ready))
         .with_state(health);
-    let server = axum::serve(listener, router).with_graceful_shutdown(cancel.clone().cancelled_owned());
-    let task = tokio::spawn(server.into_future());
+    let task = tokio::spawn(connections::serve(listener, router, Patience::STANDARD, cancel.clone()));
     Ok(Server { address, task, cancel })
 }
 

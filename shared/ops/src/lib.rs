@@ -3,14 +3,20 @@
 //! Invariant: knows nothing of DICOM, models or tables.
 
 pub mod config;
+mod connections;
 mod cpu;
+mod descriptors;
+pub mod files;
 pub mod health;
 pub mod http;
 mod logging;
 pub mod metrics;
+pub mod printable;
+pub mod scratch;
 mod shutdown;
 pub mod telemetry;
 
 pub use cpu::{CpuError, CpuPool};
+pub use descriptors::raise_open_files;
 pub use logging::init_logging;
 pub use shutdown::cancel_on_signal;

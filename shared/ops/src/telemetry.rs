@@ -24,7 +24,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cpu::quiet_pool_panics;
-use crate::logging::{colours, filter};
+use crate::logging::{colours, fields, filter};
+use crate::printable::PrintableWriter;
 
 /// What `log_level` may be.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -147,15 +148,18 @@ pub fn start(config: &TelemetryConfig, service: &str, version: &str) -> Result<T
             }))
     });
     let registry = tracing_subscriber::registry().with(trace_layer);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer();
     // A second call (in tests) leaves the first logger in place. Records of the crate `log` are not taken in: one that a
     // layer's own filter turns away takes the next event of its thread with it.
     let _ = match config.log_format {
         LogFormat::Human => {
-            let lines = lines.with_ansi(colours()).with_target(false);
+            let lines = lines.fmt_fields(fields()).with_writer(std::io::stderr).with_ansi(colours()).with_target(false);
             set_global_default(registry.with(lines.with_filter(filter(&config.log_level))))
         }
-        LogFormat::Json => set_global_default(registry.with(lines.json().with_filter(filter(&config.log_level)))),
+        LogFormat::Json => {
+            let lines = lines.json().with_writer(|| PrintableWriter::json(std::io::stderr()));
+            set_global_default(registry.with(lines.with_filter(filter(&config.log_level))))
+        }
     };
     Ok(Telemetry { traces })
 }

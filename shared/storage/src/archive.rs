@@ -10,13 +10,12 @@ mod source;
 mod tar;
 mod zip;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bolus_study::{Reason, ReasonCode};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::spool::Spool;
 use crate::{ErrorKind, ObjectRef, StorageError};
 
 pub use kind::ArchiveKind;
@@ -34,11 +33,19 @@ pub struct ArchiveLimits {
     pub total_bytes: u64,
     /// Members, folders included. Default 1,000,000.
     pub members: usize,
+    /// Bytes of the URIs of all members together, which stay in memory as long as the members are in use. Default 256 MiB:
+    /// what a million members with names of the usual length take.
+    pub name_bytes: u64,
     /// Inflated bytes for each compressed byte, of one member and of the whole archive. Default 1000: deflate cannot
     /// exceed 1032, and CT slices seldom reach 10.
     pub ratio: u64,
     /// The ratio is not looked at before this many inflated bytes. Default 64 MiB: a small member of zeros is no bomb.
     pub ratio_free_bytes: u64,
+    /// The ratio beyond [`large_bytes`](Self::large_bytes). Default 100: a study of empty slices is no bomb, one of a gigabyte
+    /// of them is, and costs room and minutes.
+    pub large_ratio: u64,
+    /// From this many inflated bytes on [`large_ratio`](Self::large_ratio) holds. Default 1 GiB.
+    pub large_bytes: u64,
 }
 
 impl ArchiveLimits {
@@ -47,40 +54,20 @@ impl ArchiveLimits {
         member_bytes: 2 << 30,
         total_bytes: 64 << 30,
         members: 1_000_000,
+        name_bytes: 256 << 20,
         ratio: 1000,
         ratio_free_bytes: 64 << 20,
+        large_ratio: 100,
+        large_bytes: 1 << 30,
     };
 
-    /// Whether `inflated` bytes out of `compressed` are too many.
-    fn is_bomb(&self, inflated: u64, compressed: u64) -> bool {
-        inflated > self.ratio_free_bytes && inflated > compressed.max(1).saturating_mul(self.ratio)
+    /// The ratio that `inflated` bytes out of `compressed` exceed.
+    fn exceeded_ratio(&self, inflated: u64, compressed: u64) -> Option<u64> {
+        let rules = [(self.ratio_free_bytes, self.ratio), (self.large_bytes, self.large_ratio)];
+        let is_broken =
+            |(from, ratio): &(u64, u64)| inflated > *from && inflated > compressed.max(1).saturating_mul(*ratio);
+        rules.into_iter().find(is_broken).map(|(_, ratio)| ratio)
     }
-}
-
-/// Where members are written. Each archive gets a folder of its own below it.
-#[derive(Debug, Clone)]
-pub struct Spool {
-    parent: PathBuf,
-}
-
-impl Spool {
-    /// A spool below `parent`, or below the system's folder for temporary files.
-    ///
-    /// # Errors
-    /// `Fatal` where the folder cannot be made.
-    pub fn new(parent: Option<&Path>) -> Result<Self, StorageError> {
-        let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        std::fs::create_dir_all(&parent).map_err(|e| spool_failed(&parent, e).with_kind(ErrorKind::Fatal))?;
-        Ok(Self { parent })
-    }
-
-    fn folder(&self) -> Result<TempDir, StorageError> {
-        tempfile::Builder::new().prefix("bolus-").tempdir_in(&self.parent).map_err(|e| spool_failed(&self.parent, e))
-    }
-}
-
-fn spool_failed(path: &Path, error: std::io::Error) -> StorageError {
-    StorageError::io(path.to_string_lossy(), "cannot write to the spool folder", error)
 }
 
 /// What came out of an archive. Folders are not members.

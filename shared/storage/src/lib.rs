@@ -18,14 +18,16 @@ mod location;
 mod object;
 mod prefix;
 mod s3;
+mod spool;
 mod store;
 mod walk;
 
-pub use archive::{ArchiveKind, ArchiveLimits, Expansion, Spool, archive_kind, expand_archive};
+pub use archive::{ArchiveKind, ArchiveLimits, Expansion, archive_kind, expand_archive};
 pub use error::{ErrorKind, StorageError};
 pub use list::{find, list};
 pub use location::Location;
 pub use object::ObjectRef;
 pub use prefix::common_prefix;
+pub use spool::Spool;
 pub use store::{OpenedStore, open_store, open_store_for_writing};
 pub use walk::{OrderedListing, SkipFolder, list_in_order};

@@ -50,6 +50,10 @@ pub async fn find(location: &Location, version: Option<String>) -> Found {
         let nothing = || StorageError::reject(location.uri(), "no such file");
         return list(location).next().await.unwrap_or_else(|| Err(nothing()));
     }
+    if location.uri().ends_with('/') {
+        // Without its slash it would be another object.
+        return Err(StorageError::reject(location.uri(), "a folder, not an object: its key ends in a slash"));
+    }
     let opened = open_store(location).await?;
     let failed = |e| StorageError::store(location.uri(), "cannot find", e);
     let options = object_store::GetOptions { head: true, version: version.clone(), ..Default::default() };

@@ -18,7 +18,9 @@ type Found = Result<ObjectRef, StorageError>;
 /// Gives every file at or below `root` to `emit`, in no order, until `emit` returns false.
 ///
 /// One folder is open at a time; memory grows with the number of folders, not of files. Each folder is read once, by
-/// whatever links it is reached, so a loop ends; real folders come before links to folders.
+/// whatever links it is reached, so a loop ends; real folders come before links to folders. A link to a folder is followed
+/// where that folder lies below `root` too: one that leaves it could lead over the whole machine, and is refused by name.
+/// A link to a file is followed wherever it leads: it is one file.
 pub(crate) fn walk(root: &Path, emit: &mut dyn FnMut(Found) -> bool) {
     let metadata = match std::fs::metadata(root) {
         Ok(metadata) => metadata,
@@ -35,7 +37,15 @@ pub(crate) fn walk(root: &Path, emit: &mut dyn FnMut(Found) -> bool) {
         emit(file(root.to_path_buf(), &metadata));
         return;
     }
-    let mut walk = Walk { visited: HashSet::new(), folders: vec![root.to_path_buf()], links: Vec::new(), emit };
+    let real_root = match root.canonicalize() {
+        Ok(real_root) => real_root,
+        Err(error) => {
+            emit(Err(StorageError::fatal(file_uri(root), "cannot read").with_source(error)));
+            return;
+        }
+    };
+    let folders = vec![root.to_path_buf()];
+    let mut walk = Walk { real_root, visited: HashSet::new(), folders, links: Vec::new(), emit };
     while let Some(folder) = walk.folders.pop().or_else(|| walk.links.pop()) {
         if !walk.folder(&folder) {
             return;
@@ -44,6 +54,8 @@ pub(crate) fn walk(root: &Path, emit: &mut dyn FnMut(Found) -> bool) {
 }
 
 struct Walk<'a> {
+    /// The folder that was named, without links.
+    real_root: PathBuf,
     /// Device and inode of every folder read.
     visited: HashSet<(u64, u64)>,
     folders: Vec<PathBuf>,
@@ -82,10 +94,9 @@ impl Walk<'_> {
         match described {
             Ok((kind, metadata)) if metadata.is_dir() => {
                 if kind.is_symlink() {
-                    self.links.push(path)
-                } else {
-                    self.folders.push(path)
+                    return self.link(path);
                 }
+                self.folders.push(path);
                 true
             }
             Ok((_, metadata)) => (self.emit)(file(path, &metadata)),
@@ -93,6 +104,21 @@ impl Walk<'_> {
                 let message = if path.is_symlink() { "a link that leads nowhere" } else { "cannot read" };
                 (self.emit)(Err(StorageError::reject(file_uri(&path), message).with_source(error)))
             }
+        }
+    }
+
+    /// A link to a folder.
+    fn link(&mut self, path: PathBuf) -> bool {
+        match path.canonicalize() {
+            Ok(target) if target.starts_with(&self.real_root) => {
+                self.links.push(path);
+                true
+            }
+            Ok(_) => {
+                let message = "a link to a folder outside the one that was named: name it as an input of its own";
+                (self.emit)(Err(StorageError::reject(file_uri(&path), message)))
+            }
+            Err(error) => (self.emit)(Err(StorageError::reject(file_uri(&path), "cannot read").with_source(error))),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use bolus_study::is_bucket_name;
 use url::Url;
 
 use crate::StorageError;
@@ -41,11 +42,11 @@ impl Location {
         if let Some((scheme, rest)) = split_scheme(text) {
             return match scheme.to_ascii_lowercase().as_str() {
                 "s3" | "s3a" => {
-                    let (bucket, key) = split_bucket(text, rest)?;
+                    let (bucket, key) = split_bucket(text, rest, is_bucket_name)?;
                     Ok(Self::S3 { bucket, key })
                 }
                 "memory" => {
-                    let (name, key) = split_bucket(text, rest)?;
+                    let (name, key) = split_bucket(text, rest, is_store_name)?;
                     Ok(Self::Memory { name, key })
                 }
                 "file" => from_file_url(text),
@@ -135,13 +136,18 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     legal.then_some((scheme, rest))
 }
 
-fn split_bucket(text: &str, rest: &str) -> Result<(String, String), StorageError> {
+fn split_bucket(text: &str, rest: &str, is_name: fn(&str) -> bool) -> Result<(String, String), StorageError> {
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    let legal = !bucket.is_empty() && bucket.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
-    if !legal {
-        return Err(StorageError::fatal(text, format!("expected a bucket after ://, found {bucket:?}")));
+    if !is_name(bucket) {
+        let expected = "up to 63 lower-case letters, digits, hyphens and dots";
+        return Err(StorageError::fatal(text, format!("expected a bucket after ://, {expected}, found {bucket:?}")));
     }
     Ok((bucket.to_owned(), key.to_owned()))
+}
+
+/// Whether `name` may be that of a store in memory.
+fn is_store_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
 }
 
 fn from_file_url(text: &str) -> Result<Location, StorageError> {
@@ -176,7 +182,23 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "s3://", "s3:///key", "http://x/y", "file://relative/x", "file:///a?b", "file:///a#b"] {
+        for text in [
+            "",
+            "s3://",
+            "s3:///key",
+            "http://x/y",
+            "file://relative/x",
+            "file:///a?b",
+            "file:///a#b",
+            "s3://B/x",
+            "s3://a?b/x",
+            "s3://a#b",
+            "s3://u@h/x",
+            "s3://../x",
+            "s3://a..b/x",
+            "s3://10.0.0.1/x",
+            "s3://a\n/x",
+        ] {
             let error = Location::parse(text).unwrap_err();
             assert_eq!(error.kind, crate::ErrorKind::Fatal, "{text}");
         }

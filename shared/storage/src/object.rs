@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bolus_ops::files::open_regular;
+use bolus_ops::scratch::ScratchFolder;
 use bolus_study::ReasonCode;
 use bytes::Bytes;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
-use tempfile::TempDir;
 
 use crate::StorageError;
 use crate::location::file_uri;
@@ -39,7 +40,7 @@ pub(crate) enum Source {
     /// A user's file, which may change under our hands.
     File(PathBuf),
     /// A member of an archive, in a folder that is removed with its last member.
-    Spooled { path: PathBuf, _folder: Arc<TempDir> },
+    Spooled { path: PathBuf, _folder: Arc<ScratchFolder> },
     /// An object in a store; `if_match` is the entity tag as the store gave it.
     Store { store: Arc<dyn ObjectStore>, path: object_store::path::Path, if_match: Option<String> },
 }
@@ -160,8 +161,7 @@ fn file_etag(metadata: &Metadata) -> String {
 /// Opens the file at `path` and checks that it still has the identity `expected`.
 pub(crate) fn open_file(uri: &str, path: &Path, expected: Option<&str>) -> Result<File, StorageError> {
     let failed = |e| StorageError::io(uri, "cannot open", e).after_listing();
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+    let (file, metadata) = open_regular(path).map_err(failed)?;
     match expected {
         Some(etag) if file_etag(&metadata) != etag => Err(StorageError::changed(uri)),
         _ => Ok(file),

@@ -1,15 +1,18 @@
 //! S3 by the standard AWS configuration: credentials, region and endpoint as `aws-config` finds them.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_types::service_config::ServiceConfigKey;
+use bolus_study::is_bucket_name;
+use lru::LruCache;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, S3ConditionalPut};
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::{ClientOptions, CredentialProvider, RetryConfig};
 use tokio::sync::OnceCell;
 
@@ -28,18 +31,43 @@ const MAX_RETRIES: usize = 10;
 
 /// The process's AWS configuration, read once, on the first use of S3.
 static SETTINGS: OnceCell<S3Settings> = OnceCell::const_new();
-/// One client for each bucket, so that connections are shared.
-static BUCKETS: Mutex<BTreeMap<String, Arc<AmazonS3>>> = Mutex::new(BTreeMap::new());
+/// Buckets that stay open; more are opened anew when they are next used. Events name buckets, so their number is anybody's to choose.
+const OPEN_BUCKETS: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// The buckets in use, the latest first.
+static BUCKETS: LazyLock<Mutex<LruCache<String, Arc<AmazonS3>>>> =
+    LazyLock::new(|| Mutex::new(LruCache::new(OPEN_BUCKETS)));
 
 /// Opens `bucket` with the process's AWS configuration.
+///
+/// # Errors
+/// `Fatal` where the name is not a bucket's, of which nothing is asked of any server, or the bucket cannot be opened.
 pub(crate) async fn open_bucket(bucket: &str) -> Result<Arc<AmazonS3>, StorageError> {
+    if !is_bucket_name(bucket) {
+        // Whoever made the location, no other name reaches a request.
+        return Err(StorageError::fatal(format!("s3://{bucket}"), "not the name of a bucket"));
+    }
     let known = || BUCKETS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(store) = known().get(bucket) {
         return Ok(Arc::clone(store));
     }
     let settings = SETTINGS.get_or_init(S3Settings::load).await;
     let store = Arc::new(settings.open(bucket).await?);
-    Ok(Arc::clone(known().entry(bucket.to_owned()).or_insert(store)))
+    Ok(Arc::clone(known().get_or_insert(bucket.to_owned(), || store)))
+}
+
+/// One HTTP client for all buckets, so that they share connections and none leaves any behind.
+#[derive(Debug, Clone, Default)]
+struct SharedClient(Arc<Mutex<Option<HttpClient>>>);
+
+impl HttpConnector for SharedClient {
+    /// The first call's options hold: they are the same for every bucket of the process.
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some(client) => Ok(client.clone()),
+            None => Ok(client.insert(ReqwestConnector::default().connect(options)?).clone()),
+        }
+    }
 }
 
 /// What is needed to open any bucket.
@@ -49,6 +77,7 @@ struct S3Settings {
     credentials: Option<Arc<SdkCredentials>>,
     region: Option<String>,
     endpoint: Option<String>,
+    client: SharedClient,
 }
 
 impl S3Settings {
@@ -65,6 +94,7 @@ impl S3Settings {
             credentials: config.credentials_provider().map(|provider| Arc::new(SdkCredentials::new(provider))),
             region: config.region().map(ToString::to_string),
             endpoint: s3_endpoint(config),
+            client: SharedClient::default(),
         }
     }
 
@@ -88,6 +118,7 @@ impl S3Settings {
             .with_region(region)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_client_options(client)
+            .with_http_connector(self.client.clone())
             .with_retry(RetryConfig {
                 max_retries: MAX_RETRIES,
                 retry_timeout: RETRY_TIMEOUT,
@@ -236,6 +267,30 @@ mod tests {
         let fake = Fake { calls: Arc::default(), good: 0, lifetime: None };
         let error = SdkCredentials::new(SharedCredentialsProvider::new(fake)).get_credential().await.unwrap_err();
         assert_eq!(StorageError::store("s3://b/k", "cannot read", error).kind, crate::ErrorKind::Fatal);
+    }
+
+    #[tokio::test]
+    async fn all_buckets_share_one_client() {
+        let config = SdkConfig::builder().endpoint_url("http://localhost:9").region(Region::new("x")).build();
+        let settings = S3Settings::from_sdk(&config);
+        assert!(settings.client.0.lock().unwrap().is_none());
+        let _stores = [settings.open("one").await.unwrap(), settings.open("two").await.unwrap()];
+        assert!(settings.client.0.lock().unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn open_buckets_are_bounded_and_names_that_are_none_are_never_opened() {
+        for name in ["", "..", "a#b", "a?b", "a/b", "a@b", "A", "10.0.0.1"] {
+            assert_eq!(open_bucket(name).await.unwrap_err().kind, crate::ErrorKind::Fatal, "{name}");
+        }
+        let mut buckets = BUCKETS.lock().unwrap();
+        assert!(buckets.is_empty());
+        let store = Arc::new(AmazonS3Builder::new().with_bucket_name("b").with_region("x").build().unwrap());
+        for number in 0..3 * OPEN_BUCKETS.get() {
+            buckets.put(format!("b{number}"), Arc::clone(&store));
+        }
+        assert_eq!(buckets.len(), OPEN_BUCKETS.get());
+        buckets.clear();
     }
 
     #[tokio::test]

@@ -88,7 +88,12 @@ pub async fn open_store_for_writing(location: &Location) -> Result<OpenedStore, 
     open_store(location).await
 }
 
+/// The key as the store's library has it, which cuts slashes off both ends: at the end they make no difference to a prefix, at the
+/// beginning they make another key.
 fn key_path(uri: &str, key: &str) -> Result<Path, StorageError> {
+    if key.starts_with('/') {
+        return Err(StorageError::fatal(uri, "not a key that can be read: it begins with a slash"));
+    }
     Path::parse(key).map_err(|e| StorageError::fatal(uri, "not a key that can be read").with_source(e))
 }
 

@@ -21,8 +21,11 @@ const SMALL: ArchiveLimits = ArchiveLimits {
     member_bytes: 1 << 20,
     total_bytes: 4 << 20,
     members: 20_000,
+    name_bytes: 4 << 20,
     ratio: 100,
     ratio_free_bytes: 64 << 10,
+    large_ratio: 100,
+    large_bytes: 1 << 20,
 };
 
 fn stored() -> SimpleFileOptions {
@@ -309,7 +312,7 @@ async fn a_bomb_is_refused_before_it_has_gone_off() {
     writer.start_file("good", SimpleFileOptions::default()).unwrap();
     writer.write_all(b"1").unwrap();
     let zip = writer.finish().unwrap().into_inner();
-    let wide = ArchiveLimits { ratio: 1_000_000, ..SMALL };
+    let wide = ArchiveLimits { ratio: 1_000_000, large_ratio: 1_000_000, ..SMALL };
     let expanded = expand_within("x.zip", &zip, ArchiveLimits { total_bytes: 1 << 30, ..wide }).await;
     assert_eq!(expanded.names(), ["good"]);
     expanded.check_refused(&[("bomb", "more than 1048576 bytes")]);
@@ -341,7 +344,7 @@ async fn long_header_records_do_not_fill_the_memory() {
     encoder.write_all(&tar_of(&[("a", b"1")])[..1024]).unwrap();
     encoder.write_all(header.as_bytes()).unwrap();
     deflate_zeros(&mut encoder, 1 << 30);
-    let limits = ArchiveLimits { ratio: 1 << 20, ..ArchiveLimits::STANDARD };
+    let limits = ArchiveLimits { ratio: 1 << 20, large_ratio: 1 << 20, ..ArchiveLimits::STANDARD };
     let expanded = expand_within("x.tgz", &encoder.finish().unwrap(), limits).await;
     assert_eq!(expanded.names(), ["a"]);
     expanded.check_refused(&[("", "too long")]);
@@ -360,6 +363,48 @@ async fn the_archive_as_a_whole_has_limits() {
         assert_eq!(expanded.names(), ["m0", "m1"]);
         expanded.check_refused(&[("", "more than 2 members")]);
     }
+}
+
+/// Names are as many and as long as somebody likes: what they take of memory and of time is bounded.
+#[tokio::test]
+async fn names_take_little_memory_and_no_time() {
+    // Links are refused, so that nothing but names is kept of them.
+    let mut builder = tar::Builder::new(Vec::new());
+    for _ in 0..50_000 {
+        tar_entry(&mut builder, b"a", tar::EntryType::Symlink, b"");
+    }
+    let started = std::time::Instant::now();
+    let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), ArchiveLimits::STANDARD).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    let names: std::collections::HashSet<&String> = expanded.expansion.refused.iter().map(|(uri, _)| uri).collect();
+    assert!(names.len() == 50_000 && names.iter().any(|name| name.ends_with("!/a#50000")));
+
+    let long = "n".repeat(4_000);
+    let mut builder = tar::Builder::new(Vec::new());
+    for _ in 0..500 {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, &long, &b"1"[..]).unwrap();
+    }
+    let limits = ArchiveLimits { name_bytes: 1 << 18, ..SMALL };
+    let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), limits).await;
+    let kept: usize = expanded.expansion.members.iter().map(|member| member.uri.len()).sum();
+    assert!(kept < (1 << 18) + 2_000, "{kept}");
+    expanded.check_refused(&[("", "names take more than 262144 bytes")]);
+}
+
+/// A small archive whose entries all name the same bytes, which would make any number of large members.
+#[tokio::test]
+async fn overlapping_members_are_refused() {
+    let zip = zip_of(&[("m", &noise(100_000))]);
+    let last = |mark: &[u8]| zip.windows(4).rposition(|window| window == mark).unwrap();
+    let (directory, end) = (last(b"PK\x01\x02"), last(b"PK\x05\x06"));
+    let (entries, mut trailer) = (zip[directory..end].repeat(20), zip[end..].to_vec());
+    trailer[8..12].copy_from_slice(&[20, 0, 20, 0]);
+    trailer[12..16].copy_from_slice(&u32::try_from(entries.len()).unwrap().to_le_bytes());
+    let expanded = expand("x.zip", &[&zip[..directory], &entries, &trailer].concat()).await;
+    assert_eq!(expanded.names(), ["m", "m#2"]);
+    expanded.check_refused(&[("", "members overlap")]);
 }
 
 #[tokio::test]

@@ -90,16 +90,65 @@ async fn links_are_followed_once_and_dead_ends_are_named() {
     symlink(root.join("a/b"), root.join("0-again")).unwrap();
     symlink(other.path(), root.join("outer")).unwrap();
     symlink(root.join("a/b/file"), root.join("alias")).unwrap();
+    // Named itself, a link is as good as what it leads to.
+    assert_eq!(listed(&at(&root.join("outer"))).await.0.len(), 1);
     symlink("nowhere", root.join("dead")).unwrap();
     symlink("self", root.join("self")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
     let (objects, errors) = listed(&at(root)).await;
     let names: Vec<&str> = objects.iter().map(|object| object.uri.rsplit_once('/').unwrap().1).collect();
-    assert_eq!(names, ["file", "alias", "outside"], "{objects:?}");
+    assert_eq!(names, ["file", "alias"], "{objects:?}");
     let mut refused: Vec<String> = errors.iter().map(|e| e.uri.rsplit_once('/').unwrap().1.to_owned()).collect();
     refused.sort();
-    assert_eq!(refused, ["dead", "self", "socket"]);
+    assert_eq!(refused, ["dead", "outer", "self", "socket"]);
+    let outer = errors.iter().find(|error| error.uri.ends_with("outer")).unwrap();
+    assert!(outer.to_string().contains("name it as an input of its own"), "{outer}");
     assert!(errors.iter().all(|e| e.kind == ErrorKind::Reject && e.reason().code == ReasonCode::Unreadable));
+}
+
+/// Nothing that would wait for a writer, or be read without end, is opened, whatever it is called and however it is named.
+#[tokio::test]
+async fn pipes_and_devices_are_refused_by_name_and_never_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("slice.dcm");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    symlink("/dev/zero", dir.path().join("study.zip")).unwrap();
+    symlink("/dev/tty", dir.path().join("terminal")).unwrap();
+    std::fs::write(dir.path().join("good"), "1").unwrap();
+    let (objects, errors) = listed(&at(dir.path())).await;
+    assert_eq!((objects.len(), errors.len()), (1, 3), "{objects:?} {errors:?}");
+    for named in [pipe.as_path(), Path::new("/dev/zero")] {
+        let error = find(&at(named), None).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Reject, "{error}");
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+    // A file that becomes a pipe after it was listed.
+    let object = &objects[0];
+    let path = object.local_path().unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert_eq!(object.read_range(0..1).await.unwrap_err().kind, ErrorKind::Reject);
+}
+
+/// Deeper than a path can name: what is too deep is refused by name, and what lies above is listed.
+#[tokio::test]
+async fn folders_may_be_as_deep_as_they_like() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two halves, each of which a path can name, the one moved below the other.
+    let half = |name: &str, depth: usize| {
+        let mut folder = dir.path().join(name);
+        for _ in 0..depth {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("file"), "1").unwrap();
+            folder.push("d".repeat(100));
+        }
+        folder
+    };
+    let (upper, _) = (half("upper", 30), half("lower", 30));
+    std::fs::rename(dir.path().join("lower"), upper.parent().unwrap().join("lower")).unwrap();
+    let (objects, errors) = listed(&at(dir.path())).await;
+    assert!(objects.len() > 30 && objects.len() < 60, "{}", objects.len());
+    assert!((1..=2).contains(&errors.len()) && errors.iter().all(|e| e.kind == ErrorKind::Reject), "{errors:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! Every other crate may depend on this one; it depends on none of them.
 
 mod body;
+mod bucket;
 mod codes;
 mod contrast;
 mod geometry;
@@ -13,6 +14,7 @@ mod row;
 mod uid;
 
 pub use body::{BodyPart, BodyPartFinding, BodyPartSource};
+pub use bucket::is_bucket_name;
 pub use contrast::{Audit, Declared, DeclaredContrast, Evidence, PredictedClass, Says};
 pub use geometry::{Orientation, PixelWindow, SeriesGeometry, Vector3};
 pub use reason::{Reason, ReasonCode};

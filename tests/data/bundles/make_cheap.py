@@ -1,10 +1,10 @@
-"""Writes the bundles `cheap` and `cheap-int8`, and `cheap-dynamic.onnx`, beside this file: `python make_cheap.py`, with the packages of
+"""Writes the bundles `cheap` and `cheap-int8`, `cheap-dynamic.onnx` and `endless.onnx`, beside this file: `python make_cheap.py`, with the packages of
 models/training/pyproject.toml.
 
 One convolution of the whole window with fixed weights and a sigmoid: a few kilobytes that answer in microseconds, give another value for
 another slice, and the same bits for a slice in every batch. The values mean nothing. `cheap-int8` is the same network quantised with fixed
 ranges, its manifest in format 2 where that of `cheap` stays in format 1. `cheap-dynamic.onnx` takes its ranges from the batch, so that a
-slice's value depends on its neighbours: no bundle may hold it.
+slice's value depends on its neighbours: no bundle may hold it. `endless.onnx` halves its answer for some centuries before it gives it.
 """
 
 import hashlib
@@ -98,6 +98,31 @@ def network() -> onnx.ModelProto:
     return model
 
 
+def endless() -> onnx.ModelProto:
+    value = lambda name, kind, shape: helper.make_tensor_value_info(name, kind, shape)  # noqa: E731
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["still"]), helper.make_node("Mul", ["sum", "half"], ["less"])],
+        "body",
+        [value("step", TensorProto.INT64, []), value("on", TensorProto.BOOL, []), value("sum", TensorProto.FLOAT, ["slice"])],
+        [value("still", TensorProto.BOOL, []), value("less", TensorProto.FLOAT, ["slice"])],
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["slices"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Loop", ["steps", "begin", "mean"], ["probability"], body=body),
+    ]
+    constants = {"steps": np.array(2**62, np.int64), "begin": np.array(True), "half": np.array(0.5, np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "endless",
+        [value("slices", TensorProto.FLOAT, ["slice", 1, EDGE, EDGE])],
+        [value("probability", TensorProto.FLOAT, ["slice"])],
+        [numpy_helper.from_array(number, name) for name, number in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
 class Images(CalibrationDataReader):
     """Images from which the fixed ranges are taken."""
 
@@ -148,6 +173,7 @@ def main() -> None:
         (HERE / name).mkdir(exist_ok=True)
     onnx.save(network(), HERE / "cheap/model.onnx")
     write("cheap", images, MANIFEST)
+    onnx.save(endless(), HERE / "endless.onnx")
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "plain.onnx"
         onnx.save(network(), plain)

@@ -413,7 +413,7 @@ impl Report {
     }
 
     fn tell(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<()> {
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         for line in &self.series {
             let picture = args.out.join(&line.montage);
             let (class, probability) = (line.predicted_class, line.probability);

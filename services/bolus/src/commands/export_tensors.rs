@@ -171,7 +171,7 @@ impl Summary {
         if args.json {
             return json_summary(self);
         }
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         writeln!(
             output,
             "{} exported ({} enhanced, {} native), {} in {}, in {:.1} s.",

@@ -24,6 +24,8 @@ const MOST_TABLE_ROWS: usize = 1000;
 const SOURCE: &str = "bolus/replay";
 /// What the worker puts before an event that is not text, in base64.
 const BASE64_MARK: &str = "base64:";
+/// What it puts before a message of which only the beginning is kept: what follows cannot be sent again.
+const CUT_MARK: &str = "cut:";
 
 /// Runs the command.
 pub async fn run(command: FailuresCommand) -> anyhow::Result<ExitCode> {
@@ -114,7 +116,7 @@ async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
         json_line(&SummaryLine { r#type: "summary", failures: count, by_reason: reasons })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     if !table.is_empty() {
         let headers = ["key", "reason", "series or source", "attempts", "when", "event"].map(str::to_owned);
         writeln!(output, "{}", show::table(&headers, table, &[false, false, false, true, false, false]))?;
@@ -278,6 +280,9 @@ fn identity(event: &StudyEvent) -> Vec<u8> {
 /// What is to be sent for an event as a row tells it. An event is made anew, with another id, so that no worker takes it for the
 /// one that failed, and with the name of the replay, so that the failed row's key does not stand in its way.
 fn again(text: &str, replay: &str) -> Vec<Again> {
+    if text.starts_with(CUT_MARK) || is_place(text) {
+        return vec![Again::NoEvent];
+    }
     let payload = match text.strip_prefix(BASE64_MARK).map(|code| BASE64.decode(code)) {
         Some(Ok(payload)) => payload,
         _ => text.as_bytes().to_vec(),
@@ -308,6 +313,12 @@ fn again(text: &str, replay: &str) -> Vec<Again> {
     all
 }
 
+/// Whether a row only names the record that a long event lies in.
+fn is_place(text: &str) -> bool {
+    let fields = serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(text);
+    fields.is_ok_and(|fields| fields.keys().eq(["offset", "partition", "topic"]))
+}
+
 fn anew(study: StudyEvent, replay: &str) -> StudyEvent {
     let new = match study.content {
         StudyContent::Prefix(prefix) => StudyEvent::prefix(study.bucket, prefix),
@@ -326,7 +337,7 @@ fn tell(summary: &Summary, args: &ReplayArgs) -> anyhow::Result<()> {
     if args.json {
         return json_summary(summary);
     }
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     let failures = show::counted(summary.failures, "failure", "failures");
     let events = show::counted(summary.sent, "event", "events");
     writeln!(output, "{failures}: {events} sent to {} as {}.", args.broker.topic, summary.replay)?;

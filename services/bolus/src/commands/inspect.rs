@@ -354,7 +354,7 @@ impl Account {
         ];
         let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
         self.rows.sort();
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         let numeric = [false, false, true, true, true, true, true, false, false, false, false];
         writeln!(output, "{}", show::table(&headers, std::mem::take(&mut self.rows), &numeric))?;
         self.notes.iter().try_for_each(|note| writeln!(output, "{note}"))?;

@@ -1,14 +1,15 @@
 //! `bolus sql` and `bolus lake`.
 
-use std::io::Write;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bolus_lake::Lake;
+use bolus_lake::{Lake, QueryResult};
+use bolus_ops::printable::PrintableWriter;
 use bolus_storage::{Location, open_store, open_store_for_writing};
 
 use crate::cli::{Format, LakeCommand, SqlArgs};
-use crate::show;
+use crate::show::{self, CsvWriter};
 
 /// Opens the lake at `text` for reading.
 pub async fn open(text: &str) -> anyhow::Result<Lake> {
@@ -26,33 +27,44 @@ pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
 
 /// `bolus sql`.
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(!args.raw || matches!(args.format, Format::Csv), "--raw is for --format csv alone");
     let lake = open(&args.lake).await?;
-    let result = lake.sql(&args.query).await?;
-    let mut output = std::io::BufWriter::new(std::io::stdout());
-    match args.format {
+    print(lake.sql(&args.query).await?, args.format, args.raw).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints an answer.
+async fn print(mut result: QueryResult, format: Format, raw: bool) -> anyhow::Result<()> {
+    let numeric = result.numeric_columns();
+    match format {
         Format::Json => {
+            let mut output = PrintableWriter::json(BufWriter::new(std::io::stdout()));
             result.write_json_lines(&mut output).await?;
         }
         Format::Csv => {
-            result.write_csv(&mut output).await?;
+            let terminal = std::io::stdout().is_terminal();
+            let mut output = CsvWriter::begin(std::io::stdout(), &result.columns(), numeric, raw, terminal)?;
+            while let Some(rows) = result.next_rows().await? {
+                rows.iter().try_for_each(|row| output.row(row))?;
+            }
+            output.finish()?;
         }
         Format::Table => {
-            let numeric = result.numeric_columns();
             let (headers, rows) = result.to_table().await?;
             let count = rows.len();
+            let mut output = show::output();
             writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
             writeln!(output, "{}", show::counted(count, "row", "rows"))?;
         }
     }
-    output.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// `bolus lake`.
 pub async fn run(command: LakeCommand) -> anyhow::Result<ExitCode> {
     let LakeCommand::Files { lake } = command;
     let lake = open(&lake).await?;
-    let mut output = std::io::stdout().lock();
+    let mut output = show::raw_output();
     for file in lake.files().await? {
         writeln!(output, "{file}")?;
     }

@@ -292,7 +292,7 @@ impl Run<'_> {
             json_summary(summary)?;
             return Ok(ExitCode::from(code));
         }
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         if !self.table.is_empty() {
             let headers =
                 ["state", "study", "objects", "files in rows", "newest object", "newest row"].map(str::to_owned);

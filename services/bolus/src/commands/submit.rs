@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::SOME_REFUSED;
 use crate::cli::SubmitArgs;
 use crate::report::{json_line, json_summary};
-use crate::show::{Spinner, counted};
+use crate::show::{self, Spinner, counted};
 
 /// The state is written this often: after a crash, no more than what was sent since is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -282,7 +282,7 @@ impl Summary {
             return json_summary(self);
         }
         use std::io::Write;
-        let mut output = std::io::stdout().lock();
+        let mut output = show::output();
         let studies = counted(as_usize(self.studies_found), "study", "studies");
         let objects = counted(as_usize(self.objects_listed), "object", "objects");
         let sent = if self.dry_run {

@@ -5,26 +5,11 @@ mod spinner;
 
 use std::io::{ErrorKind, IsTerminal};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use bolus_ops::printable::printable_lines;
 
+pub use bolus::output::{CsvWriter, complain, json_output, output, raw_output, table};
 pub use progress::Display;
 pub use spinner::Spinner;
-
-/// A table for people; `numeric` columns are aligned to the right.
-pub fn table(headers: &[String], rows: Vec<Vec<String>>, numeric: &[bool]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headers);
-    for row in rows {
-        table.add_row(row);
-    }
-    for (index, numeric) in numeric.iter().enumerate() {
-        if let (true, Some(column)) = (*numeric, table.column_mut(index)) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
 
 /// `1 row`, `2 rows`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
@@ -56,19 +41,20 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Prints an error with its causes.
+#[allow(clippy::print_stderr, reason = "its head has a colour")]
 pub fn error(error: &anyhow::Error) {
     let head = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         "\u{1b}[31;1merror:\u{1b}[0m"
     } else {
         "error:"
     };
-    eprintln!("{head} {error}");
     let mut shown = error.to_string();
+    eprintln!("{head} {}", printable_lines(&shown));
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         // Errors of the stores repeat the text of the layer below.
         if !shown.contains(&text) {
-            eprintln!("  because: {text}");
+            complain(&format!("  because: {text}"));
             shown.push_str(&text);
         }
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use bolus_ops::printable::printable;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use bolus::output::complain;
 
 /// How often the line is drawn anew.
 const REFRESH: Duration = Duration::from_millis(120);
@@ -29,18 +32,18 @@ impl Spinner {
     pub fn show(&mut self, text: impl FnOnce(f64) -> String) {
         if self.drawn.elapsed() >= REFRESH {
             self.drawn = Instant::now();
-            self.bar.set_message(text(self.start.elapsed().as_secs_f64().max(0.001)));
+            self.say(&text(self.start.elapsed().as_secs_f64().max(0.001)));
         }
     }
 
     /// Shows `text` until something else is shown.
-    pub fn say(&self, text: String) {
-        self.bar.set_message(text);
+    pub fn say(&self, text: &str) {
+        self.bar.set_message(printable(text).into_owned());
     }
 
     /// Prints a line to standard error, above this one.
     pub fn print(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| complain(text));
     }
 
     /// Removes the line; gives the seconds since the start.

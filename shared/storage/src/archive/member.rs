@@ -1,20 +1,20 @@
 //! One member at a time: its name, its bytes, the limits.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bolus_ops::scratch::{ScratchFolder, new_file};
 use bolus_study::{Reason, ReasonCode};
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::kind::{HEAD_BYTES, nested_format};
-use super::{ArchiveLimits, Expansion, spool_failed};
+use super::{ArchiveLimits, Expansion};
 use crate::object::Source;
-use crate::{ErrorKind, ObjectRef, StorageError};
+use crate::{ErrorKind, ObjectRef, StorageError, spool};
 
 /// Bytes of one read while copying; cancellation and limits are looked at between reads.
 const BUFFER: usize = 128 << 10;
@@ -54,18 +54,21 @@ pub(super) struct Expander {
     size: u64,
     modified: Option<SystemTime>,
     pub(super) limits: ArchiveLimits,
-    folder: Arc<TempDir>,
+    folder: Arc<ScratchFolder>,
     stop: CancellationToken,
     entries: usize,
     written: u64,
-    names: HashSet<String>,
+    /// How many members have had a name, by a digest of it: names themselves may be long.
+    names: HashMap<u128, usize>,
+    /// Bytes of the URIs of all members, refused ones too: what the account of an expansion takes of memory.
+    named: u64,
     expansion: Expansion,
 }
 
 impl Expander {
     pub(super) fn new(
         archive: &ObjectRef,
-        folder: Arc<TempDir>,
+        folder: Arc<ScratchFolder>,
         limits: ArchiveLimits,
         stop: CancellationToken,
     ) -> Self {
@@ -78,7 +81,8 @@ impl Expander {
             stop,
             entries: 0,
             written: 0,
-            names: HashSet::new(),
+            names: HashMap::new(),
+            named: 0,
             expansion: Expansion::default(),
         }
     }
@@ -88,6 +92,9 @@ impl Expander {
         self.entries += 1;
         if self.entries > self.limits.members {
             return Err(Stop::Archive(format!("more than {} members", self.limits.members)));
+        }
+        if self.named > self.limits.name_bytes {
+            return Err(Stop::Archive(format!("the members' names take more than {} bytes", self.limits.name_bytes)));
         }
         self.check_cancelled()
     }
@@ -99,6 +106,11 @@ impl Expander {
     /// The archive's URI.
     pub(super) fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// Bytes of the archive itself.
+    pub(super) fn archive_bytes(&self) -> u64 {
+        self.size
     }
 
     /// The flag that stops this expansion.
@@ -150,8 +162,8 @@ impl Expander {
 
     fn write(&mut self, name: &str, reader: &mut dyn Read, compressed: &dyn Fn() -> u64) -> Result<ObjectRef, Refusal> {
         let path = self.folder.path().join(format!("{:08}", self.entries));
-        let failed = |e| Refusal::Stop(Stop::Error(spool_failed(&path, e)));
-        let mut file = File::create_new(&path).map_err(failed)?;
+        let failed = |e| Refusal::Stop(Stop::Error(spool::failed(&path, e)));
+        let mut file = new_file(&path).map_err(failed)?;
         let copied = self.copy(reader, &mut file, compressed, &failed);
         let (size, etag) = copied.inspect_err(|_| {
             // What was written of a refused member goes at once; should that fail, the folder goes later.
@@ -199,15 +211,15 @@ impl Expander {
             return Err(Refusal::Stop(Stop::Archive(detail)));
         }
         // Overlapping members share compressed bytes, so each may keep the ratio where the whole does not.
-        if limits.is_bomb(self.written, self.size) {
-            let detail = format!("the archive expands more than {} times", limits.ratio);
+        if let Some(ratio) = limits.exceeded_ratio(self.written, self.size) {
+            let detail = format!("the archive expands more than {ratio} times");
             return Err(Refusal::Stop(Stop::Archive(detail)));
         }
         if size > limits.member_bytes {
             return Err(Refusal::Member(format!("the member has more than {} bytes", limits.member_bytes)));
         }
-        if limits.is_bomb(size, compressed) {
-            return Err(Refusal::Member(format!("the member expands more than {} times", limits.ratio)));
+        if let Some(ratio) = limits.exceeded_ratio(size, compressed) {
+            return Err(Refusal::Member(format!("the member expands more than {ratio} times")));
         }
         Ok(())
     }
@@ -216,13 +228,25 @@ impl Expander {
     fn member_uri(&mut self, name: &str) -> String {
         let printable: String =
             name.chars().take(NAME_CHARACTERS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        let mut unique = printable.clone();
-        let mut repeat = 2_usize;
-        while !self.names.insert(unique.clone()) {
+        let mut repeat = self.count(&printable);
+        let mut unique = if repeat == 1 { printable.clone() } else { format!("{printable}#{repeat}") };
+        // A member may have been called so from the start.
+        while repeat > 1 && self.count(&unique) > 1 {
+            repeat = self.count(&printable);
             unique = format!("{printable}#{repeat}");
-            repeat += 1;
         }
-        format!("{}!/{unique}", self.uri)
+        let uri = format!("{}!/{unique}", self.uri);
+        self.named += uri.len() as u64;
+        uri
+    }
+
+    /// Counts a name; gives how often it has come.
+    fn count(&mut self, name: &str) -> usize {
+        let digest = Sha256::digest(name);
+        let digest = digest.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
+        let count = self.names.entry(digest).or_insert(0);
+        *count += 1;
+        *count
     }
 
     /// Ends the expansion with what has come out.

@@ -7,9 +7,8 @@ use std::path::Path;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::spool_failed;
 use crate::object::{Source, open_file};
-use crate::{ObjectRef, StorageError};
+use crate::{ObjectRef, StorageError, spool};
 
 /// Bytes of one request of a fetch.
 const CHUNK: u64 = 8 << 20;
@@ -30,19 +29,19 @@ pub(super) async fn open(archive: &ObjectRef, folder: &Path, stop: &Cancellation
 }
 
 async fn fetch(archive: &ObjectRef, folder: &Path, stop: &CancellationToken) -> Result<File, StorageError> {
-    let file = tempfile::tempfile_in(folder).map_err(|e| spool_failed(folder, e))?;
+    let file = tempfile::tempfile_in(folder).map_err(|e| spool::failed(folder, e))?;
     let starts = (0..archive.size).step_by(CHUNK as usize);
     let chunks = stream::iter(starts)
         .map(|start| archive.read_range(start..start.saturating_add(CHUNK)))
         .buffered(IN_FLIGHT)
         .try_fold(file, |mut file, bytes| async move {
             let written = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file)).await;
-            written.map_err(std::io::Error::other).flatten().map_err(|e| spool_failed(folder, e))
+            written.map_err(std::io::Error::other).flatten().map_err(|e| spool::failed(folder, e))
         });
     tokio::select! {
         file = chunks => {
             let mut file = file?;
-            file.rewind().map_err(|e| spool_failed(folder, e))?;
+            file.rewind().map_err(|e| spool::failed(folder, e))?;
             Ok(file)
         }
         () = stop.cancelled() => Err(super::member::cancelled(&archive.uri)),

@@ -148,7 +148,7 @@ impl Guarded {
             "headers of an entry are too long"
         } else if inflated > self.limits.total_bytes.saturating_add(self.limits.members as u64 * 1024) {
             "the archive expands beyond the limit of all members"
-        } else if self.limits.is_bomb(inflated, self.meter.compressed.get()) {
+        } else if self.limits.exceeded_ratio(inflated, self.meter.compressed.get()).is_some() {
             "the archive expands more than the limit of its ratio"
         } else {
             return Ok(());

@@ -33,10 +33,16 @@ fn expand_entries(expander: &mut Expander, file: File) -> Result<(), Stop> {
         ZipIterable::try_new(BufReader::with_capacity(512, directory), Config::default()).map_err(|e| damaged(&e))?;
     let taken = Rc::new(Cell::new(0));
     let mut body = Counting { inner: file, count: Rc::clone(&taken) };
+    let mut taken_before = 0_u64;
     for entry in archive.files().map_err(|e| damaged(&e))? {
         let entry = entry.map_err(|e| damaged(&e))?;
         expander.begin_entry()?;
         expand_entry(expander, entry, &mut body, &taken)?;
+        // Each byte is one member's. Where members share them, a small archive makes any number of large members.
+        taken_before = taken_before.saturating_add(taken.take());
+        if taken_before > expander.archive_bytes() {
+            return Err(Stop::Archive("members overlap in the archive".to_owned()));
+        }
     }
     Ok(())
 }
@@ -56,7 +62,6 @@ fn expand_entry(
         expander.refuse(&name, rule);
         return Ok(());
     }
-    taken.set(0);
     match entry.with_reader(body, ZipReadOptions::new()) {
         Ok(mut member) => expander.member(&name, &mut member, &|| taken.get()),
         Err(error) => {

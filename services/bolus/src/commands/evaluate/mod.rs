@@ -46,7 +46,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let truth = truth::of_split(&whole, args.split, &args.truth)?;
     let lake = lake::open(&args.lake).await?;
     let spinner = Spinner::start();
-    spinner.say(format!("reading the labels of {} series", truth.len()));
+    spinner.say(&format!("reading the labels of {} series", truth.len()));
     let mut rows = rows::read(&lake, &truth, &args.bundles).await?;
     rows.retain(|rows| !rows.scans.is_empty() || !rows.unlabelled.is_empty());
     if rows.iter().all(|rows| rows.scans.is_empty()) {
@@ -56,7 +56,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let unknown = rows::look_up_thresholds(&mut rows, &args.folders);
     let summary = TruthSummary::of(&truth, &whole, args.split);
     let notes = notes(&summary, &unknown, &rows);
-    spinner.say(format!("resampling the labels of {} bundles", rows.len()));
+    spinner.say(&format!("resampling the labels of {} bundles", rows.len()));
     let options = Options { resampling: Resampling { replicates: args.bootstrap, seed: args.seed }, worst: args.worst };
     let evaluation = tokio::task::spawn_blocking(move || evaluate(&truth, summary, &rows, &options)).await?;
     spinner.finish();
@@ -78,7 +78,11 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyho
     let mut written = Vec::new();
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
     match &args.json {
-        Some(_) if to_stdout => write_json(&mut std::io::stdout().lock(), &document)?,
+        Some(_) if to_stdout => {
+            let mut text = Vec::new();
+            write_json(&mut text, &document)?;
+            show::json_output().write_all(&text)?;
+        }
         Some(path) => {
             let mut text = Vec::new();
             write_json(&mut text, &document)?;

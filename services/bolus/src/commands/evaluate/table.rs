@@ -13,7 +13,7 @@ pub const NONE: &str = "-";
 
 /// Prints all tables, what has to be known, and what was written.
 pub fn print(evaluation: &Evaluation, notes: &[String], written: &[PathBuf]) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     let truth = &evaluation.truth;
     let split = truth.split.map_or_else(String::new, |split| format!(" of split {split}"));
     writeln!(

@@ -33,7 +33,7 @@ pub async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         print_table(&bundles)?
     }
     for Unreadable { place, problem } in &unreadable {
-        eprintln!("not a bundle: {place}: {problem:#}");
+        show::complain(&format!("not a bundle: {place}: {problem:#}"));
     }
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
@@ -72,7 +72,7 @@ fn print_table(bundles: &[Shelved]) -> anyhow::Result<()> {
         ]
     };
     let numeric = [false, false, false, false, true, false, false, false];
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     writeln!(output, "{}", show::table(&headers, bundles.iter().map(row).collect(), &numeric))?;
     writeln!(output, "{}", show::counted(bundles.len(), "bundle", "bundles"))?;
     Ok(())

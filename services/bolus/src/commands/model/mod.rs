@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bolus_inference::{Bundle, DeviceChoice};
+use bolus_ops::config::Period;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -96,6 +97,9 @@ pub struct VerifyArgs {
     /// The device: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// How long a network may take to load and to answer its reference.
+    #[arg(long, default_value = "5m", value_name = "TIME")]
+    pub timeout: Period,
     /// Print JSON lines instead of a table.
     #[arg(long)]
     pub json: bool,

@@ -1,15 +1,21 @@
 //! `bolus model pack`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use bolus_inference::{Bundle, Packed};
+use bolus_ops::files::read_regular;
 use serde::Serialize;
 
 use super::place::Staged;
 use super::{PackArgs, json_line};
 use crate::commands::threads;
+use crate::show;
+
+/// Most bytes of a part: no network can be larger.
+const MOST_BYTES: u64 = 2 << 30;
 
 /// A bundle that was made.
 #[derive(Serialize)]
@@ -53,7 +59,7 @@ pub fn run(args: &PackArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    read_regular(path, MOST_BYTES).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn report(args: &PackArgs, bundle: &Bundle, place: &Path) -> anyhow::Result<ExitCode> {
@@ -68,9 +74,10 @@ fn report(args: &PackArgs, bundle: &Bundle, place: &Path) -> anyhow::Result<Exit
     if args.json {
         json_line("packed", &line)?;
     } else {
-        println!("{} {}: {}", line.name, line.version, place.display());
-        println!("digest {}", line.digest);
-        println!("reference output {:?}", line.expected);
+        let mut output = show::output();
+        writeln!(output, "{} {}: {}", line.name, line.version, place.display())?;
+        writeln!(output, "digest {}", line.digest)?;
+        writeln!(output, "reference output {:?}", line.expected)?;
     }
     Ok(ExitCode::SUCCESS)
 }

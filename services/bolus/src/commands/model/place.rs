@@ -5,15 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use bolus_inference::{Bundle, DeviceChoice, Verified};
-use tempfile::TempDir;
+use bolus_inference::{Bundle, DeviceChoice, PATIENCE, Verified};
+use bolus_ops::scratch::{ScratchFolder, remove_left_behind};
 
 use crate::commands::threads;
+
+/// What the names of folders in the making begin with.
+const KIND: &str = ".bolus-model-";
 
 /// A bundle's folder in the making. What is not published is removed.
 pub struct Staged {
     /// Beside the target, so that a move is one step; hidden, so that nobody takes it for a bundle.
-    around: TempDir,
+    around: ScratchFolder,
     target: PathBuf,
 }
 
@@ -23,7 +26,7 @@ impl Staged {
         let target = std::path::absolute(target)?;
         let parent = target.parent().with_context(|| format!("{} has no folder above it", target.display()))?;
         fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
-        let around = tempfile::Builder::new().prefix(".bolus-model-").tempdir_in(parent);
+        let around = remove_left_behind(parent, KIND).and_then(|()| ScratchFolder::make(parent, KIND));
         let around = around.with_context(|| format!("cannot write into {}", parent.display()))?;
         let staged = Self { around, target };
         fs::create_dir(staged.folder())?;
@@ -50,7 +53,7 @@ impl Staged {
     /// Loads what is there as a user would, and runs the network on its reference.
     pub fn check(&self) -> anyhow::Result<(Bundle, Verified)> {
         let bundle = Bundle::load(&self.folder())?;
-        let verified = bundle.verify(DeviceChoice::Cpu, threads(None))?;
+        let verified = bundle.verify(DeviceChoice::Cpu, threads(None), PATIENCE)?;
         Ok((bundle, verified))
     }
 
@@ -64,12 +67,15 @@ impl Staged {
         } else if !target.join(Bundle::MANIFEST).is_file() {
             bail!("{} is there and is no bundle: move it away first", target.display());
         } else if replace {
-            let old = self.around.path().join("old");
+            // Not among what is removed after a crash: it may be all that there is of the bundle then.
+            let name = target.file_name().unwrap_or_default().to_string_lossy();
+            let old = target.with_file_name(format!(".bolus-replaced-{name}"));
             fs::rename(target, &old).with_context(failed)?;
             if let Err(error) = fs::rename(self.folder(), target) {
                 fs::rename(&old, target).with_context(|| format!("cannot move {} back", target.display()))?;
                 return Err(error).with_context(failed);
             }
+            fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
         } else {
             bail!("{} is there already; --force replaces it", target.display());
         }

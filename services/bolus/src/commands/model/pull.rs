@@ -6,14 +6,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use bolus_inference::Bundle;
+use bolus_ops::files::read_regular;
 use bolus_storage::{Location, ObjectRef};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::place::Staged;
-use super::shelf::{Shelved, Unreadable, bundles_at};
+use super::shelf::{MOST_MANIFEST_BYTES, Shelved, Unreadable, bundles_at};
 use super::{PullArgs, blocking, json_line, megabytes, short};
+use crate::show;
 
 /// Bytes that are asked for at a time, and held in memory.
 const CHUNK: u64 = 8 << 20;
@@ -81,7 +83,7 @@ fn the_one(found: Vec<Result<Shelved, Unreadable>>, source: &str) -> anyhow::Res
 
 /// The digest of the manifest in `folder`, where there is one.
 fn digest_at(folder: &Path) -> Option<String> {
-    std::fs::read(folder.join(Bundle::MANIFEST)).ok().map(|text| hex::encode(Sha256::digest(text)))
+    read_regular(&folder.join(Bundle::MANIFEST), MOST_MANIFEST_BYTES).ok().map(|text| hex::encode(Sha256::digest(text)))
 }
 
 /// Fetches, checks and publishes.
@@ -149,8 +151,9 @@ fn report(args: &PullArgs, bundle: &Shelved, place: &Path, fetched: bool) -> any
         json_line("pulled", &line)?;
     } else {
         let what = if fetched { megabytes(line.bytes) } else { "already there".to_owned() };
-        println!("{} {} ({what}): {}", manifest.name, manifest.version, place.display());
-        println!("Intended use: {}", manifest.intended_use);
+        let mut output = show::output();
+        writeln!(output, "{} {} ({what}): {}", manifest.name, manifest.version, place.display())?;
+        writeln!(output, "Intended use: {}", manifest.intended_use)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 /// Most bytes of a manifest: beyond it the file is something else.
-const MOST_MANIFEST_BYTES: u64 = 1 << 20;
+pub const MOST_MANIFEST_BYTES: u64 = 1 << 20;
 
 /// A bundle at its place.
 pub struct Shelved {

@@ -9,6 +9,7 @@ use bolus_inference::{Bundle, Calibration, Dtype, Layout, Manifest};
 use serde::Serialize;
 
 use super::{ShowArgs, json_line, megabytes};
+use crate::show;
 
 /// Width of the names before their values.
 const NAMES: usize = 18;
@@ -42,7 +43,7 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let manifest = &bundle.manifest;
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     writeln!(output, "{} {}\n{}\n", manifest.name, manifest.version, manifest.intended_use)?;
     let sections = [about(&bundle, &folder, card), network(&bundle), preprocessing(manifest), decision(manifest)];
     for (index, section) in sections.iter().enumerate() {

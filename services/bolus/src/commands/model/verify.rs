@@ -88,7 +88,7 @@ fn check(folder: &Path, args: &VerifyArgs) -> Line {
         line.version = Some(bundle.reference.version.clone());
         line.digest = Some(bundle.reference.digest.clone());
         line.tolerance = Some(bundle.manifest.reference.tolerance);
-        bundle.verify(args.device, threads(None))
+        bundle.verify(args.device, threads(None), args.timeout.0)
     });
     match outcome {
         Ok(Verified { deviation, device, .. }) => {
@@ -115,7 +115,7 @@ fn print_table(lines: &[Line]) -> anyhow::Result<()> {
         ]
     };
     let numeric = [false, false, false, true, true, false];
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     writeln!(output, "{}", show::table(&headers, lines.iter().map(row).collect(), &numeric))?;
     for line in lines {
         if let Some(problem) = &line.problem {

@@ -247,7 +247,7 @@ fn tell(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     if json {
         return crate::report::json_line(outcome);
     }
-    let mut output = std::io::stdout().lock();
+    let mut output = show::output();
     let (band, limits) = (&outcome.band, &outcome.limits);
     writeln!(output, "{} {}, fitted on {}.", outcome.bundle, outcome.version, outcome.fitted_on)?;
     writeln!(output, "{}", quality_table(&outcome.quality))?;
