@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bolus_lake::Lake;
+use bolus_lake::{Lake, LakeError, QueryLimit, QueryLimits};
 use bolus_storage::{Location, open_store, open_store_for_writing};
 
 use crate::cli::{Format, LakeCommand, SqlArgs};
@@ -27,7 +27,34 @@ pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
 /// `bolus sql`.
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
     let lake = open(&args.lake).await?;
-    let result = lake.sql(&args.query).await?;
+    let limits = QueryLimits {
+        time: Some(args.limits.timeout.0),
+        rows: args.limits.max_rows,
+        memory_bytes: args.limits.memory.as_usize(),
+        disk_bytes: args.limits.disk.0,
+        ..QueryLimits::of_people()
+    };
+    match query(&lake, &args, &limits).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(with_option(error)),
+    }
+}
+
+/// Names the option that raises the limit which a query broke.
+fn with_option(error: anyhow::Error) -> anyhow::Error {
+    let option = match error.downcast_ref::<LakeError>() {
+        Some(LakeError::QueryLimit(QueryLimit::Time { .. })) => "--timeout",
+        Some(LakeError::QueryLimit(QueryLimit::Rows { .. })) => "--max-rows",
+        Some(LakeError::QueryLimit(QueryLimit::Memory { .. }) | LakeError::QueryMemory(_)) => "--memory",
+        Some(LakeError::QueryLimit(QueryLimit::Table { .. })) => "--format",
+        Some(LakeError::QueryLimit(QueryLimit::Disk { .. })) => "--disk",
+        _ => return error,
+    };
+    anyhow::anyhow!("{error} ({option})")
+}
+
+async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Result<()> {
+    let result = lake.sql_within(&args.query, limits).await?;
     let mut output = std::io::BufWriter::new(std::io::stdout());
     match args.format {
         Format::Json => {
@@ -45,7 +72,7 @@ pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
         }
     }
     output.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// `bolus lake`.
