@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test inputs faults soak words bench bench-stream train evaluate-models models-table build fmt lint clean
+.PHONY: help demo up down test inputs faults hostile fuzz soak words bench bench-stream train evaluate-models models-table build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,6 +26,12 @@ inputs: ## Label small inputs that fail elsewhere and real series of known statu
 
 faults: ## One run of the fault harness, some three minutes: make faults SEED=1
 	@infra/faults
+
+hostile: ## Hostile input of every known kind, each case under limits of memory and time; minutes
+	@infra/hostile
+
+fuzz: ## Fuzz every parser of outside bytes: make fuzz SECONDS=600 [TARGETS="header zip"]
+	@infra/fuzz $(or $(SECONDS),600) $(TARGETS)
 
 soak: ## The fault harness for an hour or SOAK_MINUTES, one seed after the other
 	@infra/faults --soak

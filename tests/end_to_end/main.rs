@@ -14,6 +14,7 @@ mod identity;
 mod inspect;
 mod kafka;
 mod label;
+mod limits;
 mod model;
 mod reconcile;
 mod s3;

@@ -22,7 +22,7 @@ use url::Url;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks.
-const LOOK: Duration = Duration::from_millis(100);
+pub const LOOK: Duration = Duration::from_millis(100);
 
 /// The servers that `infra/test` starts, and this test's places on them.
 pub struct World {
@@ -281,6 +281,18 @@ impl Worker {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// How it has ended, if it does within `time`.
+    pub async fn ended_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            let status = self.process.try_wait().unwrap();
+            if status.is_some() || start.elapsed() > time {
+                return status;
+            }
+            tokio::time::sleep(LOOK / 10).await;
+        }
     }
 
     /// Waits for the end.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use bolus::backfill::BrokerArgs;
 use bolus_events::StudyRule;
 use bolus_inference::DeviceChoice;
+use bolus_ops::config::{ByteSize, Period};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
@@ -168,6 +169,32 @@ pub struct SqlArgs {
     /// With --format csv: texts that a spreadsheet would run as formulas stay as they are; without it they begin with an apostrophe.
     #[arg(long)]
     pub raw: bool,
+    #[command(flatten)]
+    pub limits: SqlLimits,
+}
+
+/// What one query may cost.
+#[derive(Debug, Args)]
+pub struct SqlLimits {
+    /// Time in which the query has to answer, as 90s or 1h. Reading the answer does not count.
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub timeout: Period,
+    /// Most rows of the answer.
+    #[arg(long, value_name = "N", default_value = "10000000")]
+    pub max_rows: usize,
+    /// Most memory of the query, as "4 GiB". What it sorts beyond half of it goes to disk.
+    #[arg(long, value_name = "SIZE", default_value = "1 GiB", value_parser = query_memory)]
+    pub memory: ByteSize,
+    /// Most that the query may put on disk, in the folder for temporary files.
+    #[arg(long, value_name = "SIZE", default_value = "16 GiB")]
+    pub disk: ByteSize,
+}
+
+/// The memory of a query: with less than this, none begins.
+fn query_memory(text: &str) -> Result<ByteSize, String> {
+    const LEAST: ByteSize = ByteSize::from_mib(64);
+    let size: ByteSize = text.parse()?;
+    if size < LEAST { Err(format!("expected at least {LEAST}")) } else { Ok(size) }
 }
 
 /// How a query's answer is printed.

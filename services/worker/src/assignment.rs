@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bolus_broker::{Reply, Start, TopicPartition};
+use bolus_broker::{Consumer, Reply, Start, TopicPartition};
 use bolus_lake::{ErrorKind, LakeError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ pub struct Started {
     pub generation: u64,
     /// Where each stands; none where nothing of it has ever landed.
     pub stands: Vec<(TopicPartition, Option<i64>)>,
+    /// What the broker has noted about each, in the same order.
+    pub notes: Vec<String>,
     reply: Reply<Vec<(TopicPartition, Start)>>,
 }
 
@@ -35,16 +37,18 @@ impl Started {
     }
 }
 
-/// Reads where `partitions` stand. Waits as long as the lake's store fails.
+/// Reads where `partitions` stand, and what was begun of them. Waits as long as the lake's store or the broker fails.
 ///
 /// # Errors
 /// The lake's, where waiting does not help.
 pub async fn read_progress(
     committer: &Committer,
+    consumer: &Consumer,
     partitions: Vec<TopicPartition>,
     generation: u64,
     reply: Reply<Vec<(TopicPartition, Start)>>,
 ) -> Result<Started, LakeError> {
+    let notes = read_notes(consumer, &partitions).await;
     let mut pauses = Backoff::of_the_lake();
     let mut stands = Vec::with_capacity(partitions.len());
     for partition in partitions {
@@ -61,7 +65,19 @@ pub async fn read_progress(
         };
         stands.push((partition, found));
     }
-    Ok(Started { generation, stands, reply })
+    Ok(Started { generation, stands, notes, reply })
+}
+
+/// Reads what the broker has noted about `partitions`, in their order. Waits as long as it fails.
+pub async fn read_notes(consumer: &Consumer, partitions: &[TopicPartition]) -> Vec<String> {
+    let mut pauses = Backoff::of_the_broker();
+    loop {
+        match consumer.notes(partitions).await {
+            Ok(notes) => return notes,
+            Err(error) => tracing::warn!(%error, "the broker does not tell what was begun, trying again"),
+        }
+        pauses.wait().await;
+    }
 }
 
 /// Partitions that go, together.

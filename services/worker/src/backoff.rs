@@ -9,6 +9,9 @@ use crate::config::RetryConfig;
 /// The first pause while the lake's store fails, and the longest.
 const LAKE_FIRST: Duration = Duration::from_millis(200);
 const LAKE_LONGEST: Duration = Duration::from_secs(15);
+/// The same while the broker fails.
+const BROKER_FIRST: Duration = Duration::from_millis(50);
+const BROKER_LONGEST: Duration = Duration::from_secs(2);
 
 /// Pauses that double up to a limit, each lengthened by chance, so that workers part.
 #[derive(Debug)]
@@ -28,6 +31,12 @@ impl Backoff {
     #[must_use]
     pub fn of_the_lake() -> Self {
         Self::new(LAKE_FIRST, LAKE_LONGEST)
+    }
+
+    /// The pauses while the broker does not take notes.
+    #[must_use]
+    pub fn of_the_broker() -> Self {
+        Self::new(BROKER_FIRST, BROKER_LONGEST)
     }
 
     fn new(first: Duration, longest: Duration) -> Self {

@@ -14,6 +14,9 @@ use serde::Deserialize;
 /// The prefix of the environment variables: `BOLUS_WORKER__LAKE__URL` is `lake.url`.
 pub const ENVIRONMENT: &str = "BOLUS_WORKER";
 
+/// Most studies at a time: what is under way has to fit the note that the broker keeps of it.
+const MOST_STUDIES: usize = 200;
+
 /// Everything that the worker is told. `worker.example.toml` shows each key with its default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -211,11 +214,14 @@ pub struct RetryConfig {
     pub first_pause: Period,
     /// The longest pause.
     pub longest_pause: Period,
+    /// Deaths of a worker's process under one record, the last of them with nothing else under way, after which the record
+    /// ends as a failed row.
+    pub deaths: u32,
 }
 
 impl Default for RetryConfig {
     fn default() -> Self {
-        Self { attempts: 5, first_pause: Period::from_millis(500), longest_pause: Period::from_secs(30) }
+        Self { attempts: 5, first_pause: Period::from_millis(500), longest_pause: Period::from_secs(30), deaths: 3 }
     }
 }
 
@@ -285,7 +291,12 @@ impl Config {
             ("limits.studies", at_least_one(self.limits.studies)),
             ("limits.live_reserve", self.reserve_problem()),
             ("limits.memory", (self.limits.memory.0 < 1 << 20).then(|| "expected at least 1 MiB".into())),
+            (
+                "limits.studies",
+                (self.limits.studies > MOST_STUDIES).then(|| format!("expected at most {MOST_STUDIES}")),
+            ),
             ("retry.attempts", at_least_one(self.retry.attempts as usize)),
+            ("retry.deaths", at_least_one(self.retry.deaths as usize)),
         ];
         checks.into_iter().find_map(|(key, problem)| problem.map(|problem| (key, problem)))
     }
@@ -344,6 +355,8 @@ mod tests {
             ("[kafka]\nservers = \"s\"\n[lake]\nurl = \"s3://l\"\nrul = 1", "rul"),
             (&format!("{SMALLEST}[flush]\nrows = 0"), "flush.rows"),
             (&format!("{SMALLEST}[flush]\ninterval = \"5\""), "flush.interval"),
+            (&format!("{SMALLEST}[limits]\nstudies = 1000"), "limits.studies"),
+            (&format!("{SMALLEST}[retry]\ndeaths = 0"), "retry.deaths"),
             (&format!("{SMALLEST}[topics]\nlive = [\"a\", \"a\"]"), "topics.live"),
             (&format!("{SMALLEST}[limits]\nlive_reserve = 8"), "limits.live_reserve"),
             (&format!("{SMALLEST}[model]\ndevice = \"tpu\""), "model.device"),

@@ -30,6 +30,21 @@ pub const AFTER_OFFSET_COMMIT: &str = "worker::after-offset-commit";
 /// Partitions are being given up.
 pub const ON_REVOKE: &str = "worker::on-revoke";
 
+/// A record is being worked on: not one of [`NAMES`], since it takes an argument. `FAILPOINTS="worker::poison=return(TEXT)"`
+/// ends the process where the record's text holds `TEXT`.
+pub const POISON: &str = "worker::poison";
+
+/// Ends the process at [`POISON`] where `text`, that of the record, holds the action's argument.
+pub fn poison(text: impl Fn() -> String) {
+    fail::fail_point!(POISON, |poison| {
+        if poison.is_some_and(|poison| text().contains(&poison)) {
+            std::process::abort();
+        }
+    });
+    // Without the feature nothing is left of the lines above.
+    let _ = text;
+}
+
 /// Passes the place `name`.
 pub fn pass(name: &'static str) {
     // An action may sleep: this thread's other tasks go on meanwhile, as they would while the real thing takes its time.

@@ -12,12 +12,16 @@
 //! prefix reaches. Studies run in tasks of their own, a bounded number at a time, live topics first ([`gate`]). A commit takes
 //! the prefixes of all partitions; the lake takes it only where each partition stands as this worker believes ([`commit`]).
 //!
+//! Before anything of a record is read it is marked at the broker ([`begun`], [`marks`]): a record that kills the process is
+//! found by the marks that are left, and ends as a `failed` row after a few deaths.
+//!
 //! Invariant: an event is done only when the lake says so. What it led to lands in one commit with the partition's progress, and
 //! the offsets given to the broker afterwards serve lag metrics alone.
 //! Invariant: logs and metrics name partitions and offsets, never objects, studies or patients.
 
 mod assignment;
 mod backoff;
+pub mod begun;
 pub mod book;
 pub mod cli;
 pub mod commit;
@@ -25,6 +29,7 @@ pub mod config;
 pub mod failpoints;
 pub mod gate;
 mod lookups;
+pub mod marks;
 mod message;
 mod meters;
 mod objects;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::book::Digest;
+use crate::objects::place_of;
 
 /// Longer messages are read on the CPU pool, so that they hold nobody up; their repetitions go the long way.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;
@@ -96,6 +97,28 @@ impl Message {
             payload,
             parsed,
         }
+    }
+
+    /// Whether handling the message reads objects, or a message that is too long to be read at once.
+    #[must_use]
+    pub fn leads_to_reading(&self) -> bool {
+        match &self.parsed {
+            _ if self.passed_on.is_some() => false,
+            None => true,
+            Some(Ok(parsed)) => !parsed.events.iter().all(|event| matches!(event, Event::Ignored(_))),
+            Some(Err(_)) => false,
+        }
+    }
+
+    /// Where the first study lies that the message names, as far as is known.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let parsed = self.parsed.as_ref()?.as_ref().ok()?;
+        parsed.events.iter().find_map(|event| match event {
+            Event::Study(study) => Some(place_of(&study.bucket, &study.content)),
+            Event::Object(object) => Some(format!("s3://{}/{}", object.bucket, object.key.likely())),
+            Event::Ignored(_) => None,
+        })
     }
 
     /// The identity under which repetitions of the message may end at once, where it has one.

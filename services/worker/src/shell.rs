@@ -3,6 +3,8 @@
 //! Everything slow (studies, the lake, a position's reset) runs in tasks of its own and comes back as a message, so that
 //! nothing here waits for anything but the next thing to happen.
 
+mod leave;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +14,13 @@ use bolus_broker::{BrokerError, Consumer, Control, ControlEvents, ErrorKind, Rec
 use bolus_lake::LakeError;
 use bolus_ops::health::Health;
 use bolus_ops::telemetry;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::assignment::{self, Leaving, Started};
+use crate::begun::{Begun, Notes};
 use crate::book::{Book, Ended, Received, Ticket};
 use crate::commit::{Committer, Fate, Written};
 use crate::config::{Config, FlushConfig, ShutdownConfig, Topics};
@@ -51,7 +54,8 @@ struct Ending {
 /// A slow step's last word.
 enum Step {
     Started(Result<Started, LakeError>),
-    Reset { partition: TopicPartition, stands: i64, generation: Result<u64, BrokerError> },
+    Reset { partition: TopicPartition, stands: i64, note: String, generation: Result<u64, BrokerError> },
+    Left,
     Written { took: Duration, written: Result<Vec<Written<Outcome>>, LakeError> },
 }
 
@@ -69,6 +73,9 @@ pub struct Shell {
     studio: Arc<Studio>,
     committer: Committer,
     consumer: Arc<Consumer>,
+    begun: Begun,
+    /// Writes the marks of what has begun.
+    marking: JoinHandle<()>,
     control: ControlEvents,
     records: Records,
     meters: Arc<Meters>,
@@ -98,7 +105,10 @@ impl Shell {
         committer: Committer,
         (consumer, control, records): (Consumer, ControlEvents, Records),
     ) -> Self {
+        let (consumer, begun) = (Arc::new(consumer), studio.begun.clone());
         Self {
+            marking: begun.keep(Arc::clone(&consumer) as Arc<dyn Notes>),
+            begun,
             settings: Settings {
                 flush: config.flush.clone(),
                 topics: config.topics.clone(),
@@ -109,7 +119,7 @@ impl Shell {
             health: committer.health.clone(),
             studio,
             committer,
-            consumer: Arc::new(consumer),
+            consumer,
             control,
             records,
             book: Book::default(),
@@ -134,10 +144,19 @@ impl Shell {
     /// not landed is read again.
     pub async fn run(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let heartbeat = self.health.heartbeat("intake", HEARTBEAT);
-        while !self.turn(&shutdown).await? {
-            heartbeat.beat();
-        }
+        let ended = loop {
+            match self.turn(&shutdown).await {
+                Ok(false) => heartbeat.beat(),
+                Ok(true) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
         drop(heartbeat);
+        if ended.is_err() {
+            // None of what is under way is the reason, so none of it is to be a suspect.
+            let _ = tokio::time::timeout(LAST_TASKS, self.begun.release(self.begun.known())).await;
+            return ended;
+        }
         self.leave_group().await
     }
 
@@ -177,9 +196,9 @@ impl Shell {
             Control::Assigned { partitions, generation, reply } => {
                 self.meters.rebalance("assigned");
                 tracing::info!(partitions = partitions.len(), "partitions are assigned");
-                let committer = self.committer.clone();
+                let (committer, consumer) = (self.committer.clone(), Arc::clone(&self.consumer));
                 self.steps.spawn(async move {
-                    Step::Started(assignment::read_progress(&committer, partitions, generation, reply).await)
+                    Step::Started(assignment::read_progress(&committer, &consumer, partitions, generation, reply).await)
                 });
             }
             Control::Revoked { partitions, lost, reply } => {
@@ -208,13 +227,16 @@ impl Shell {
         match step.context("a step of the worker failed")? {
             Step::Started(started) => {
                 let started = started.context("cannot read the partitions' progress from the lake")?;
-                for (partition, stands) in &started.stands {
-                    self.take_over(partition.clone(), started.generation, *stands);
+                for ((partition, stands), note) in started.stands.iter().zip(&started.notes) {
+                    self.take_over(partition.clone(), started.generation, *stands, note);
                 }
                 started.answer();
             }
-            Step::Reset { partition, stands, generation } => match generation {
-                Ok(generation) if self.moving.remove(&partition) => self.take_over(partition, generation, Some(stands)),
+            Step::Left => {}
+            Step::Reset { partition, stands, note, generation } => match generation {
+                Ok(generation) if self.moving.remove(&partition) => {
+                    self.take_over(partition, generation, Some(stands), &note);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.moving.remove(&partition);
@@ -230,9 +252,14 @@ impl Shell {
         Ok(())
     }
 
-    fn take_over(&mut self, partition: TopicPartition, generation: u64, stands: Option<i64>) {
+    fn take_over(&mut self, partition: TopicPartition, generation: u64, stands: Option<i64>, note: &str) {
         let lane = self.settings.topics.lane(&partition.topic);
         self.forget(&partition);
+        let suspects = self.begun.assign(partition.clone(), generation, stands, note);
+        if suspects > 0 {
+            tracing::warn!(%partition, suspects, "a worker died while records were under way: they run alone");
+            (0..suspects).for_each(|_| self.meters.retry("process"));
+        }
         self.book.assign(partition.clone(), generation, stands, lane);
         if self.draining {
             self.book.leave(&partition);
@@ -242,6 +269,12 @@ impl Shell {
 
     /// Drops all that is known of a partition, and what is under way.
     fn forget(&mut self, partition: &TopicPartition) {
+        self.end_patience(partition);
+        self.begun.forget(partition);
+    }
+
+    /// Drops what is under way of a partition, and all that the book says of it.
+    fn end_patience(&mut self, partition: &TopicPartition) {
         if let Some(patience) = self.patience.remove(partition) {
             patience.end();
         }
@@ -278,7 +311,7 @@ impl Shell {
         let (studio, timestamp_ms) = (Arc::clone(&self.studio), record.timestamp_ms);
         let handled = span.clone();
         self.events.spawn(async move {
-            let end = studio.handle(message, lane, &patience).instrument(handled).await;
+            let end = studio.handle(&ticket, message, lane, &patience).instrument(handled).await;
             Ending { ticket, bytes, end, timestamp_ms, span }
         });
     }
@@ -287,6 +320,7 @@ impl Shell {
         let Ending { ticket, bytes, end, timestamp_ms, span } = ending.context("an event's task failed")?;
         match end {
             End::Rows(Finished { rows, failed, outcome: kind }) => {
+                self.begun.end(&ticket);
                 let size = rows.iter().map(row_bytes).sum();
                 let (count, topic) = (rows.len(), Arc::clone(&ticket.partition.topic));
                 let value = Some(Outcome { rows, topic, kind, timestamp_ms, span });
@@ -330,24 +364,17 @@ impl Shell {
     }
 
     fn on_written(&mut self, written: Vec<Written<Outcome>>) -> anyhow::Result<()> {
-        let mut offsets = Vec::new();
         for part in written {
             match part.fate {
                 Fate::Landed => {
                     part.values.iter().for_each(|outcome| outcome.count(&self.meters));
+                    failpoints::pass(failpoints::BEFORE_OFFSET_COMMIT);
                     if self.book.landed(&part.partition, part.generation, part.next) {
-                        offsets.push((part.partition, part.next));
+                        self.begun.landed(&part.partition, part.next);
                     }
                 }
                 Fate::Fenced(found) => self.on_fenced(part.partition, part.generation, found)?,
             }
-        }
-        failpoints::pass(failpoints::BEFORE_OFFSET_COMMIT);
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = self.consumer.commit(&offsets) {
-            tracing::debug!(%error, "the broker was not told of the progress; the lake has it");
         }
         failpoints::pass(failpoints::AFTER_OFFSET_COMMIT);
         Ok(())
@@ -366,11 +393,13 @@ impl Shell {
         self.moving.insert(partition.clone());
         let consumer = Arc::clone(&self.consumer);
         self.steps.spawn(async move {
+            let note =
+                assignment::read_notes(&consumer, std::slice::from_ref(&partition)).await.pop().unwrap_or_default();
             let generation = consumer.reset(&partition, stands).await;
             if let Err(error) = consumer.resume(std::slice::from_ref(&partition)) {
                 tracing::debug!(%error, "the partition could not be resumed");
             }
-            Step::Reset { partition, stands, generation }
+            Step::Reset { partition, stands, note, generation }
         });
         Ok(())
     }
@@ -414,70 +443,5 @@ impl Shell {
         if self.broker_failed.take().is_some() {
             self.health.set_ready("broker", true, "");
         }
-    }
-
-    /// Begins to let everything go.
-    fn drain(&mut self) {
-        tracing::info!("draining: what is under way is finished and committed");
-        self.draining = true;
-        self.health.set_ready("drain", false, "the worker is shutting down");
-        let partitions = self.book.partitions().cloned().collect();
-        self.leave(Leaving::new(partitions, self.settings.shutdown.drain.0, None));
-    }
-
-    fn leave(&mut self, leaving: Leaving) {
-        for partition in leaving.partitions() {
-            self.book.leave(partition);
-            if let Some(patience) = self.patience.get(partition) {
-                patience.begin.cancel();
-            }
-        }
-        self.leaving.push(leaving);
-    }
-
-    /// Gives up the partitions whose work has ended, or whose time is over. True once the last of a drain has gone.
-    fn let_go(&mut self) -> bool {
-        let now = Instant::now();
-        let mut going = Vec::new();
-        for leaving in std::mem::take(&mut self.leaving) {
-            if now >= leaving.finish_by {
-                let under_way = leaving.partitions().filter_map(|partition| self.patience.get(partition));
-                under_way.for_each(|patience| patience.go_on.cancel());
-            }
-            let is_over = leaving.is_quiet(&self.book) || now >= leaving.give_up_by;
-            if is_over { going.push(leaving) } else { self.leaving.push(leaving) }
-        }
-        for leaving in going {
-            if !leaving.is_quiet(&self.book) {
-                self.meters.commit("abandoned");
-                tracing::warn!("time is over: what has not landed will be read again");
-            }
-            leaving.partitions().for_each(|partition| self.forget(partition));
-            leaving.answer();
-        }
-        self.draining && self.leaving.is_empty()
-    }
-
-    /// Leaves the group, answering what it still asks.
-    async fn leave_group(mut self) -> anyhow::Result<()> {
-        // Their tokens are cancelled. One that does not notice holds nothing that could be lost. Steps are not torn off: the
-        // thread on which the lake's library reads the log panics when the runtime goes away below it.
-        let steps = async { while self.steps.join_next().await.is_some() {} };
-        let ended = async { tokio::join!(self.events.shutdown(), steps) };
-        if tokio::time::timeout(LAST_TASKS, ended).await.is_err() {
-            tracing::warn!("some tasks did not end in time");
-        }
-        self.committer.lake.finish().await;
-        // Only steps had clones, and they have ended.
-        let Some(consumer) = Arc::into_inner(self.consumer) else { return Ok(()) };
-        let answers = async {
-            while let Some(control) = self.control.recv().await {
-                if let Control::Revoked { reply, .. } = control {
-                    reply.send(());
-                }
-            }
-        };
-        let (stopped, ()) = tokio::join!(consumer.stop(), answers);
-        stopped.context("cannot leave the group in order")
     }
 }

@@ -14,6 +14,7 @@ use bolus_storage::{Location, Spool, open_store_for_writing};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::begun::Begun;
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::gate::Gate;
@@ -64,6 +65,7 @@ async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: Ca
     let studio = Studio {
         labeler,
         lookups,
+        begun: Begun::new(config.retry.deaths),
         spool: Spool::new(config.studies.spool.as_deref())?,
         cpu,
         progress,

@@ -21,10 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
+use crate::begun::Begun;
+use crate::book::Ticket;
 use crate::config::RetryConfig;
 use crate::failpoints;
 use crate::gate::{Gate, Lane};
 use crate::lookups::Lookups;
+use crate::marks::Standing;
 use crate::message::Message;
 use crate::meters::Meters;
 use crate::objects::{self, Trouble};
@@ -39,6 +42,8 @@ pub struct Studio {
     pub labeler: Arc<Labeler>,
     /// Asks the lake for keys.
     pub lookups: Lookups,
+    /// Marks what is under way, in case that it kills the process.
+    pub begun: Begun,
     /// Where archives are expanded.
     pub spool: Spool,
     /// Threads for headers and pixels.
@@ -125,16 +130,30 @@ enum Stop {
 }
 
 impl Studio {
-    /// Handles a message until it has ended, or patience has.
-    pub async fn handle(&self, message: Message, lane: Lane, patience: &Patience) -> End {
+    /// Handles the message of `ticket` until it has ended, or patience has.
+    pub async fn handle(&self, ticket: &Ticket, message: Message, lane: Lane, patience: &Patience) -> End {
+        if let Some(Standing::Killer { deaths }) = self.begun.standing(ticket) {
+            return End::Rows(self.given_up(&message, deaths));
+        }
         let mut findings = Findings::default();
         let mut pauses = Backoff::of_events(&self.retry);
-        let parsed = self.parsed(&message).await;
-        let is_something = |event: &Event| !matches!(event, Event::Ignored(_));
-        let is_event = parsed.as_ref().is_ok_and(|parsed| parsed.events.iter().any(is_something));
+        let mut read = None;
         for attempt in 1.. {
             let Some(permit) = unless(&patience.begin, self.studies.enter(lane)).await.flatten() else {
                 return End::GivenUp;
+            };
+            // Nothing of the event is read before the broker knows that it may kill us. What reads nothing does not.
+            let mut marked = None;
+            if message.leads_to_reading() {
+                marked = unless(&patience.begin, self.begun.begin(ticket)).await.flatten();
+                if marked.is_none() {
+                    return End::GivenUp;
+                }
+            }
+            failpoints::poison(|| message.text());
+            let parsed = match read.take() {
+                Some(parsed) => parsed,
+                None => self.parsed(&message).await,
             };
             findings.begin(attempt);
             let work = AssertUnwindSafe(self.attempt(&parsed, lane, &mut findings, &patience.go_on)).catch_unwind();
@@ -154,17 +173,33 @@ impl Studio {
                     failpoints::pass(failpoints::AFTER_INFERRED);
                     let failure = passing.map(|(reason, ..)| reason);
                     let mut finished = self.end(&message, findings, failure, attempt);
+                    let is_something = |event: &Event| !matches!(event, Event::Ignored(_));
+                    let is_event = parsed.as_ref().is_ok_and(|parsed| parsed.events.iter().any(is_something));
                     message.tell(&mut finished.rows, is_event);
                     return End::Rows(finished);
                 }
             }
             // Who waits holds nobody up.
-            drop(permit);
+            drop((marked, permit));
+            read = Some(parsed);
             if unless(&patience.begin, pauses.wait()).await.is_none() {
                 return End::GivenUp;
             }
         }
         End::GivenUp
+    }
+
+    /// How an event ends that processes have died of.
+    fn given_up(&self, message: &Message, deaths: u32) -> Finished {
+        let detail = format!(
+            "the worker's process died {deaths} times while it handled this event, the last time with nothing else under way; the \
+             end of its log or the system's out-of-memory killer may say why"
+        );
+        let reason = Reason::new(ReasonCode::KilledWorker, detail);
+        let place = message.place().unwrap_or_else(|| record_uri(message));
+        let row = event_row(message, self.labeler.reference(), Status::Failed, reason, place);
+        let row = LabelRow { event: Some(message.text()), attempts: deaths, ..row };
+        Finished { rows: vec![row], failed: true, outcome: "failed" }
     }
 
     /// What the message holds; a long one is read on the CPU pool. What the assembler could use of one that it passes on has

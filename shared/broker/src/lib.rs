@@ -15,7 +15,7 @@ mod record;
 
 pub use admin::{Admin, GroupLag, NewTopic, TopicOffsets};
 pub use config::{BrokerConfig, Mechanism, OauthConfig, Protocol, Secret, SecurityConfig};
-pub use consumer::{Consumer, ConsumerConfig, Control, ControlEvents, Records, Reply};
+pub use consumer::{Consumer, ConsumerConfig, Control, ControlEvents, Note, Records, Reply};
 pub use error::{BrokerError, ErrorKind};
 pub use producer::Producer;
 pub use record::{Record, Start, TopicPartition};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bolus_broker::{BrokerConfig, Consumer, ConsumerConfig, Control, Record, Start, TopicPartition};
+use bolus_broker::{BrokerConfig, Consumer, ConsumerConfig, Control, Note, Record, Start, TopicPartition};
 
 use support::{Event, Member, Starts, broker, fill, new_topic, unique, until};
 
@@ -193,4 +193,33 @@ async fn a_revocation_waits_for_its_reply_until_the_deadline() {
     second.stop().await;
     drop(control);
     consumer.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn notes_outlive_the_member_that_wrote_them() {
+    let Some(broker) = broker() else { return };
+    let topic = new_topic(&broker, 3).await;
+    let config = config(&broker, &unique("notes"), &topic);
+    let partitions: Vec<TopicPartition> = (0..3).map(|number| TopicPartition::new(topic.as_str(), number)).collect();
+    let note = |partition: &TopicPartition, offset: i64, text: &str| Note {
+        partition: partition.clone(),
+        offset,
+        text: text.to_owned(),
+    };
+    let first = Member::join(config.clone(), Starts::default());
+    first.until_assigned().await;
+    assert_eq!(first.consumer.notes(&partitions).await.unwrap(), ["", "", ""]);
+    let long = "x".repeat(4_000);
+    let written = vec![note(&partitions[0], 0, "one"), note(&partitions[2], 7, &long)];
+    first.consumer.commit_noted(written).await.unwrap();
+    // A later commit of one partition replaces its note, and that alone.
+    first.consumer.commit_noted(vec![note(&partitions[0], 0, "two")]).await.unwrap();
+    assert_eq!(first.consumer.notes(&partitions).await.unwrap(), ["two", "", long.as_str()]);
+    let too_long = vec![note(&partitions[1], 0, &"x".repeat(5_000))];
+    assert!(first.consumer.commit_noted(too_long).await.is_err(), "the broker takes 4,096 bytes");
+    first.stop().await;
+    let second = Member::join(config, Starts::default());
+    second.until_assigned().await;
+    assert_eq!(second.consumer.notes(&partitions).await.unwrap(), ["two", "", long.as_str()]);
+    second.stop().await;
 }

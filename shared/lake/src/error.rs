@@ -6,6 +6,8 @@ use deltalake::datafusion::error::DataFusionError;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::parquet::errors::ParquetError;
 
+use crate::query::QueryLimit;
+
 /// What the caller should do about a [`LakeError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -51,6 +53,9 @@ pub enum LakeError {
     /// The query is not valid, or does more than read.
     #[error("{0}")]
     Query(String),
+    /// The query broke one of its limits.
+    #[error(transparent)]
+    QueryLimit(#[from] QueryLimit),
     /// A query needs more memory than its pool has.
     #[error("the query needs more memory than it is given: {0}")]
     QueryMemory(String),
@@ -143,6 +148,7 @@ impl LakeError {
             | Self::NotALake { .. }
             | Self::Schema { .. }
             | Self::Query(_)
+            | Self::QueryLimit(_)
             | Self::Fenced { .. }
             | Self::Output(_)
             | Self::ParquetFile(_) => ErrorKind::Reject,

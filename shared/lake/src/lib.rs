@@ -37,5 +37,5 @@ pub use error::{ErrorKind, LakeError};
 pub use lake::Lake;
 pub use parquet::parquet_to_table;
 pub use probe::probe_conditional_put;
-pub use query::{QueryResult, TextTable};
+pub use query::{QueryLimit, QueryLimits, QueryResult, TextTable};
 pub use schema::SCHEMA_VERSION;

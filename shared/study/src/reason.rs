@@ -68,6 +68,9 @@ codes! {
     ChangedWhileReading => "changed_while_reading",
     /// The network or the runtime failed.
     Inference => "inference",
+    /// The worker's process died while it handled this, as often as the configuration allows, the last time with nothing else
+    /// under way: killed for its memory, a full stack, an abort.
+    KilledWorker => "killed_worker",
     /// A message that is no event, or an event that asks for what is not done: another bucket, a single plain object.
     BadEvent => "bad_event",
     /// The event names nothing that is there: an empty prefix, objects that are all gone.

@@ -1,6 +1,7 @@
 //! The consumer: what its owner sees.
 
 mod context;
+mod notes;
 mod shared;
 mod start;
 mod thread;
@@ -16,6 +17,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
+
+pub use self::notes::Note;
 
 use self::context::Context;
 use self::shared::Shared;

@@ -24,6 +24,8 @@ use super::shared::Shared;
 use crate::error::is_refusal;
 use crate::{BrokerError, ErrorKind, Record, TopicPartition};
 
+/// How often a thread that ends looks whether it is the client's last owner.
+const LAST_OWNER_RETRY: Duration = Duration::from_millis(1);
 /// How long one poll waits; a command waits as long at most.
 const POLL: Duration = Duration::from_millis(20);
 /// The same while the channel is full: how soon an emptied one is noticed.
@@ -110,14 +112,15 @@ impl Thread {
             context.tell(Control::Failed(error), Instant::now() + LAST_WORDS);
         }
         self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A commit may hold the client for an instant longer; its last owner closes it, and that must be this thread.
+        // A commit may hold the client longer, until the broker has answered; its last owner closes it, and that must be this
+        // thread.
         let mut last = self.consumer;
         let client = loop {
             match Arc::try_unwrap(last) {
                 Ok(client) => break client,
                 Err(shared) => last = shared,
             }
-            std::thread::yield_now();
+            std::thread::sleep(LAST_OWNER_RETRY);
         };
         drop(client);
     }

@@ -9,6 +9,7 @@ mod contract;
 mod duck;
 mod facts;
 mod faults;
+mod limits;
 mod open;
 mod probe;
 mod query;

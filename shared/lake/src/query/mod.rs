@@ -1,4 +1,8 @@
-//! Read-only SQL over the lake.
+//! Read-only SQL over the lake, under limits.
+
+mod bounded;
+mod limits;
+mod run;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -11,53 +15,71 @@ use deltalake::arrow::error::ArrowError;
 use deltalake::arrow::json::writer::{LineDelimited, WriterBuilder};
 use deltalake::arrow::util::display::{ArrayFormatter, FormatOptions};
 use deltalake::datafusion::common::ScalarValue;
-use deltalake::datafusion::execution::SendableRecordBatchStream;
-use deltalake::datafusion::execution::context::SQLOptions;
+use deltalake::datafusion::execution::disk_manager::DiskManagerBuilder;
 use deltalake::datafusion::execution::memory_pool::FairSpillPool;
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext, lit};
-use futures::TryStreamExt;
 use futures::future::BoxFuture;
+
+pub use self::limits::{QueryLimit, QueryLimits};
+use self::run::Running;
 
 use crate::error::LakeError;
 use crate::lake::Lake;
 use crate::upgrade::lacking;
 use crate::views::{VIEWS, count_positive_slices};
 
-/// Memory that one query may hold before it spills to disk or, where it cannot, fails.
-const QUERY_MEMORY_BYTES: usize = 256 << 20;
-
-/// Threads that one query uses at most.
+/// Threads that queries use at most.
 const QUERY_THREADS: usize = 4;
+
+/// Of the memory of a query, the part that one answer of a function may take, and a table of text.
+const OF_MEMORY_AT_ONCE: usize = 16;
 
 /// How times are written: as in RFC 3339, in UTC.
 const INSTANT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
 
 impl Lake {
-    /// Runs `query` on the newest snapshot of the lake.
+    /// Runs a query of this program's own on the newest snapshot of the lake: as [`Lake::sql_within`], and neither the time nor
+    /// the rows of its answer are limited.
+    ///
+    /// # Errors
+    /// As [`Lake::sql_within`].
+    pub fn sql<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
+        self.sql_within(query, &QueryLimits::OWN)
+    }
+
+    /// Runs `query` on the newest snapshot of the lake, within `limits`.
     ///
     /// The table is `labels`; the views are `series_labels`, `slice_scores` and `failures`. Only queries are run: no
     /// statement that would write, define, set or read a file.
     ///
     /// # Errors
-    /// [`LakeError::Query`] where the query is not valid, and the store's errors.
-    pub fn sql<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
+    /// [`LakeError::Query`] where the query is not valid, [`LakeError::QueryLimit`] and [`LakeError::QueryMemory`] where it
+    /// breaks a limit (then, or while its answer is read), and the store's errors.
+    pub fn sql_within<'a>(
+        &'a self,
+        query: &'a str,
+        limits: &'a QueryLimits,
+    ) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
         Box::pin(async move {
-            let context = self.session(&self.refreshed().await?).await?;
-            let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-            let stream = context.sql_with_options(query, options).await?.execute_stream().await?;
-            Ok(QueryResult { stream })
+            limits.check_text(query)?;
+            let context = self.session(&self.refreshed().await?, limits).await?;
+            Ok(QueryResult { running: Running::start(context, query.to_owned(), limits).await? })
         })
     }
 
-    async fn session(&self, table: &DeltaTable) -> Result<SessionContext, LakeError> {
+    async fn session(&self, table: &DeltaTable, limits: &QueryLimits) -> Result<SessionContext, LakeError> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(QUERY_THREADS);
         let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(true);
         // A column of views holds on to the pages it was read from, and counts them whole each time it is sorted: a few
         // hundred small files, as streaming makes them, filled the memory of a query.
         let config = config.set_bool("datafusion.execution.parquet.schema_force_view_types", false);
-        let pool = Arc::new(FairSpillPool::new(QUERY_MEMORY_BYTES));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let pool_bytes = limits.memory_bytes / 2;
+        // Each thread that sorts sets this aside for merging what it has put on disk.
+        let config = config.with_sort_spill_reservation_bytes(pool_bytes / (4 * threads));
+        let pool = Arc::new(FairSpillPool::new(pool_bytes));
+        let disk = DiskManagerBuilder::default().with_max_temp_directory_size(limits.disk_bytes);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
         // Under the table's own URL, so that a file store of the runtime cannot stand in for the lake's store.
         runtime.register_object_store(self.log().root_url(), self.log().root_object_store(None));
         let context = SessionContext::new_with_config_rt(config, runtime);
@@ -78,6 +100,8 @@ impl Lake {
             let view = context.sql(query).await?.into_view();
             context.register_table(name, view)?;
         }
+        // After the views, which are ours.
+        bounded::bound_functions(&context, limits.memory_bytes / OF_MEMORY_AT_ONCE);
         Ok(context)
     }
 }
@@ -87,7 +111,7 @@ pub type TextTable = (Vec<String>, Vec<Vec<String>>);
 
 /// The answer to a query, read a part at a time.
 pub struct QueryResult {
-    stream: SendableRecordBatchStream,
+    running: Running,
 }
 
 impl std::fmt::Debug for QueryResult {
@@ -116,7 +140,7 @@ impl QueryResult {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.stream.schema()
+        Arc::clone(&self.running.schema)
     }
 
     /// The next rows as text, one `Vec` a row; none at the end. Null is the empty text.
@@ -124,7 +148,7 @@ impl QueryResult {
     /// # Errors
     /// The query's.
     pub async fn next_rows(&mut self) -> Result<Option<Vec<Vec<String>>>, LakeError> {
-        match self.stream.try_next().await? {
+        match self.running.next().await? {
             Some(batch) => Ok(Some(rows_of(&batch)?)),
             None => Ok(None),
         }
@@ -133,12 +157,18 @@ impl QueryResult {
     /// All rows as text, with the names of the columns. Holds the whole answer: for small ones.
     ///
     /// # Errors
-    /// The query's.
+    /// The query's, and [`QueryLimit::Table`] where the text is larger than a part of the query's memory.
     pub fn to_table(mut self) -> BoxFuture<'static, Result<TextTable, LakeError>> {
         Box::pin(async move {
             let columns = self.columns();
-            let mut rows = Vec::new();
+            let (mut rows, mut bytes) = (Vec::new(), 0);
+            let limits = self.running.limits();
+            let limit = if limits.watched { limits.memory_bytes / OF_MEMORY_AT_ONCE } else { usize::MAX };
             while let Some(more) = self.next_rows().await? {
+                bytes += more.iter().flatten().map(|cell| size_of::<String>() + cell.len()).sum::<usize>();
+                if bytes > limit {
+                    return Err(QueryLimit::Table { limit }.into());
+                }
                 rows.extend(more);
             }
             Ok((columns, rows))
@@ -152,7 +182,7 @@ impl QueryResult {
     pub fn write_json_lines(mut self, output: &mut (dyn Write + Send)) -> BoxFuture<'_, Result<usize, LakeError>> {
         Box::pin(async move {
             let mut rows = 0;
-            while let Some(batch) = self.stream.try_next().await? {
+            while let Some(batch) = self.running.next().await? {
                 let mut text = Vec::new();
                 let builder = WriterBuilder::new().with_explicit_nulls(true).with_timestamp_tz_format(INSTANT.into());
                 let mut writer = builder.build::<_, LineDelimited>(&mut text);
