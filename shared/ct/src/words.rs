@@ -21,17 +21,13 @@ use std::sync::LazyLock;
 use lexicon::Lexicon;
 use tokens::tokens;
 
-/// Phrases of images made from other images. Planes (coronal, sagittal) are left to the geometry.
-static REFORMATS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
+/// Phrases of projections and curved planes. Flat planes (axial, coronal, sagittal reformats) are left to the geometry.
+static PROJECTIONS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
     let phrases = [
-        "mpr",
-        "mprs",
         "mip",
         "mips",
         "minip",
         "minips",
-        "reformat*",
-        "reformation*",
         "vrt",
         "vr",
         "volume render*",
@@ -43,7 +39,7 @@ static REFORMATS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
     Lexicon::new([BTreeMap::from([((), phrases.map(str::to_owned).to_vec())])])
 });
 
-/// Whether `text` speaks of a reformat or a projection.
-pub(crate) fn is_reformat(text: &str) -> bool {
-    !REFORMATS.hits(&tokens(text).list).is_empty()
+/// Whether `text` speaks of a projection or a curved plane.
+pub(crate) fn is_projection(text: &str) -> bool {
+    !PROJECTIONS.hits(&tokens(text).list).is_empty()
 }

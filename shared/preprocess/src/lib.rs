@@ -11,6 +11,7 @@ mod axis;
 mod look;
 mod occlusion;
 mod plan;
+pub mod plausible;
 mod slab;
 mod spec;
 mod spread;

@@ -1,0 +1,168 @@
+//! What the figures of a series may be.
+
+use super::measure::{BIN_HU, BINS, LOWEST_HU, Outline, PlaneFigures};
+
+/// The figures of a series. Shares are 0 to 1; `tissue` is what lies from −200 to 300 HU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// Share of tissue in all.
+    pub tissue: f64,
+    /// Share below −30 HU: air, lung and fat.
+    pub light: f64,
+    /// Share above 300 HU: bone and metal.
+    pub dense: f64,
+    /// Share below −1100 HU, where nothing is.
+    pub below_air: f64,
+    /// Share from −500 to −200 HU, which only edges and sick lungs have.
+    pub between: f64,
+    /// Share of tissue from −150 to −30 HU: fat, and what mixes with air.
+    pub fat: f64,
+    /// Share of tissue from −130 to −70 HU: fat alone.
+    pub pure_fat: f64,
+    /// Share of tissue from 20 to 80 HU: muscle, brain, organs.
+    pub pure_soft: f64,
+    /// Share of tissue from −60 to 0 HU, between fat and soft tissue.
+    pub valley: f64,
+    /// How many bins of 10 HU tissue spreads over: the exponential of its entropy.
+    pub spread: f64,
+    /// Mean distance of cells of 2 mm from the mean around them, in HU.
+    pub roughness: f64,
+    /// Share of pixels at the least value, where that is no air.
+    pub clipped_low: f64,
+    /// Share of pixels at the largest value, where that is no bone.
+    pub clipped_high: f64,
+    /// Share of planes with a body that show a limb's outline.
+    pub limbs: f64,
+    /// Whether all pixels are equal.
+    pub constant: bool,
+}
+
+/// A figure beyond a limit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Breach {
+    /// The figure and its limit.
+    pub words: String,
+    /// Whether it speaks against the scale of the values rather than against a patient.
+    pub is_scale: bool,
+}
+
+/// From where to where a figure of good series reaches.
+struct Limit {
+    name: &'static str,
+    of: fn(&Figures) -> f64,
+    /// Beyond this it is doubted.
+    doubt: [f64; 2],
+    /// Beyond this it is refused.
+    refuse: [f64; 2],
+    is_scale: bool,
+}
+
+const NONE: f64 = f64::INFINITY;
+
+/// In brackets the least and the largest figure of a single good slice: real patients', then synthetic ones'.
+const LIMITS: &[Limit] = &[
+    Limit { name: "share below -30 HU (air, lung, fat)", of: |f| f.light, doubt: [0.12, NONE], refuse: [0.08, NONE], is_scale: true },
+    Limit { name: "share below -1100 HU", of: |f| f.below_air, doubt: [-NONE, 0.12], refuse: [-NONE, 0.25], is_scale: true },
+    Limit { name: "share above 300 HU", of: |f| f.dense, doubt: [-NONE, 0.32], refuse: [-NONE, 0.42], is_scale: true },
+    Limit { name: "share from -500 to -200 HU", of: |f| f.between, doubt: [-NONE, 0.22], refuse: [-NONE, 0.35], is_scale: true },
+    Limit { name: "share of fat and edges in tissue", of: |f| f.fat, doubt: [0.03, NONE], refuse: [0.015, NONE], is_scale: false },
+    Limit { name: "share of fat in tissue", of: |f| f.pure_fat, doubt: [0.007, NONE], refuse: [0.003, NONE], is_scale: false },
+    Limit { name: "share from 20 to 80 HU in tissue", of: |f| f.pure_soft, doubt: [0.06, NONE], refuse: [0.035, NONE], is_scale: true },
+    Limit { name: "share of fat and soft tissue in tissue", of: |f| f.pure_fat + f.pure_soft, doubt: [0.13, NONE], refuse: [0.10, NONE], is_scale: true },
+    Limit { name: "share from -60 to 0 HU in tissue", of: |f| f.valley, doubt: [-NONE, 0.45], refuse: [-NONE, 0.6], is_scale: true },
+    Limit { name: "spread of tissue in steps of 10 HU", of: |f| f.spread, doubt: [6.0, NONE], refuse: [4.5, NONE], is_scale: false },
+    Limit { name: "roughness in HU", of: |f| f.roughness, doubt: [-NONE, 45.0], refuse: [-NONE, 90.0], is_scale: true },
+    Limit { name: "share of pixels clipped at a value that is no air", of: |f| f.clipped_low, doubt: [-NONE, 0.003], refuse: [-NONE, 0.01], is_scale: true },
+    Limit { name: "share of pixels clipped at a value that is no bone", of: |f| f.clipped_high, doubt: [-NONE, 0.003], refuse: [-NONE, 0.01], is_scale: true },
+    Limit { name: "share of planes with the outline of a limb", of: |f| f.limbs, doubt: [-NONE, 0.5], refuse: [-NONE, 0.8], is_scale: false },
+];
+
+/// Share of tissue below which there is nothing to judge.
+const LEAST_TISSUE: f64 = 0.05;
+/// The least value that is no air, and the largest that is no bone: clipping there is a window's.
+const CLIPPED_LOW_HU: f32 = -600.0;
+const CLIPPED_HIGH_HU: f32 = 700.0;
+
+impl Figures {
+    /// Adds up planes; none where no pixel was measured.
+    #[must_use]
+    pub fn of(planes: &[PlaneFigures]) -> Option<Self> {
+        let mut histogram = [0.0_f64; BINS];
+        for plane in planes {
+            histogram.iter_mut().zip(&plane.histogram).for_each(|(sum, count)| *sum += f64::from(*count));
+        }
+        let all: f64 = histogram.iter().sum();
+        let pixels = planes.iter().map(|plane| plane.pixels).sum::<usize>() as f64;
+        if all == 0.0 || pixels == 0.0 {
+            return None;
+        }
+        let bin = |hu: i32| ((hu - LOWEST_HU) / BIN_HU).clamp(0, BINS as i32) as usize;
+        let between = |low: i32, high: i32| histogram[bin(low)..bin(high)].iter().sum::<f64>();
+        let tissue = between(-200, 300);
+        let of_tissue = |low: i32, high: i32| if tissue > 0.0 { between(low, high) / tissue } else { 0.0 };
+        let end = LOWEST_HU + BIN_HU * BINS as i32;
+        let rough = planes.iter().fold((0.0, 0), |sum, plane| (sum.0 + plane.roughness.0, sum.1 + plane.roughness.1));
+        let low = planes.iter().map(|plane| plane.least).min_by(|a, b| a.0.total_cmp(&b.0));
+        let high = planes.iter().map(|plane| plane.largest).max_by(|a, b| a.0.total_cmp(&b.0));
+        let at = |value: f32, of: fn(&PlaneFigures) -> (f32, usize)| {
+            planes.iter().map(of).filter(|(found, _)| *found == value).map(|(_, count)| count).sum::<usize>() as f64
+        };
+        let clipped_low = low.filter(|(value, _)| *value > CLIPPED_LOW_HU);
+        let clipped_high = high.filter(|(value, _)| *value < CLIPPED_HIGH_HU);
+        let bodies = planes.iter().filter(|plane| plane.outline != Outline::Nothing).count();
+        let limbs = planes.iter().filter(|plane| plane.outline == Outline::Limb).count();
+        Some(Self {
+            tissue: tissue / all,
+            light: between(LOWEST_HU, -30) / all,
+            dense: between(300, end) / all,
+            below_air: between(LOWEST_HU, -1100) / all,
+            between: between(-500, -200) / all,
+            fat: of_tissue(-150, -30),
+            pure_fat: of_tissue(-130, -70),
+            pure_soft: of_tissue(20, 80),
+            valley: of_tissue(-60, 0),
+            spread: spread(&histogram[bin(-200)..bin(300)]),
+            roughness: if rough.1 > 0 { rough.0 / rough.1 as f64 } else { 0.0 },
+            clipped_low: clipped_low.map_or(0.0, |(value, _)| at(value, |plane| plane.least) / pixels),
+            clipped_high: clipped_high.map_or(0.0, |(value, _)| at(value, |plane| plane.largest) / pixels),
+            limbs: limbs as f64 / bodies.max(1) as f64,
+            constant: low.zip(high).is_some_and(|(low, high)| low.0 == high.0),
+        })
+    }
+
+    /// What lies beyond the limits, and whether that is enough to refuse.
+    pub(super) fn breaches(&self) -> (Vec<Breach>, bool) {
+        let breach = |words: String, is_scale| vec![Breach { words, is_scale }];
+        if self.constant {
+            return (breach("all pixels have one value".to_owned(), false), true);
+        }
+        // Scales that leave nothing where tissue should be are told by what lies elsewhere.
+        let elsewhere = self.dense + self.between + self.below_air;
+        if self.tissue < LEAST_TISSUE && elsewhere < 0.5 {
+            let words = format!("share of tissue (-200 to 300 HU) {:.3}, {LEAST_TISSUE} at least", self.tissue);
+            return (breach(words, false), false);
+        }
+        let beyond = |[low, high]: [f64; 2], value: f64| value < low || value > high;
+        let doubted: Vec<&Limit> = LIMITS.iter().filter(|limit| beyond(limit.doubt, (limit.of)(self))).collect();
+        let refused: Vec<&Limit> = doubted.iter().copied().filter(|limit| beyond(limit.refuse, (limit.of)(self))).collect();
+        let told = if refused.is_empty() { &doubted } else { &refused };
+        let breaches = told.iter().map(|limit| limit.breach(self)).collect();
+        (breaches, !refused.is_empty())
+    }
+}
+
+impl Limit {
+    fn breach(&self, figures: &Figures) -> Breach {
+        let value = (self.of)(figures);
+        let [low, high] = self.doubt;
+        let range = if value < low { format!("{low} at least") } else { format!("{high} at most") };
+        Breach { words: format!("{} {value:.3}, {range}", self.name), is_scale: self.is_scale }
+    }
+}
+
+/// The exponential of the entropy of a histogram: over how many bins it spreads.
+fn spread(bins: &[f64]) -> f64 {
+    let all: f64 = bins.iter().sum();
+    let shares = bins.iter().filter(|count| **count > 0.0).map(|count| count / all);
+    shares.map(|share| -share * share.ln()).sum::<f64>().exp()
+}
