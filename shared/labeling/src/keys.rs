@@ -1,8 +1,10 @@
 //! The keys that a series' row may have, known before any pixel is read.
 
+use std::collections::BTreeSet;
+
 use bolus_ct::Series;
 use bolus_storage::ObjectRef;
-use bolus_study::{BundleRef, RowKey};
+use bolus_study::{BundleRef, ReasonCode, RowKey};
 
 use crate::row::content;
 
@@ -22,15 +24,15 @@ impl SeriesKeys {
         series: &Series,
         objects: &[ObjectRef],
         bundles: &[&BundleRef],
-        adaptive: bool,
+        ways: &Ways,
         by_image: bool,
     ) -> Self {
         let content = content(series, objects);
-        let key = |bundle: &&BundleRef| {
-            let key = RowKey::of(series.uid.as_str(), &content, &bundle.digest);
-            key_of(key.of_stack(series.stack.as_ref()), adaptive)
+        let key = |bundle: &BundleRef| {
+            key_of(RowKey::of(series.uid.as_str(), &content, &bundle.digest), ways.adaptive)
         };
-        Self { keys: bundles.iter().map(key).collect(), by_image }
+        let under = |set| bundles.iter().map(move |bundle| key(bundle).of_allowed(set));
+        Self { keys: ways.overridden.iter().flat_map(under).collect(), by_image }
     }
 
     /// Every key, in the order of the bundles.
@@ -54,6 +56,15 @@ impl SeriesKeys {
     pub fn is_refusal_by_image(&self, key: &RowKey) -> bool {
         self.by_image && self.keys.last() == Some(key)
     }
+}
+
+/// The ways in which a series may be labelled.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    /// Whether in parts.
+    pub adaptive: bool,
+    /// The sets of refusals that its label may have overridden: at least one, which may be empty.
+    pub overridden: Vec<BTreeSet<ReasonCode>>,
 }
 
 /// The key of a row by the way it was made.

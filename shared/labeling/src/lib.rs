@@ -33,6 +33,7 @@ mod rounds_tests;
 mod router;
 #[cfg(test)]
 mod router_tests;
+mod remarks;
 mod row;
 mod scan;
 mod stages;
