@@ -23,19 +23,7 @@ use tokens::tokens;
 
 /// Phrases of projections and curved planes. Flat planes (axial, coronal, sagittal reformats) are left to the geometry.
 static PROJECTIONS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
-    let phrases = [
-        "mip",
-        "mips",
-        "minip",
-        "minips",
-        "vrt",
-        "vr",
-        "volume render*",
-        "ray sum",
-        "curved",
-        "cpr",
-        "ssd",
-    ];
+    let phrases = ["mip", "mips", "minip", "minips", "vrt", "vr", "volume render*", "ray sum", "curved", "cpr", "ssd"];
     Lexicon::new([BTreeMap::from([((), phrases.map(str::to_owned).to_vec())])])
 });
 

@@ -266,7 +266,9 @@ impl DecisionSpec {
                 "decision.indeterminate: expected two rising numbers within 0 to 1",
             ),
             (
-                self.few_slices.as_ref().is_none_or(|law| law.widening.is_finite() && law.widening >= 0.0 && law.enough > 0),
+                self.few_slices
+                    .as_ref()
+                    .is_none_or(|law| law.widening.is_finite() && law.widening >= 0.0 && law.enough > 0),
                 "decision.few_slices: expected a widening of 0 or more and at least 1 slice that is enough",
             ),
         ])

@@ -129,10 +129,11 @@ impl Explainer {
         scan: &Scan,
         series: &Series,
     ) -> Result<Result<Explanation, Reason>, InferenceError> {
-        let Prepared { tensor, scored, body_part, sources, judged, .. } = match self.preparer.prepare(scan, series).await {
-            Ok(prepared) => prepared,
-            Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
-        };
+        let Prepared { tensor, scored, body_part, sources, judged, .. } =
+            match self.preparer.prepare(scan, series).await {
+                Ok(prepared) => prepared,
+                Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
+            };
         let scores = engine.score(tensor.clone()).await?;
         let Some(mut decision) = Decision::of(&self.bundle.manifest, &scores, sources) else {
             return Ok(Err(Reason::new(ReasonCode::TooFewSlices, "the series has no slice to score")));

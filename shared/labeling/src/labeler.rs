@@ -9,19 +9,20 @@ use bolus_inference::{Adaptive, Bundle, BundleSet, Decision, Kind};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
 use bolus_study::{
-    Allowed, Audit, BundleRef, Declared, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, SliceScore, Status,
+    Allowed, Audit, BundleRef, Declared, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, RowKey, SliceScore,
+    Status,
 };
 use tokio::sync::Semaphore;
 
 use crate::engines::Engines;
 use crate::error::LabelingError;
-use crate::keys::{SeriesKeys, Ways, key_of};
+use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
 use crate::progress::Progress;
+use crate::remarks::{Told, remarks};
 use crate::rounds::{Network, Rounds, Unscored};
 use crate::router::{Route, Routed, Router};
-use crate::remarks::{Told, remarks};
 use crate::row::{counted, file_row, now_us, refused_files, series_row};
 use crate::scan::{FileRefusal, Scan};
 use crate::stages::{PixelStages, Stage, Stages};
@@ -143,21 +144,22 @@ impl Labeler {
     pub fn keys(&self, series: &Series, objects: &[ObjectRef]) -> SeriesKeys {
         let route = self.router.by_headers(series);
         let bundles = self.router.references(&route);
-        let ways = Ways { adaptive: self.options.adaptive, overridden: self.may_override(series) };
+        let overridden = self.overridden_by_headers(series);
+        let ways = Ways { adaptive: self.options.adaptive, overridden, allowed: self.options.allowed.clone() };
         SeriesKeys::of(series, objects, &bundles, &ways, route == Route::ByImage)
     }
 
-    /// The sets of refusals one of which a label of `series` will have overridden, as far as headers tell.
-    fn may_override(&self, series: &Series) -> Vec<BTreeSet<ReasonCode>> {
+    /// The refusals by headers that a label of `series` overrides.
+    fn overridden_by_headers(&self, series: &Series) -> BTreeSet<ReasonCode> {
         let bundles = self.set().bundles().iter();
-        let by_headers: BTreeSet<ReasonCode> =
-            bundles.flat_map(|bundle| self.router.overridden(bundle, series)).map(|reason| reason.code).collect();
-        let by_values = [ReasonCode::NotHounsfield, ReasonCode::NotAPatient];
-        let by_values = by_values.into_iter().filter(|code| self.options.allowed.contains(*code));
-        let with = |code: ReasonCode| by_headers.iter().copied().chain([code]).collect::<BTreeSet<_>>();
-        let mut sets: Vec<BTreeSet<ReasonCode>> = by_values.map(with).filter(|set| *set != by_headers).collect();
-        sets.insert(0, by_headers);
-        sets
+        bundles.flat_map(|bundle| self.router.overridden(bundle, series)).map(|reason| reason.code).collect()
+    }
+
+    /// The key of `row`, as [`SeriesKeys`] looks for it, where its label overrides `by_values` too.
+    fn key(&self, series: &Series, row: &LabelRow, by_values: Option<ReasonCode>) -> RowKey {
+        let plain = RowKey::of(series.uid.as_str(), &row.content, &row.bundle.digest).of_stack(series.stack.as_ref());
+        let overridden = self.overridden_by_headers(series).into_iter().chain(by_values).collect();
+        key_of(plain, self.options.adaptive).of_allowed(&overridden)
     }
 
     /// The row of a refused file; `None` for a file that is simply no DICOM image.
@@ -268,6 +270,9 @@ impl Labeler {
             }
             Err(Unscored::Unprepared(Unprepared { reason, refused })) => {
                 work.refuse(refused);
+                if BY_VALUES.contains(&reason.code) {
+                    work.row.key = work.row.key.of_judged(reason.code);
+                }
                 Ok(self.ended(work, reason))
             }
         }
@@ -296,15 +301,18 @@ impl Labeler {
         }
         let mut overridden = self.router.overridden(chosen.bundle, work.series);
         overridden.extend(judged.overridden.clone());
+        let by_values = judged.overridden.as_ref().map(|reason| reason.code);
         let told = Told { sources, coverage, doubt: judged.doubt.as_deref(), overridden: &overridden };
         let remarks = remarks(work.series, &chosen.bundle.manifest, &told);
         let (device, runtime) = self.engines.device_and_runtime(chosen.place);
         let slices = scored.into_iter().zip(scores);
         let declared: Declared = work.series.declared.verdict;
         let counted_files = work.series.counted_files().collect();
-        let Work { mut row, refused_files, stages, start, .. } = work;
+        let Work { series, mut row, refused_files, stages, start, .. } = work;
         row.status = Status::Labelled;
-        row.key = row.key.of_allowed(&overridden.iter().map(|reason| reason.code).collect());
+        if by_values.is_some() {
+            row.key = self.key(series, &row, by_values);
+        }
         row.remarks.extend(remarks);
         row.prediction = Some(Prediction {
             class: decision.class,
@@ -329,7 +337,7 @@ impl Labeler {
 
     fn work<'a>(&self, series: &'a Series, objects: &'a [ObjectRef], bundle: &BundleRef) -> Work<'a> {
         let mut row = series_row(series, objects, bundle, self.options.patient_key.as_ref());
-        row.key = key_of(row.key, self.options.adaptive);
+        row.key = self.key(series, &row, None);
         let (refused_files, stages) = (series.refused.clone(), Stages::default());
         Work { series, objects, row, refused_files, stages, start: Instant::now() }
     }

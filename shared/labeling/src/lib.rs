@@ -27,13 +27,13 @@ mod patient;
 mod prepare;
 mod preparer;
 mod progress;
+mod remarks;
 mod rounds;
 #[cfg(test)]
 mod rounds_tests;
 mod router;
 #[cfg(test)]
 mod router_tests;
-mod remarks;
 mod row;
 mod scan;
 mod stages;

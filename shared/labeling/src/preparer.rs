@@ -82,7 +82,14 @@ impl Preparer {
     ) -> Result<Prepared, Unprepared> {
         self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
         let stages = PixelStages::begin();
-        let workshop = Workshop { spec: &self.spec, allowed: &self.allowed, seen, cpu: &self.cpu, progress: &self.progress, stages: &stages };
+        let workshop = Workshop {
+            spec: &self.spec,
+            allowed: &self.allowed,
+            seen,
+            cpu: &self.cpu,
+            progress: &self.progress,
+            stages: &stages,
+        };
         workshop.prepare(series, &scan.objects).await
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn remarks(series: &Series, manifest: &Manifest, told: &Told<'_>) -> 
     }
     if told.coverage < 1.0 {
         let percent = told.coverage * 100.0;
-        remarks.push(Remark::new(RemarkCode::Gaps, format!("{percent:.0} % of the positions have a slice near enough")));
+        remarks
+            .push(Remark::new(RemarkCode::Gaps, format!("{percent:.0} % of the positions have a slice near enough")));
     }
     remarks.extend(told.doubt.map(|figures| Remark::new(RemarkCode::Doubtful, figures)));
     remarks.extend(told.overridden.iter().map(|reason| Remark::new(RemarkCode::Allowed, reason.to_string())));

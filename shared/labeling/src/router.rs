@@ -78,10 +78,12 @@ impl Router {
             },
             (None, Some(reason)) => Route::Refused(reason.clone()),
             // What every bundle refuses for its geometry needs no look.
-            (None, None) => match self.set.bundles().iter().map(|bundle| self.slices(bundle, series)).collect::<Vec<_>>() {
-                all if all.iter().any(Result::is_ok) => Route::ByImage,
-                all => all.into_iter().find_map(Result::err).map_or(Route::ByImage, Route::Refused),
-            },
+            (None, None) => {
+                match self.set.bundles().iter().map(|bundle| self.slices(bundle, series)).collect::<Vec<_>>() {
+                    all if all.iter().any(Result::is_ok) => Route::ByImage,
+                    all => all.into_iter().find_map(Result::err).map_or(Route::ByImage, Route::Refused),
+                }
+            }
         }
     }
 

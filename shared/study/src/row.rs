@@ -125,6 +125,13 @@ impl RowKey {
         self.derived("allowed", &names.join(","))
     }
 
+    /// The key of a refusal for what the pixel values show. The key itself stays free for the label that is made where the user
+    /// overrides the refusal of that code, or a later version judges otherwise.
+    #[must_use]
+    pub fn of_judged(&self, code: ReasonCode) -> Self {
+        self.derived("judged", code.as_str())
+    }
+
     fn derived(&self, purpose: &str, name: &str) -> Self {
         let mut hasher = Sha256::new();
         for part in [purpose, name, self.as_str()] {
@@ -311,6 +318,8 @@ mod tests {
             key.of_adaptive().of_failure(),
             key.clone().of_stack(Some(&StackRef { number: 1, parted_by: String::new() })),
             key.clone().of_stack(Some(&StackRef { number: 2, parted_by: String::new() })),
+            key.of_judged(ReasonCode::NotAPatient),
+            key.of_judged(ReasonCode::NotHounsfield),
             key.of_allowed(&BTreeSet::from([ReasonCode::Derived])),
             key.of_allowed(&BTreeSet::from([ReasonCode::Derived, ReasonCode::NotAPatient])),
         ];

@@ -33,6 +33,8 @@ pub struct Figures {
     pub clipped_high: f64,
     /// Share of planes with a body that show a limb's outline.
     pub limbs: f64,
+    /// Share of planes that show a limb's outline, where enough planes show a body for that to be no chance: one level of a neck may.
+    pub sure_limbs: f64,
     /// Whether all pixels are equal.
     pub constant: bool,
 }
@@ -50,33 +52,61 @@ pub(super) struct Breach {
 struct Limit {
     name: &'static str,
     of: fn(&Figures) -> f64,
-    /// Beyond this it is doubted.
-    doubt: [f64; 2],
-    /// Beyond this it is refused.
-    refuse: [f64; 2],
+    /// Whether good figures lie above the two borders, or below.
+    above: bool,
+    /// Beyond the first it is doubted, beyond the second refused.
+    borders: [f64; 2],
     is_scale: bool,
 }
 
-const NONE: f64 = f64::INFINITY;
+impl Limit {
+    const fn least(name: &'static str, of: fn(&Figures) -> f64, borders: [f64; 2], is_scale: bool) -> Self {
+        Self { name, of, above: true, borders, is_scale }
+    }
 
-/// In brackets the least and the largest figure of a single good slice: real patients', then synthetic ones'.
+    const fn most(name: &'static str, of: fn(&Figures) -> f64, borders: [f64; 2], is_scale: bool) -> Self {
+        Self { name, of, above: false, borders, is_scale }
+    }
+
+    fn beyond(&self, border: f64, figures: &Figures) -> bool {
+        let value = (self.of)(figures);
+        if self.above { value < border } else { value > border }
+    }
+
+    fn breach(&self, figures: &Figures) -> Breach {
+        let (value, side) = ((self.of)(figures), if self.above { "least" } else { "most" });
+        Breach { words: format!("{} {value:.3}, {} at {side}", self.name, self.borders[0]), is_scale: self.is_scale }
+    }
+}
+
+const SCALE: bool = true;
+const PATIENT: bool = false;
+const NEVER: f64 = f64::INFINITY;
+
+/// What single good slices reach, real ones and synthetic ones: `light` 0.136 and 0.117 at least, `dense` 0.14 and 0.25 at most,
+/// `below_air` 0.076 (padding) and 0, `between` 0.20 and 0.29, `fat` 0.027 and 0.009 at least, `pure_fat` 0.011 and 0.005, `pure_soft`
+/// 0.028 (all but one) and 0.049, both together 0.127 and 0.155, `valley` 0.30 and 0.61 at most, `spread` 5.7 and 5.4 at least,
+/// `roughness` 55 and 67 at most. None is clipped.
 const LIMITS: &[Limit] = &[
-    Limit { name: "share below -30 HU (air, lung, fat)", of: |f| f.light, doubt: [0.12, NONE], refuse: [0.08, NONE], is_scale: true },
-    Limit { name: "share below -1100 HU", of: |f| f.below_air, doubt: [-NONE, 0.12], refuse: [-NONE, 0.25], is_scale: true },
-    Limit { name: "share above 300 HU", of: |f| f.dense, doubt: [-NONE, 0.32], refuse: [-NONE, 0.42], is_scale: true },
-    Limit { name: "share from -500 to -200 HU", of: |f| f.between, doubt: [-NONE, 0.22], refuse: [-NONE, 0.35], is_scale: true },
-    Limit { name: "share of fat and edges in tissue", of: |f| f.fat, doubt: [0.03, NONE], refuse: [0.015, NONE], is_scale: false },
-    Limit { name: "share of fat in tissue", of: |f| f.pure_fat, doubt: [0.007, NONE], refuse: [0.003, NONE], is_scale: false },
-    Limit { name: "share from 20 to 80 HU in tissue", of: |f| f.pure_soft, doubt: [0.06, NONE], refuse: [0.035, NONE], is_scale: true },
-    Limit { name: "share of fat and soft tissue in tissue", of: |f| f.pure_fat + f.pure_soft, doubt: [0.13, NONE], refuse: [0.10, NONE], is_scale: true },
-    Limit { name: "share from -60 to 0 HU in tissue", of: |f| f.valley, doubt: [-NONE, 0.45], refuse: [-NONE, 0.6], is_scale: true },
-    Limit { name: "spread of tissue in steps of 10 HU", of: |f| f.spread, doubt: [6.0, NONE], refuse: [4.5, NONE], is_scale: false },
-    Limit { name: "roughness in HU", of: |f| f.roughness, doubt: [-NONE, 45.0], refuse: [-NONE, 90.0], is_scale: true },
-    Limit { name: "share of pixels clipped at a value that is no air", of: |f| f.clipped_low, doubt: [-NONE, 0.003], refuse: [-NONE, 0.01], is_scale: true },
-    Limit { name: "share of pixels clipped at a value that is no bone", of: |f| f.clipped_high, doubt: [-NONE, 0.003], refuse: [-NONE, 0.01], is_scale: true },
-    Limit { name: "share of planes with the outline of a limb", of: |f| f.limbs, doubt: [-NONE, 0.5], refuse: [-NONE, 0.8], is_scale: false },
+    Limit::least("share below -30 HU (air, lung, fat)", |f| f.light, [0.10, 0.06], SCALE),
+    Limit::most("share below -1100 HU", |f| f.below_air, [0.15, 0.25], SCALE),
+    Limit::most("share above 300 HU", |f| f.dense, [0.32, 0.42], SCALE),
+    Limit::most("share from -500 to -200 HU", |f| f.between, [0.25, 0.35], SCALE),
+    Limit::least("share of fat and edges in tissue", |f| f.fat, [0.012, 0.006], PATIENT),
+    Limit::least("share of fat in tissue", |f| f.pure_fat, [0.005, 0.002], PATIENT),
+    Limit::least("share from 20 to 80 HU in tissue", |f| f.pure_soft, [0.05, 0.02], SCALE),
+    Limit::least("share of fat and soft tissue in tissue", |f| f.pure_fat + f.pure_soft, [0.12, 0.08], SCALE),
+    Limit::most("share from -60 to 0 HU in tissue", |f| f.valley, [0.45, 0.68], SCALE),
+    Limit::least("spread of tissue in steps of 10 HU", |f| f.spread, [5.0, 4.0], PATIENT),
+    Limit::most("roughness in HU", |f| f.roughness, [65.0, 110.0], SCALE),
+    Limit::most("share of pixels clipped at a value that is no air", |f| f.clipped_low, [0.003, 0.01], SCALE),
+    Limit::most("share of pixels clipped at a value that is no bone", |f| f.clipped_high, [0.003, 0.01], SCALE),
+    Limit::most("share of planes with the outline of a limb", |f| f.limbs, [0.5, NEVER], PATIENT),
+    Limit::most("share of many planes with the outline of a limb", |f| f.sure_limbs, [0.8, 0.8], PATIENT),
 ];
 
+/// Planes with a body from which their outlines count for more than a doubt.
+const LIMB_PLANES: usize = 4;
 /// Share of tissue below which there is nothing to judge.
 const LEAST_TISSUE: f64 = 0.05;
 /// The least value that is no air, and the largest that is no bone: clipping there is a window's.
@@ -126,6 +156,7 @@ impl Figures {
             clipped_low: clipped_low.map_or(0.0, |(value, _)| at(value, |plane| plane.least) / pixels),
             clipped_high: clipped_high.map_or(0.0, |(value, _)| at(value, |plane| plane.largest) / pixels),
             limbs: limbs as f64 / bodies.max(1) as f64,
+            sure_limbs: if bodies >= LIMB_PLANES { limbs as f64 / bodies as f64 } else { 0.0 },
             constant: low.zip(high).is_some_and(|(low, high)| low.0 == high.0),
         })
     }
@@ -142,21 +173,9 @@ impl Figures {
             let words = format!("share of tissue (-200 to 300 HU) {:.3}, {LEAST_TISSUE} at least", self.tissue);
             return (breach(words, false), false);
         }
-        let beyond = |[low, high]: [f64; 2], value: f64| value < low || value > high;
-        let doubted: Vec<&Limit> = LIMITS.iter().filter(|limit| beyond(limit.doubt, (limit.of)(self))).collect();
-        let refused: Vec<&Limit> = doubted.iter().copied().filter(|limit| beyond(limit.refuse, (limit.of)(self))).collect();
-        let told = if refused.is_empty() { &doubted } else { &refused };
-        let breaches = told.iter().map(|limit| limit.breach(self)).collect();
-        (breaches, !refused.is_empty())
-    }
-}
-
-impl Limit {
-    fn breach(&self, figures: &Figures) -> Breach {
-        let value = (self.of)(figures);
-        let [low, high] = self.doubt;
-        let range = if value < low { format!("{low} at least") } else { format!("{high} at most") };
-        Breach { words: format!("{} {value:.3}, {range}", self.name), is_scale: self.is_scale }
+        let beyond = |place: usize| LIMITS.iter().filter(move |limit| limit.beyond(limit.borders[place], self));
+        let refused: Vec<Breach> = beyond(1).map(|limit| limit.breach(self)).collect();
+        if refused.is_empty() { (beyond(0).map(|limit| limit.breach(self)).collect(), false) } else { (refused, true) }
     }
 }
 
