@@ -338,3 +338,90 @@ pub(crate) fn named(image_type: &[String], names: &[&'static str]) -> Option<&'s
     };
     names.iter().copied().find(|name| image_type.iter().any(|value| is(value, name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(text: &str) -> Option<&'static str> {
+        phrase_in(&words(text), MAP_PHRASES)
+    }
+
+    #[test]
+    fn descriptions_of_maps_are_told_from_others() {
+        for text in [
+            "Iodine(Water)",
+            "Iodine no Water[mg/ml]",
+            "Iodine map 5.0",
+            "MD Water(Iodine)",
+            "Z Effective",
+            "ZEff",
+            "Electron density",
+            "VNC 3.0 Qr40",
+            "Virtual non contrast[HU]",
+            "virtual unenhanced",
+            "rCBF",
+            "MTT",
+            "Tmax",
+            "Lung PBV",
+            "Subtraction",
+            "Uric Acid",
+            "virtuell native Bilder",
+        ] {
+            assert!(map(text).is_some(), "{text}");
+        }
+        for text in [
+            "axial",
+            "Abdomen w/ iodine contrast",
+            "Thorax 5.0 B30f",
+            "TNC",
+            "Perfusion 5.0 H30s",
+            "True non contrast",
+            "Water bottle",
+            "native",
+            "MonoE 70keV[HU]",
+            "70 kV",
+            "Blutung",
+            "AVERAGE 5 mm",
+            "portal venous",
+            "Nativ",
+        ] {
+            assert_eq!(map(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn energies_are_read_before_and_behind_their_unit() {
+        let kev = |text: &str| kev_of(&words(text));
+        assert_eq!(kev("MonoE 70keV[HU]"), Some(70.0));
+        assert_eq!(kev("Mono+ 40 keV"), Some(40.0));
+        assert_eq!(kev("keV 55"), Some(55.0));
+        assert_eq!((kev("120 kV"), kev("series 5 keV"), kev("keV")), (None, None, None));
+    }
+
+    #[test]
+    fn rescale_types_are_told() {
+        let code = |unit: &str| rescale_judgement(Some(unit)).map(|reason| reason.code);
+        for unit in ["HU", "hu ", "Hounsfield", "Houndsfield Unit", ""] {
+            assert_eq!(code(unit), None, "{unit}");
+        }
+        for unit in ["MGML", "Z_EFF", "ED", "EDW", "PCT", "HU_MOD"] {
+            assert_eq!(code(unit), Some(ReasonCode::MaterialMap), "{unit}");
+        }
+        assert_eq!(
+            (code("US"), code("UNSPECIFIED")),
+            (Some(ReasonCode::NotHounsfield), Some(ReasonCode::NotHounsfield))
+        );
+        assert!(rescale_judgement(Some("US")).is_some_and(|reason| reason.detail.contains("--allow not_hounsfield")));
+    }
+
+    #[test]
+    fn image_types_are_compared_whole_and_by_word() {
+        let types = |text: &str| text.split('\\').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(named(&types("DERIVED\\PRIMARY\\AXIAL\\MAT_SPECIFIC"), MAP_TYPES), Some("MAT_SPECIFIC"));
+        assert_eq!(named(&types("derived\\secondary\\mip"), PROJECTION_TYPES), Some("MIP"));
+        assert_eq!(named(&types("DERIVED\\SECONDARY\\OTHER\\CT_SOM5 PROT"), SCREEN_TYPES), Some("PROT"));
+        let average = types("DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE");
+        assert_eq!((named(&average, PROJECTION_TYPES), named(&average, MAP_TYPES)), (None, None));
+    }
+}
