@@ -65,7 +65,7 @@ fn every_file_of_a_mixed_folder_is_accounted_for() {
     assert_eq!(run.code, 3, "{}", run.stderr);
     run.assert_accounted();
     assert_eq!(run.count("files_seen"), files_below(&data()).len() as u64);
-    for reason in ["not_dicom", "modality", "localizer", "truncated", "too_few_slices"] {
+    for reason in ["not_dicom", "modality", "localizer", "truncated", "not_axial"] {
         assert!(run.summary()["files_refused"][reason].as_u64().unwrap_or(0) > 0, "{reason}: {}", run.summary());
     }
     // Refused series and unreadable files are rows with reasons; nothing is there twice.

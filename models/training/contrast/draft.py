@@ -31,7 +31,7 @@ def reference(data: Shards, each: int = 3) -> np.ndarray:
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("name")
-    args.add_argument("--version", default="0.2.0")
+    args.add_argument("--version", default="0.3.0")
     args.add_argument("--spec", choices=[p.stem for p in SPECS.glob("*.toml")], required=True)
     args.add_argument("--network", choices=NETWORKS, required=True)
     args.add_argument("--precision", choices=TOLERANCE, default="float32")

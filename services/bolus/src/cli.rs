@@ -9,6 +9,7 @@ use bolus::backfill::BrokerArgs;
 use bolus_events::StudyRule;
 use bolus_inference::DeviceChoice;
 use bolus_ops::config::{ByteSize, Period};
+use bolus_study::Allowed;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
@@ -114,6 +115,8 @@ pub struct LabelArgs {
     /// File with a secret key; stores HMAC-SHA-256 of the patient ID under it. Without it nothing of the patient ID is stored.
     #[arg(long, value_name = "FILE", env = "BOLUS_PATIENT_KEY_FILE")]
     pub patient_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// Score slices only until the class of a series is settled. The label says how many; the bundle says when.
     #[arg(long)]
     pub adaptive: bool,
@@ -139,6 +142,15 @@ pub struct ModelArgs {
     pub folders: Vec<PathBuf>,
 }
 
+/// Which refusals are overridden.
+#[derive(Debug, Args)]
+pub struct AllowArgs {
+    /// Label all the same what would be refused for these reasons, with commas between them: derived, material_map, not_hounsfield,
+    /// not_a_patient, not_axial, too_few_slices, spacing, gantry_tilt. The row says so.
+    #[arg(long = "allow", value_name = "REASON,...", default_value = "", hide_default_value = true)]
+    pub allowed: Allowed,
+}
+
 /// Arguments of `bolus inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
@@ -147,6 +159,8 @@ pub struct InspectArgs {
     pub inputs: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// Print one JSON line a file, with the digest of its decoded pixels, then one a series.
     #[arg(long)]
     pub json: bool,
@@ -286,6 +300,8 @@ pub struct ReconcileArgs {
     /// The workers label adaptively: with `--deep`, compare with the keys of such labels.
     #[arg(long)]
     pub adaptive: bool,
+    #[command(flatten)]
+    pub allow: AllowArgs,
     #[command(flatten)]
     pub model: ModelArgs,
     /// Send studies in these states to the workers: missing and stale, unless said otherwise as in --submit=missing,failed.

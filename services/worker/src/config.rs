@@ -9,6 +9,7 @@ use bolus_inference::{AUTO, DeviceChoice};
 use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
 use bolus_ops::telemetry::TelemetryConfig;
 use bolus_storage::Location;
+use bolus_study::{Allowed, NotAllowable};
 use serde::Deserialize;
 
 /// The prefix of the environment variables: `BOLUS_WORKER__LAKE__URL` is `lake.url`.
@@ -128,6 +129,8 @@ pub struct ModelConfig {
     pub name: String,
     /// Whether slices are scored only until the class of a series is settled.
     pub adaptive: bool,
+    /// Refusals that are overridden, by their reason codes, such as `derived`.
+    pub allow: Vec<String>,
     /// Folders that hold bundles, searched before `./models`.
     pub folders: Vec<PathBuf>,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -140,11 +143,22 @@ pub struct ModelConfig {
     pub cuda_memory: Option<ByteSize>,
 }
 
+impl ModelConfig {
+    /// The refusals that are overridden.
+    ///
+    /// # Errors
+    /// Names the code that cannot be.
+    pub fn allowed(&self) -> Result<Allowed, NotAllowable> {
+        Allowed::of(self.allow.iter().map(String::as_str))
+    }
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             name: AUTO.into(),
             adaptive: false,
+            allow: Vec::new(),
             folders: Vec::new(),
             device: "auto".into(),
             threads: None,
@@ -279,6 +293,7 @@ impl Config {
         let checks = [
             ("lake.url", Location::parse(&self.lake.url).err().map(|error| error.to_string())),
             ("model.device", self.model.device.parse::<DeviceChoice>().err().map(|error| error.to_string())),
+            ("model.allow", self.model.allowed().err().map(|error| error.to_string())),
             ("topics.live", self.topics_problem()),
             ("consumer.group", self.consumer.group.is_empty().then(|| "expected a name".into())),
             (
@@ -360,6 +375,7 @@ mod tests {
             (&format!("{SMALLEST}[topics]\nlive = [\"a\", \"a\"]"), "topics.live"),
             (&format!("{SMALLEST}[limits]\nlive_reserve = 8"), "limits.live_reserve"),
             (&format!("{SMALLEST}[model]\ndevice = \"tpu\""), "model.device"),
+            (&format!("{SMALLEST}[model]\nallow = [\"truncated\"]"), "model.allow"),
             (&format!("{SMALLEST}[consumer]\ngroup = \"a/b\""), "consumer.group"),
         ] {
             let message = load(text).unwrap_err().to_string();

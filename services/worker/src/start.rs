@@ -52,8 +52,12 @@ async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: Ca
     let progress = Arc::new(Progress::default());
     let cpu = CpuPool::new(threads)?;
     let engines = Engines::lazily(find_bundles(config)?, engine_options(config, threads, &progress, &meters));
-    let labeler_options =
-        LabelerOptions { patient_key: patient_key(config)?, previews: 0, adaptive: config.model.adaptive };
+    let labeler_options = LabelerOptions {
+        patient_key: patient_key(config)?,
+        previews: 0,
+        adaptive: config.model.adaptive,
+        allowed: config.model.allowed()?,
+    };
     let labeler = Arc::new(Labeler::new(engines, cpu.clone(), labeler_options, Arc::clone(&progress))?);
     // A network that is the only one loads while the lake is opened; of several each when a series first needs it.
     let loading = Arc::clone(&labeler);

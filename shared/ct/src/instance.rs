@@ -3,6 +3,8 @@
 use bolus_study::{BodyPart, Evidence, Orientation, SeriesUid, SopInstanceUid, StudyUid, Vector3};
 use serde::Serialize;
 
+use crate::ValueHints;
+
 /// Where the pixel data of an instance lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PixelLocation {
@@ -136,8 +138,10 @@ pub struct Instance {
     pub series_number: Option<String>,
     /// Series Description (0008,103E).
     pub series_description: Option<String>,
-    /// Whether the series description speaks of a reformat or a projection (MPR, MIP and the like).
-    pub reformat_by_words: bool,
+    /// Whether the series description speaks of a projection or a curved plane (MIP, VRT, CPR and the like).
+    pub projection_by_words: bool,
+    /// What descriptions and attributes say of the pixel values.
+    pub values: ValueHints,
     /// Manufacturer (0008,0070).
     pub manufacturer: Option<String>,
     /// Convolution Kernel (0018,1210).

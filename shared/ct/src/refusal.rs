@@ -5,6 +5,7 @@ use dicom_dictionary_std::uids;
 
 use crate::geometry::Plane;
 use crate::pixel::check_layout;
+use crate::values::{named, projection_judgement, screen_type, value_judgement};
 use crate::{FrameInfo, Instance, PixelFormat};
 
 /// Storage classes that hold CT images (PS3.4 annex B.5).
@@ -12,16 +13,18 @@ const CT_CLASSES: [&str; 3] =
     [uids::CT_IMAGE_STORAGE, uids::ENHANCED_CT_IMAGE_STORAGE, uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE];
 /// Secondary capture classes all start so.
 const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+/// Photometric interpretations whose stored values measure something (PS3.3 section C.7.6.3.1.2).
+const GREY: [&str; 2] = ["MONOCHROME2", "MONOCHROME1"];
 
-/// Values of Image Type that mark images computed from other images, beside `DERIVED` itself.
-const REFORMAT_TYPES: [&str; 8] = ["MPR", "MIP", "MINIP", "REFORMATTED", "PROJECTION IMAGE", "VRT", "CPR", "CURVED"];
+/// Values of Image Type that mark images computed from other images in a way that keeps their Hounsfield units, beside `DERIVED` itself.
+const REFORMAT_TYPES: &[&str] = &["MPR", "REFORMATTED", "PROJECTION IMAGE", "RESAMPLED", "AVERAGE", "MEAN"];
 
 /// What makes the whole instance none of ours: its modality, class or kind. `None` for CT images.
 pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
     let class = instance.sop_class_uid.as_deref();
     let is_ct_class = class.is_some_and(|class| CT_CLASSES.contains(&class));
     match instance.modality.as_deref() {
-        Some("CT") => {}
+        Some(modality) if modality.eq_ignore_ascii_case("CT") => {}
         Some(modality) => return Some(Reason::new(ReasonCode::Modality, format!("modality {modality}, CT expected"))),
         None if is_ct_class => {}
         None if class.is_some() => {}
@@ -35,8 +38,14 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
         Some(class) => return Some(Reason::new(ReasonCode::SopClass, format!("SOP class {class} is no CT image"))),
         None => return Some(Reason::new(ReasonCode::MissingAttribute, "SOPClassUID")),
     }
-    if instance.frames.first().is_some_and(|frame| has_type(frame, &["LOCALIZER"])) {
+    if instance.frames.first().is_some_and(|frame| named(&frame.image_type, &["LOCALIZER"]).is_some()) {
         return Some(Reason::new(ReasonCode::Localizer, "image type LOCALIZER"));
+    }
+    if let Some(kind) = screen_type(instance) {
+        return Some(Reason::new(
+            ReasonCode::SecondaryCapture,
+            format!("image type {kind}: a screen or a page of text"),
+        ));
     }
     if instance.pixels.is_none() {
         return Some(Reason::new(ReasonCode::NoPixelData, "no PixelData"));
@@ -50,6 +59,12 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
         let keywords = instance.missing_attributes.join(", ");
         return Some(Reason::new(ReasonCode::MissingAttribute, keywords));
     };
+    if !GREY.iter().any(|grey| format.photometric.trim().eq_ignore_ascii_case(grey)) {
+        let found = format.photometric.escape_debug();
+        let detail =
+            format!("photometric interpretation {found}: values are no grey levels, {} expected", GREY.join(" or "));
+        return Some(Reason::new(ReasonCode::NotHounsfield, detail));
+    }
     if format.samples_per_pixel != 1 {
         let detail = format!("{} samples per pixel, 1 expected", format.samples_per_pixel);
         return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
@@ -87,10 +102,6 @@ pub(crate) struct Placed {
 /// The attribute that is missing; nothing is guessed.
 pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, Reason> {
     let missing = |keyword: &str| Reason::new(ReasonCode::MissingAttribute, keyword);
-    if let Some(unit) = frame.rescale_type.as_deref().filter(|unit| !is_hounsfield(unit)) {
-        let detail = format!("rescale type {unit}, HU expected");
-        return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
-    }
     let rescale_slope = frame.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
     if rescale_slope == 0.0 {
         return Err(Reason::new(ReasonCode::InconsistentAttribute, "rescale slope 0"));
@@ -108,23 +119,19 @@ pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, R
     })
 }
 
-/// `HU` and what writers make of it: `HU_MOD`, `Hounsfield`, `Houndsfield Unit`.
-fn is_hounsfield(unit: &str) -> bool {
-    let upper = unit.to_ascii_uppercase();
-    upper.starts_with("HU") || upper.starts_with("HOUN")
+/// What speaks against the instance's images although they can be read: the user may know better (`--allow`).
+pub(crate) fn judgement_of(instance: &Instance) -> Option<Reason> {
+    value_judgement(instance).or_else(|| projection_judgement(instance))
 }
 
-fn has_type(frame: &FrameInfo, names: &[&str]) -> bool {
-    frame.image_type.iter().any(|value| names.iter().any(|name| value.split_whitespace().any(|word| word == *name)))
-}
-
-/// Whether the images were made from other images: reformats, projections, maps.
+/// Whether the images were made from other images.
 ///
 /// `DERIVED\PRIMARY\AXIAL` alone is not: it also marks originals that were compressed with loss.
 pub(crate) fn is_derived(instance: &Instance) -> bool {
-    let Some(frame) = instance.frames.first() else { return instance.reformat_by_words };
-    let value = |index: usize| frame.image_type.get(index).map_or("", String::as_str);
-    let compressed_original = value(1) == "PRIMARY" && value(2) == "AXIAL";
-    let by_type = value(0) == "DERIVED" && !compressed_original;
-    instance.reformat_by_words || by_type || has_type(frame, &REFORMAT_TYPES)
+    let Some(frame) = instance.frames.first() else { return false };
+    let value = |index: usize| frame.image_type.get(index).map_or("", |value| value.trim());
+    let is = |index: usize, name: &str| value(index).eq_ignore_ascii_case(name);
+    let compressed_original = is(1, "PRIMARY") && is(2, "AXIAL");
+    let by_type = is(0, "DERIVED") && !compressed_original;
+    by_type || instance.projection_by_words || named(&frame.image_type, REFORMAT_TYPES).is_some()
 }

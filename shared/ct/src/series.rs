@@ -96,9 +96,11 @@ pub struct Series {
     pub objects: Vec<usize>,
     /// Why nothing of the stack can be used, whatever the bundle wants.
     pub refusal: Option<Reason>,
-    /// Whether one of the slices was made from other images (reformats, projections, maps).
+    /// What speaks against its images although they can be read: the user may know better.
+    pub judgement: Option<Reason>,
+    /// Whether one of the slices was made from other images.
     pub derived: bool,
-    /// What a reader of the label should know of how the slices were found.
+    /// What a reader of the label should know of how the slices were found, and of their values.
     pub remarks: Vec<Remark>,
     /// Patient ID, for the keyed digest alone. Never logged.
     pub patient_id: Option<String>,

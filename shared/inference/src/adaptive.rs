@@ -21,6 +21,8 @@ const LEAST_DEVIATION: f64 = 0.05;
 pub struct Adaptive<'a> {
     manifest: &'a Manifest,
     spec: &'a AdaptiveSpec,
+    /// Source slices that the whole label would rest on: they say how wide the band of the indeterminate is.
+    sources: usize,
 }
 
 impl<'a> Adaptive<'a> {
@@ -35,9 +37,15 @@ impl<'a> Adaptive<'a> {
             return Err(fail("preprocessing.scale is min-max, so that each slice depends on all; it takes \"clip\""));
         }
         match &manifest.adaptive {
-            Some(spec) => Ok(Self { manifest, spec }),
+            Some(spec) => Ok(Self { manifest, spec, sources: usize::MAX }),
             None => Err(fail("its manifest has no section [adaptive]")),
         }
+    }
+
+    /// The test for a series of which the plan reads so many source slices.
+    #[must_use]
+    pub fn resting_on(self, sources: usize) -> Self {
+        Self { sources, ..self }
     }
 
     /// How many of `planned` slices are to be scored, once `scored` are: more in each round, and at last all.
@@ -62,7 +70,7 @@ impl<'a> Adaptive<'a> {
         let squares: f64 = scores.iter().map(|score| (f64::from(*score) - mean).powi(2)).sum();
         let deviation = (squares / (n - 1.0)).sqrt().max(LEAST_DEVIATION);
         let error = deviation / n.sqrt() * ((all - n) / (all - 1.0)).sqrt();
-        let class = |raw: f64| Decision::at(self.manifest, raw.clamp(0.0, 1.0)).class;
+        let class = |raw: f64| Decision::at(self.manifest, raw.clamp(0.0, 1.0), self.sources).class;
         let low = class(mean - self.spec.critical * error);
         low != PredictedClass::Indeterminate && low == class(mean + self.spec.critical * error)
     }

@@ -26,7 +26,7 @@ pub use decision::Decision;
 pub use engine::{BatchObserver, Engine, EngineOptions};
 pub use error::{InferenceError, Kind};
 pub use manifest::{
-    AdaptiveSpec, Aggregation, DecisionSpec, Dtype, Layout, Manifest, NetworkSpec, Precision, ReferenceSpec,
+    AdaptiveSpec, Aggregation, DecisionSpec, Dtype, FewSlices, Layout, Manifest, NetworkSpec, Precision, ReferenceSpec,
     TrainingStatement,
 };
 pub use pack::Packed;

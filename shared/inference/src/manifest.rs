@@ -129,6 +129,22 @@ pub struct DecisionSpec {
     pub scan_threshold: f64,
     /// Calibrated probabilities in this closed band are indeterminate.
     pub indeterminate: [f64; 2],
+    /// How the band widens where a label rests on few slices; without it the band is the same for one slice and for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_slices: Option<FewSlices>,
+}
+
+/// How much wider the band of the indeterminate is for few slices: on the logit, each end moves outwards by
+/// `widening · √(1/n − 1/enough)` for `n` slices of fewer than `enough`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FewSlices {
+    /// Factor on the logit, fitted.
+    pub widening: f64,
+    /// Slices from which the band is that of `indeterminate`.
+    pub enough: usize,
+    /// What the factor was fitted on.
+    pub fitted_on: String,
 }
 
 /// How a series may be scored in part: outputs are taken in a spread-out order until a sequential test settles the class.
@@ -230,6 +246,15 @@ impl Manifest {
 }
 
 impl DecisionSpec {
+    /// The closed band of the indeterminate for a label that rests on so many source slices.
+    #[must_use]
+    pub fn band(&self, slices: usize) -> [f64; 2] {
+        let [low, high] = self.indeterminate;
+        let Some(law) = self.few_slices.as_ref().filter(|law| slices < law.enough) else { return [low, high] };
+        let by = law.widening * (1.0 / slices.max(1) as f64 - 1.0 / law.enough as f64).sqrt();
+        [shifted(low, -by), shifted(high, by)]
+    }
+
     fn validate(&self) -> Result<(), String> {
         let unit = |value: f64| (0.0..=1.0).contains(&value);
         let [low, high] = self.indeterminate;
@@ -239,6 +264,12 @@ impl DecisionSpec {
             (
                 unit(low) && unit(high) && low <= high,
                 "decision.indeterminate: expected two rising numbers within 0 to 1",
+            ),
+            (
+                self.few_slices
+                    .as_ref()
+                    .is_none_or(|law| law.widening.is_finite() && law.widening >= 0.0 && law.enough > 0),
+                "decision.few_slices: expected a widening of 0 or more and at least 1 slice that is enough",
             ),
         ])
     }
@@ -253,6 +284,11 @@ impl AdaptiveSpec {
             (self.share > 0.0 && self.share <= 1.0, "adaptive.share: expected above 0 and up to 1"),
         ])
     }
+}
+
+/// `probability` moved by `by` on the logit.
+fn shifted(probability: f64, by: f64) -> f64 {
+    1.0 / (1.0 + (1.0 - probability) / probability * (-by).exp())
 }
 
 fn first_breach(checks: &[(bool, &str)]) -> Result<(), String> {
@@ -294,6 +330,7 @@ fn upgraded(text: &str) -> Result<Table, String> {
         (has("calibration", "method"), "calibration.method"),
         (has("network", "precision"), "network.precision"),
         (clips, "preprocessing.scale = \"clip\""),
+        (has("decision", "few_slices"), "decision.few_slices"),
     ];
     if let Some((_, key)) = newer.iter().find(|(found, _)| *found) {
         return Err(format!("{key}: needs format = 2"));
@@ -333,12 +370,27 @@ mod tests {
     }
 
     #[test]
+    fn the_band_widens_with_fewer_slices_and_never_beyond_0_and_1() {
+        let law = FewSlices { widening: 2.0, enough: 16, fitted_on: String::new() };
+        let mut decision = Manifest::parse(&cheap()).unwrap().decision;
+        assert_eq!(decision.band(1), decision.indeterminate);
+        decision.few_slices = Some(law);
+        let bands: Vec<[f64; 2]> = [16, 8, 4, 2, 1].map(|slices| decision.band(slices)).to_vec();
+        assert_eq!(bands[0], decision.indeterminate);
+        assert!(bands.windows(2).all(|pair| pair[1][0] < pair[0][0] && pair[1][1] > pair[0][1]), "{bands:?}");
+        assert!(bands.iter().all(|[low, high]| *low > 0.0 && *high < 1.0), "{bands:?}");
+        decision.indeterminate = [0.0, 1.0];
+        assert_eq!(decision.band(1), [0.0, 1.0]);
+    }
+
+    #[test]
     fn format_1_takes_no_key_of_format_2() {
         for (old, new) in [
             ("[reference]", "[adaptive]\nfirst = 1\n[reference]"),
             ("[calibration]", "[calibration]\nmethod = \"platt\""),
             ("[network]", "[network]\nprecision = \"int8\""),
             ("\"min-max\"", "\"clip\""),
+            ("[reference]", "[decision.few_slices]\nwidening = 1.0\nenough = 20\nfitted_on = \"\"\n[reference]"),
         ] {
             let problem = Manifest::parse(&cheap().replacen(old, new, 1)).unwrap_err();
             assert!(problem.contains("needs format = 2"), "{new}: {problem}");

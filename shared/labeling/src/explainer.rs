@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, Decision, Engine, InferenceError};
 use bolus_preprocess::{HeatMap, OcclusionGrid, Tensor, logit_drop};
-use bolus_study::{BodyPartFinding, Reason, ReasonCode, SopInstanceUid};
+use bolus_study::{BodyPartFinding, PredictedClass, Reason, ReasonCode, SopInstanceUid};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::prepare::{Prepared, Unprepared};
@@ -129,14 +129,18 @@ impl Explainer {
         scan: &Scan,
         series: &Series,
     ) -> Result<Result<Explanation, Reason>, InferenceError> {
-        let Prepared { tensor, scored, body_part, .. } = match self.preparer.prepare(scan, series).await {
-            Ok(prepared) => prepared,
-            Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
-        };
+        let Prepared { tensor, scored, body_part, sources, judged, .. } =
+            match self.preparer.prepare(scan, series).await {
+                Ok(prepared) => prepared,
+                Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
+            };
         let scores = engine.score(tensor.clone()).await?;
-        let Some(decision) = Decision::of(&self.bundle.manifest, &scores) else {
+        let Some(mut decision) = Decision::of(&self.bundle.manifest, &scores, sources) else {
             return Ok(Err(Reason::new(ReasonCode::TooFewSlices, "the series has no slice to score")));
         };
+        if judged.doubt.is_some() {
+            decision.class = PredictedClass::Indeterminate;
+        }
         let chosen = choose(&scores, self.spread);
         let most = (self.spread + 2).min(tensor.slices);
         self.progress.slices_scored.add((most.saturating_sub(chosen.len()) * self.grid.places()) as u64);

@@ -1,5 +1,6 @@
 //! The path of one series from storage to its row.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,17 +8,21 @@ use bolus_ct::Series;
 use bolus_inference::{Adaptive, Bundle, BundleSet, Decision, Kind};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
-use bolus_study::{Audit, BundleRef, Declared, LabelRow, Prediction, Reason, ReasonCode, SliceScore, Status};
+use bolus_study::{
+    Allowed, Audit, BundleRef, Declared, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, RowKey, SliceScore,
+    Status,
+};
 use tokio::sync::Semaphore;
 
 use crate::engines::Engines;
 use crate::error::LabelingError;
-use crate::keys::{SeriesKeys, key_of};
+use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
 use crate::progress::Progress;
+use crate::remarks::{Told, remarks};
 use crate::rounds::{Network, Rounds, Unscored};
-use crate::router::{Route, Routed, Router, slices};
+use crate::router::{Route, Routed, Router};
 use crate::row::{counted, file_row, now_us, refused_files, series_row};
 use crate::scan::{FileRefusal, Scan};
 use crate::stages::{PixelStages, Stage, Stages};
@@ -35,6 +40,8 @@ pub struct LabelerOptions {
     pub previews: usize,
     /// Whether slices are scored only until the class is settled. The bundles must be able to: see [`Labeler::new`].
     pub adaptive: bool,
+    /// Refusals that are overridden.
+    pub allowed: Allowed,
 }
 
 /// A series that has ended as a row.
@@ -105,7 +112,7 @@ impl Labeler {
         if options.adaptive {
             engines.set().bundles().iter().try_for_each(|bundle| Adaptive::of(bundle).map(drop))?;
         }
-        let router = Router::new(Arc::clone(engines.set()));
+        let router = Router::new(Arc::clone(engines.set())).allowing(options.allowed.clone());
         Ok(Self { router, engines, cpu, options, progress, in_flight: Semaphore::new(SERIES_IN_FLIGHT) })
     }
 
@@ -137,7 +144,22 @@ impl Labeler {
     pub fn keys(&self, series: &Series, objects: &[ObjectRef]) -> SeriesKeys {
         let route = self.router.by_headers(series);
         let bundles = self.router.references(&route);
-        SeriesKeys::of(series, objects, &bundles, self.options.adaptive, route == Route::ByImage)
+        let overridden = self.overridden_by_headers(series);
+        let ways = Ways { adaptive: self.options.adaptive, overridden, allowed: self.options.allowed.clone() };
+        SeriesKeys::of(series, objects, &bundles, &ways, route == Route::ByImage)
+    }
+
+    /// The refusals by headers that a label of `series` overrides.
+    fn overridden_by_headers(&self, series: &Series) -> BTreeSet<ReasonCode> {
+        let bundles = self.set().bundles().iter();
+        bundles.flat_map(|bundle| self.router.overridden(bundle, series)).map(|reason| reason.code).collect()
+    }
+
+    /// The key of `row`, as [`SeriesKeys`] looks for it, where its label overrides `by_values` too.
+    fn key(&self, series: &Series, row: &LabelRow, by_values: Option<ReasonCode>) -> RowKey {
+        let plain = RowKey::of(series.uid.as_str(), &row.content, &row.bundle.digest).of_stack(series.stack.as_ref());
+        let overridden = self.overridden_by_headers(series).into_iter().chain(by_values).collect();
+        key_of(plain, self.options.adaptive).of_allowed(&overridden)
     }
 
     /// The row of a refused file; `None` for a file that is simply no DICOM image.
@@ -157,7 +179,7 @@ impl Labeler {
     pub fn slices_at_first(&self, series: &Series) -> usize {
         let Route::To(place) = self.router.by_headers(series) else { return 0 };
         let bundle = self.set().bundles().get(place);
-        bundle.map_or(0, |bundle| self.at_first(bundle, slices(bundle, series).unwrap_or(0)))
+        bundle.map_or(0, |bundle| self.at_first(bundle, self.router.slices(bundle, series).unwrap_or(0)))
     }
 
     /// Of `planned` slices, those that are scored in any case.
@@ -201,7 +223,7 @@ impl Labeler {
         };
         // A look that missed slices for the moment may have led elsewhere; of others only those matter that the label needs.
         work.refused_files.extend(lost.into_iter().filter(|(_, reason)| reason.is_transient()));
-        match slices(chosen.bundle, series) {
+        match self.router.slices(chosen.bundle, series) {
             Err(reason) => return Ok(self.unlabelled(work, Status::Refused, reason)),
             Ok(planned) if self.router.by_headers(series) == Route::ByImage => {
                 self.progress.slices_planned.add(self.at_first(chosen.bundle, planned) as u64);
@@ -218,6 +240,7 @@ impl Labeler {
         let seen = work.row.body_part.clone();
         let workshop = Workshop {
             spec: &chosen.bundle.manifest.preprocessing,
+            allowed: &self.options.allowed,
             seen: seen.as_ref(),
             cpu: &self.cpu,
             progress: &self.progress,
@@ -247,6 +270,9 @@ impl Labeler {
             }
             Err(Unscored::Unprepared(Unprepared { reason, refused })) => {
                 work.refuse(refused);
+                if BY_VALUES.contains(&reason.code) {
+                    work.row.key = work.row.key.of_judged(reason.code);
+                }
                 Ok(self.ended(work, reason))
             }
         }
@@ -261,19 +287,33 @@ impl Labeler {
 
     /// The label, from the scores.
     fn labelled(&self, mut work: Work<'_>, rounds: Rounds, chosen: Chosen<'_>) -> Labeled {
-        let Rounds { prepared: Prepared { scored, body_part, refused, planned, .. }, previews, scores } = rounds;
+        let Rounds { prepared, previews, scores } = rounds;
+        let Prepared { scored, body_part, refused, planned, coverage, sources, judged, .. } = prepared;
         work.refuse(refused);
         work.row.body_part = body_part;
-        let Some(decision) = Decision::of(&chosen.bundle.manifest, &scores) else {
+        let decision = Decision::of(&chosen.bundle.manifest, &scores, sources);
+        let Some(mut decision) = decision else {
             let reason = Reason::new(ReasonCode::Inference, "the series has no slice to score");
             return self.unlabelled(work, Status::Failed, reason);
         };
+        if judged.doubt.is_some() {
+            decision.class = PredictedClass::Indeterminate;
+        }
+        let mut overridden = self.router.overridden(chosen.bundle, work.series);
+        overridden.extend(judged.overridden.clone());
+        let by_values = judged.overridden.as_ref().map(|reason| reason.code);
+        let told = Told { sources, coverage, doubt: judged.doubt.as_deref(), overridden: &overridden };
+        let remarks = remarks(work.series, &chosen.bundle.manifest, &told);
         let (device, runtime) = self.engines.device_and_runtime(chosen.place);
         let slices = scored.into_iter().zip(scores);
         let declared: Declared = work.series.declared.verdict;
         let counted_files = work.series.counted_files().collect();
-        let Work { mut row, refused_files, stages, start, .. } = work;
+        let Work { series, mut row, refused_files, stages, start, .. } = work;
         row.status = Status::Labelled;
+        if by_values.is_some() {
+            row.key = self.key(series, &row, by_values);
+        }
+        row.remarks.extend(remarks);
         row.prediction = Some(Prediction {
             class: decision.class,
             probability: decision.probability,
@@ -283,7 +323,7 @@ impl Labeler {
                 .map(|((z_mm, sop_instance_uid), probability)| SliceScore { z_mm, sop_instance_uid, probability })
                 .collect(),
             slices_planned: planned,
-            coverage: None,
+            coverage: Some(coverage),
             device,
             runtime,
         });
@@ -297,7 +337,7 @@ impl Labeler {
 
     fn work<'a>(&self, series: &'a Series, objects: &'a [ObjectRef], bundle: &BundleRef) -> Work<'a> {
         let mut row = series_row(series, objects, bundle, self.options.patient_key.as_ref());
-        row.key = key_of(row.key, self.options.adaptive);
+        row.key = self.key(series, &row, None);
         let (refused_files, stages) = (series.refused.clone(), Stages::default());
         Work { series, objects, row, refused_files, stages, start: Instant::now() }
     }

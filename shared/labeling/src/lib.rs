@@ -27,6 +27,7 @@ mod patient;
 mod prepare;
 mod preparer;
 mod progress;
+mod remarks;
 mod rounds;
 #[cfg(test)]
 mod rounds_tests;

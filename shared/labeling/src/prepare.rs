@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bolus_ct::{Series, pixel};
 use bolus_ops::CpuPool;
-use bolus_preprocess::{OutputSlice, Plan, Spec, Tensor};
+use bolus_preprocess::plausible::{PlaneFigures, Verdict, is_measured, judge};
+use bolus_preprocess::{OutputSlice, Plan, Spec, Tensor, geometry_judgement};
 use bolus_storage::ObjectRef;
-use bolus_study::{BodyPart, BodyPartFinding, Reason, ReasonCode, SopInstanceUid};
+use bolus_study::{Allowed, BodyPart, BodyPartFinding, Reason, ReasonCode, SopInstanceUid};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
@@ -42,11 +43,34 @@ pub struct Prepared {
     pub refused: Vec<(usize, Reason)>,
     /// Slices that the spec plans: those of the tensor, save where only a part of them was scored.
     pub planned: usize,
+    /// Share of the positions that the spec asks for which have a source slice near enough, 0 to 1.
+    pub coverage: f64,
+    /// Source slices that the plan reads.
+    pub sources: usize,
+    /// What the image was taken for, where that is to be told.
+    pub judged: Judged,
+}
+
+/// What a look at the values told of a series that is labelled all the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judged {
+    /// Why the class is to be left open: the figures that are beyond every good series'.
+    pub doubt: Option<String>,
+    /// The refusal that was overridden.
+    pub overridden: Option<Reason>,
+}
+
+/// A resampled plane, and what was measured of it where it is one of those that are.
+pub(crate) struct Plane {
+    pub hu: Vec<f32>,
+    pub figures: Option<PlaneFigures>,
 }
 
 /// What stands still while a series is prepared.
 pub(crate) struct Workshop<'a> {
     pub spec: &'a Spec,
+    /// Refusals that are overridden.
+    pub allowed: &'a Allowed,
     /// What a look at the whole series has shown already.
     pub seen: Option<&'a BodyPartFinding>,
     pub cpu: &'a CpuPool,
@@ -71,14 +95,18 @@ impl Workshop<'_> {
             let planned = self.planned(series, &lost)?;
             let ordinals = (0..planned.plan.sources.len()).collect();
             let mut planes = Vec::with_capacity(planned.plan.sources.len());
-            let mut failures = Vec::new();
-            for (ordinal, plane) in self.planes(series, objects, &planned, ordinals).await {
+            let (mut failures, mut figures) = (Vec::new(), Vec::new());
+            for (ordinal, plane) in self.planes(series, objects, &planned, ordinals, false).await {
                 match plane {
-                    Ok(plane) => planes.push(plane),
+                    Ok(plane) => {
+                        planes.push(plane.hu);
+                        figures.extend(plane.figures);
+                    }
                     Err(reason) => failures.push((planned.slice(ordinal), reason)),
                 }
             }
             if failures.is_empty() {
+                let judged = self.judged(&figures).map_err(|reason| lost.unprepared(series, reason))?;
                 let slab = planned.plan.assemble(&planes);
                 return Ok(Prepared {
                     tensor: slab.into_tensor(self.spec),
@@ -86,6 +114,9 @@ impl Workshop<'_> {
                     body_part: self.body_part(series),
                     refused: lost.refused(series),
                     planned: planned.plan.outputs.len(),
+                    coverage: planned.plan.coverage(),
+                    sources: planned.plan.sources.len(),
+                    judged,
                 });
             }
             lost.add(series, failures)?;
@@ -96,24 +127,43 @@ impl Workshop<'_> {
     pub fn planned(&self, series: &Series, lost: &Lost) -> Result<Planned, Unprepared> {
         let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.0.contains_key(index)).collect();
         let geometry = series.geometry_of(&kept).map_err(|reason| lost.unprepared(series, reason))?;
-        let plan = Plan::new(self.spec, &geometry).map_err(|reason| lost.unprepared(series, reason))?;
+        let plan = Plan::allowing(self.spec, &geometry, self.allowed);
+        let plan = plan.map_err(|reason| lost.unprepared(series, reason))?;
         Ok(Planned { plan: Arc::new(plan), kept })
     }
 
-    /// Fetches, decodes and resamples source slices of the plan, named by their places in [`Plan::sources`], in that order.
+    /// Judges the values by what was measured of the planes.
+    ///
+    /// # Errors
+    /// The refusal, where it is not overridden.
+    pub fn judged(&self, figures: &[PlaneFigures]) -> Result<Judged, Reason> {
+        match judge(figures) {
+            Verdict::Plausible => Ok(Judged::default()),
+            Verdict::Doubtful(doubt) => Ok(Judged { doubt: Some(doubt), overridden: None }),
+            Verdict::Refused(reason) if self.allowed.contains(reason.code) => {
+                Ok(Judged { doubt: None, overridden: Some(reason) })
+            }
+            Verdict::Refused(reason) => Err(reason),
+        }
+    }
+
+    /// Fetches, decodes and resamples source slices of the plan, named by their places in [`Plan::sources`], in that order. Some of them
+    /// are measured, or, of a plan that is read in parts, all.
     pub async fn planes(
         &self,
         series: &Series,
         objects: &[ObjectRef],
         planned: &Planned,
         ordinals: Vec<usize>,
-    ) -> Vec<(usize, Result<Vec<f32>, Reason>)> {
+        in_parts: bool,
+    ) -> Vec<(usize, Result<Plane, Reason>)> {
         let plan = &planned.plan;
+        let measure = |ordinal: usize| in_parts || is_measured(ordinal, plan.sources.len());
         stream::iter(ordinals)
             .map(|ordinal| async move {
                 let slice = series.slices.get(planned.slice(ordinal));
                 let plane = match slice.and_then(|slice| Some((slice, objects.get(slice.object)?))) {
-                    Some((slice, object)) => self.plane(slice, object, plan, ordinal).await,
+                    Some((slice, object)) => self.plane(slice, object, plan, ordinal, measure(ordinal)).await,
                     None => Err(Reason::new(ReasonCode::Unreadable, "the slice has no object")),
                 };
                 (ordinal, plane)
@@ -130,7 +180,8 @@ impl Workshop<'_> {
         object: &ObjectRef,
         plan: &Arc<Plan>,
         ordinal: usize,
-    ) -> Result<Vec<f32>, Reason> {
+        measure: bool,
+    ) -> Result<Plane, Reason> {
         let range = pixel::frame_byte_range(&slice.instance, slice.frame, plan.window, object.size);
         let start = range.start;
         let bytes = self.stages.fetch.time(object.read_range(range)).await.map_err(|error| error.reason())?;
@@ -141,7 +192,9 @@ impl Workshop<'_> {
         let work = move || {
             let mut hu = Vec::new();
             pixel::decode_window_hu(&instance, frame, plan.window, &bytes, start, air, &mut hu)?;
-            Ok(plan.resample_plane(ordinal, &hu))
+            let hu = plan.resample_plane(ordinal, &hu);
+            let figures = if measure { plan.measure(ordinal, &hu) } else { None };
+            Ok(Plane { hu, figures })
         };
         let decoded = self.stages.decode.time(self.cpu.run(work)).await;
         decoded.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
@@ -206,19 +259,31 @@ impl Lost {
 /// Number of slices of the tensor of `series`, which is refused where headers name none of `body_parts`.
 ///
 /// # Errors
-/// The [`Reason`] why the series is not taken, as far as headers tell.
-pub(crate) fn planned_slices(spec: &Spec, body_parts: Option<&[BodyPart]>, series: &Series) -> Result<usize, Reason> {
+/// The [`Reason`] why the series is not taken, as far as headers tell and it is not overridden.
+pub(crate) fn planned_slices(
+    spec: &Spec,
+    body_parts: Option<&[BodyPart]>,
+    series: &Series,
+    allowed: &Allowed,
+) -> Result<usize, Reason> {
     if let Some(reason) = &series.refusal {
         return Err(reason.clone());
     }
-    if series.derived && !spec.allow_derived {
-        return Err(Reason::new(ReasonCode::Derived, "derived images, the bundle takes originals"));
+    if let Some(reason) = series.judgement.as_ref().filter(|reason| !allowed.contains(reason.code)) {
+        return Err(reason.clone());
     }
     if let (Some(covered), Some(found)) = (body_parts, &series.body_part) {
         admit_body_part(found, covered)?;
     }
     let missing = || Reason::new(ReasonCode::MissingAttribute, "the series has no geometry");
-    Ok(Plan::new(spec, series.geometry.as_ref().ok_or_else(missing)?)?.outputs.len())
+    Ok(Plan::allowing(spec, series.geometry.as_ref().ok_or_else(missing)?, allowed)?.outputs.len())
+}
+
+/// The judgements on `series`, as far as headers tell, that `allowed` overrides.
+pub(crate) fn overridden(spec: &Spec, series: &Series, allowed: &Allowed) -> Vec<Reason> {
+    let by_geometry = series.geometry.iter().flat_map(|geometry| geometry_judgement(spec, geometry));
+    let reasons = series.judgement.clone().into_iter().chain(by_geometry);
+    reasons.filter(|reason| allowed.contains(reason.code)).collect()
 }
 
 /// Whether a bundle for `covered` parts takes a series that shows `found`.

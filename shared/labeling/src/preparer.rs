@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bolus_ct::Series;
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
-use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, Reason};
+use bolus_study::{Allowed, BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
 use crate::look::look;
 use crate::prepare::{Prepared, Unprepared, Workshop, admit_body_part, planned_slices};
@@ -18,6 +18,7 @@ use crate::stages::PixelStages;
 pub struct Preparer {
     spec: Spec,
     body_parts: Option<Vec<BodyPart>>,
+    allowed: Allowed,
     cpu: CpuPool,
     progress: Arc<Progress>,
 }
@@ -26,7 +27,13 @@ impl Preparer {
     /// Prepares by `spec` the series whose headers do not name another part than `body_parts`, or with `None` all.
     #[must_use]
     pub fn new(spec: Spec, body_parts: Option<Vec<BodyPart>>, cpu: CpuPool, progress: Arc<Progress>) -> Self {
-        Self { spec, body_parts, cpu, progress }
+        Self { spec, body_parts, allowed: Allowed::NOTHING, cpu, progress }
+    }
+
+    /// The same, with these refusals overridden.
+    #[must_use]
+    pub fn allowing(self, allowed: Allowed) -> Self {
+        Self { allowed, ..self }
     }
 
     /// Number of slices that the tensor of `series` will have.
@@ -34,7 +41,7 @@ impl Preparer {
     /// # Errors
     /// The [`Reason`] why the series is not taken, as far as headers tell.
     pub fn planned(&self, series: &Series) -> Result<usize, Reason> {
-        planned_slices(&self.spec, self.body_parts.as_deref(), series)
+        planned_slices(&self.spec, self.body_parts.as_deref(), series, &self.allowed)
     }
 
     /// The tensor of one series of `scan`.
@@ -75,7 +82,14 @@ impl Preparer {
     ) -> Result<Prepared, Unprepared> {
         self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
         let stages = PixelStages::begin();
-        let workshop = Workshop { spec: &self.spec, seen, cpu: &self.cpu, progress: &self.progress, stages: &stages };
+        let workshop = Workshop {
+            spec: &self.spec,
+            allowed: &self.allowed,
+            seen,
+            cpu: &self.cpu,
+            progress: &self.progress,
+            stages: &stages,
+        };
         workshop.prepare(series, &scan.objects).await
     }
 }

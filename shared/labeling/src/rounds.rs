@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use bolus_ct::Series;
 use bolus_inference::{Adaptive, InferenceError};
 use bolus_preprocess::Tensor;
+use bolus_preprocess::plausible::PlaneFigures;
 use bolus_storage::ObjectRef;
 use bolus_study::Reason;
 
 use crate::engines::Engines;
-use crate::prepare::{Lost, Planned, Prepared, Preview, Unprepared, Workshop, previews};
+use crate::prepare::{Judged, Lost, Planned, Prepared, Preview, Unprepared, Workshop, previews};
 use crate::stages::Stage;
 
 /// A series that has been scored in part.
@@ -55,6 +56,9 @@ struct Board {
     planes: BTreeMap<usize, Vec<f32>>,
     /// Scores by output.
     scores: BTreeMap<usize, f32>,
+    /// What was measured of the planes.
+    figures: Vec<PlaneFigures>,
+    judged: Judged,
 }
 
 impl Workshop<'_> {
@@ -79,6 +83,8 @@ impl Workshop<'_> {
                 board = Board::of(self.planned(series, &lost)?);
                 continue;
             }
+            board.judged = self.judged(&board.figures).map_err(|reason| lost.unprepared(series, reason))?;
+            let test = test.resting_on(board.planned.plan.sources.len());
             let slab = board.planned.plan.assemble_some(&round, &board.planes);
             let scores = network.score(slab.into_tensor(self.spec)).await?;
             board.scores.extend(round.into_iter().zip(scores));
@@ -105,9 +111,12 @@ impl Workshop<'_> {
         let wanted = plan.sources_of(round).into_iter().filter(|source| !board.planes.contains_key(source));
         let ordinals = wanted.filter_map(|source| plan.sources.binary_search(&source).ok()).collect();
         let mut failures = Vec::new();
-        for (ordinal, plane) in self.planes(series, objects, &board.planned, ordinals).await {
+        for (ordinal, plane) in self.planes(series, objects, &board.planned, ordinals, true).await {
             match plane {
-                Ok(plane) => drop(board.planes.insert(board.planned.plan.sources[ordinal], plane)),
+                Ok(plane) => {
+                    board.planes.insert(board.planned.plan.sources[ordinal], plane.hu);
+                    board.figures.extend(plane.figures);
+                }
                 Err(reason) => failures.push((board.planned.slice(ordinal), reason)),
             }
         }
@@ -123,6 +132,9 @@ impl Workshop<'_> {
             body_part: self.body_part(series),
             refused: lost.refused(series),
             planned: plan.outputs.len(),
+            coverage: plan.coverage(),
+            sources: plan.sources.len(),
+            judged: board.judged.clone(),
         }
     }
 }
@@ -130,7 +142,14 @@ impl Workshop<'_> {
 impl Board {
     fn of(planned: Planned) -> Self {
         let order = planned.plan.spread_out();
-        Self { planned, order, planes: BTreeMap::new(), scores: BTreeMap::new() }
+        Self {
+            planned,
+            order,
+            planes: BTreeMap::new(),
+            scores: BTreeMap::new(),
+            figures: Vec::new(),
+            judged: Judged::default(),
+        }
     }
 }
 

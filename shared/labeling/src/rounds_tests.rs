@@ -62,10 +62,10 @@ proptest! {
             scored = test.next(scored, count).min(count);
             let part: Vec<f32> = order[..scored].iter().map(|place| scores[*place]).collect();
             if test.is_settled(&part, count) {
-                break Decision::of(&bundle.manifest, &part).unwrap();
+                break Decision::of(&bundle.manifest, &part, usize::MAX).unwrap();
             }
         };
-        let whole = Decision::of(&bundle.manifest, &scores).unwrap();
+        let whole = Decision::of(&bundle.manifest, &scores, usize::MAX).unwrap();
         let opposite = part.class != whole.class && whole.class != PredictedClass::Indeterminate;
         prop_assert!(!opposite, "{scored} of {count}: {part:?} against {whole:?}");
     }

@@ -7,10 +7,10 @@ use bolus_inference::{Bundle, BundleSet};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Sighting;
 use bolus_storage::ObjectRef;
-use bolus_study::{BodyPartFinding, BodyPartSource, BundleRef, Reason, ReasonCode};
+use bolus_study::{Allowed, BodyPartFinding, BodyPartSource, BundleRef, Reason, ReasonCode};
 
 use crate::look::{Look, look};
-use crate::prepare::planned_slices;
+use crate::prepare::{overridden, planned_slices};
 use crate::progress::Progress;
 
 /// Where a series goes.
@@ -41,13 +41,26 @@ pub struct Routed {
 #[derive(Debug, Clone)]
 pub struct Router {
     set: Arc<BundleSet>,
+    allowed: Allowed,
 }
 
 impl Router {
     /// Sends series to the bundles of `set`.
     #[must_use]
     pub fn new(set: Arc<BundleSet>) -> Self {
-        Self { set }
+        Self { set, allowed: Allowed::NOTHING }
+    }
+
+    /// The same, with these refusals overridden.
+    #[must_use]
+    pub fn allowing(self, allowed: Allowed) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// The refusals that are overridden.
+    #[must_use]
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
     }
 
     /// The route as far as headers tell. Nothing is read.
@@ -56,7 +69,8 @@ impl Router {
         if !self.set.is_auto() {
             return Route::To(0);
         }
-        match (&series.body_part, &series.refusal) {
+        let judgement = series.judgement.as_ref().filter(|reason| !self.allowed.contains(reason.code));
+        match (&series.body_part, series.refusal.as_ref().or(judgement)) {
             (Some(finding), refusal) => match (self.set.covering(&finding.parts), refusal) {
                 (Some(place), _) => Route::To(place),
                 (None, Some(reason)) => Route::Refused(reason.clone()),
@@ -64,10 +78,12 @@ impl Router {
             },
             (None, Some(reason)) => Route::Refused(reason.clone()),
             // What every bundle refuses for its geometry needs no look.
-            (None, None) => match self.set.bundles().iter().map(|bundle| slices(bundle, series)).collect::<Vec<_>>() {
-                all if all.iter().any(Result::is_ok) => Route::ByImage,
-                all => all.into_iter().find_map(Result::err).map_or(Route::ByImage, Route::Refused),
-            },
+            (None, None) => {
+                match self.set.bundles().iter().map(|bundle| self.slices(bundle, series)).collect::<Vec<_>>() {
+                    all if all.iter().any(Result::is_ok) => Route::ByImage,
+                    all => all.into_iter().find_map(Result::err).map_or(Route::ByImage, Route::Refused),
+                }
+            }
         }
     }
 
@@ -119,8 +135,22 @@ impl Router {
         match self.by_headers(series) {
             Route::Refused(reason) => Some(reason),
             Route::ByImage => None,
-            Route::To(place) => self.set.bundles().get(place).and_then(|bundle| slices(bundle, series).err()),
+            Route::To(place) => self.set.bundles().get(place).and_then(|bundle| self.slices(bundle, series).err()),
         }
+    }
+
+    /// Number of slices that `bundle` would score of the series.
+    ///
+    /// # Errors
+    /// The [`Reason`] why it would not take the series, as far as headers tell.
+    pub(crate) fn slices(&self, bundle: &Bundle, series: &Series) -> Result<usize, Reason> {
+        let manifest = &bundle.manifest;
+        planned_slices(&manifest.preprocessing, Some(&manifest.body_parts), series, &self.allowed)
+    }
+
+    /// The judgements on `series` that are overridden where `bundle` labels it, as far as headers tell.
+    pub(crate) fn overridden(&self, bundle: &Bundle, series: &Series) -> Vec<Reason> {
+        overridden(&bundle.manifest.preprocessing, series, &self.allowed)
     }
 
     fn uncovered(&self, finding: &BodyPartFinding) -> Reason {
@@ -128,12 +158,4 @@ impl Router {
         let (parts, source) = (finding.joined(), finding.source.as_str());
         Reason::new(ReasonCode::BodyPart, format!("no bundle covers {parts} (by {source}), only {covered}"))
     }
-}
-
-/// Number of slices that `bundle` would score of the series.
-///
-/// # Errors
-/// The [`Reason`] why it would not take the series, as far as headers tell.
-pub(crate) fn slices(bundle: &Bundle, series: &Series) -> Result<usize, Reason> {
-    planned_slices(&bundle.manifest.preprocessing, Some(&bundle.manifest.body_parts), series)
 }

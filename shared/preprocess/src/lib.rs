@@ -11,12 +11,13 @@ mod axis;
 mod look;
 mod occlusion;
 mod plan;
+pub mod plausible;
 mod slab;
 mod spec;
 mod spread;
 
 pub use look::{PlaneLook, Sighting, sight};
 pub use occlusion::{HeatMap, OcclusionError, OcclusionGrid, logit_drop};
-pub use plan::{Blend, OutputSlice, Plan};
+pub use plan::{Blend, OutputSlice, Plan, geometry_judgement};
 pub use slab::{Slab, Tensor};
 pub use spec::{Alignment, GantryTilt, Scale, ShortSeries, Spec, SpecError};

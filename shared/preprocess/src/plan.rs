@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use bolus_study::{PixelWindow, Reason, ReasonCode, SeriesGeometry};
+use bolus_study::{Allowed, PixelWindow, Reason, ReasonCode, SeriesGeometry};
 
 use crate::axis::{SourceAxis, Tap, source_range, window_taps};
+use crate::plausible::PlaneFigures;
 use crate::slab::Slab;
 use crate::spec::{GantryTilt, ShortSeries, Spec};
 
+/// The widest distance between neighbouring slices, in millimetres, that is bridged by interpolation. In a wider one only positions that
+/// lie on a slice are scored: nothing is known of the rest.
+const WIDEST_STEP_MM: f64 = 12.5;
 /// Shear below this is position noise, not gantry tilt.
 const SHEAR_TOLERANCE_DEG: f64 = 0.5;
 
@@ -49,8 +53,11 @@ pub struct Plan {
     pub sources: Vec<usize>,
     /// The source pixels that are needed of each of them.
     pub window: PixelWindow,
+    /// Positions that the spec asks for in the series: those of `outputs`, and those that no source slice is near enough to.
+    pub planned: usize,
     rows: usize,
     columns: usize,
+    spacing_mm: [f64; 2],
     fill_hu: f32,
     /// In-plane taps of each source, in the order of `sources`; one entry for all where the stack is rectangular.
     taps: Vec<PlaneTaps>,
@@ -60,10 +67,18 @@ impl Plan {
     /// Plans a series by `spec`.
     ///
     /// # Errors
-    /// A [`Reason`] when the series is not one that the spec takes: not axial, too few slices, spacing, gantry tilt.
+    /// A [`Reason`] when the series is not one that the spec takes: a judgement on its geometry, or nothing of it lies in the window.
     pub fn new(spec: &Spec, geometry: &SeriesGeometry) -> Result<Self, Reason> {
-        admit(spec, geometry)?;
-        let outputs = output_slices(spec, geometry);
+        Self::allowing(spec, geometry, &Allowed::NOTHING)
+    }
+
+    /// As [`Plan::new`], with the judgements in `allowed` overridden.
+    ///
+    /// # Errors
+    /// As [`Plan::new`], for other judgements.
+    pub fn allowing(spec: &Spec, geometry: &SeriesGeometry, allowed: &Allowed) -> Result<Self, Reason> {
+        admit(spec, geometry, allowed)?;
+        let (outputs, planned) = output_slices(spec, geometry);
         let mut sources: Vec<usize> =
             outputs.iter().filter_map(|output| output.blend).flat_map(|blend| [blend.lower, blend.upper]).collect();
         sources.sort_unstable();
@@ -72,7 +87,23 @@ impl Plan {
         let window = needed_window(&taps).ok_or_else(|| {
             Reason::new(ReasonCode::InconsistentAttribute, "no pixel of the series lies inside the bundle's window")
         })?;
-        Ok(Self { outputs, sources, window, rows: spec.crop[1], columns: spec.crop[2], fill_hu: spec.fill_hu, taps })
+        let [_, rows, columns] = spec.crop;
+        let [_, y, x] = spec.spacing_mm;
+        Ok(Self { outputs, sources, window, planned, rows, columns, spacing_mm: [y, x], fill_hu: spec.fill_hu, taps })
+    }
+
+    /// The share of the planned positions that are scored, 0 to 1.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        if self.planned == 0 { 0.0 } else { self.outputs.len() as f64 / self.planned as f64 }
+    }
+
+    /// Measures what [`Plan::resample_plane`] gave for the source slice `sources[ordinal]`: the part of it that lies in the image.
+    #[must_use]
+    pub fn measure(&self, ordinal: usize, plane_hu: &[f32]) -> Option<PlaneFigures> {
+        let taps = self.taps.get(ordinal).or_else(|| self.taps.first())?;
+        let image = [covered(&taps.y)?, covered(&taps.x)?];
+        PlaneFigures::of(plane_hu, self.columns, image, self.spacing_mm)
     }
 
     /// Resamples the window of the source slice `sources[ordinal]` to the output plane.
@@ -145,42 +176,56 @@ impl Plan {
     }
 }
 
-/// Whether `spec` takes a series of this geometry.
-fn admit(spec: &Spec, geometry: &SeriesGeometry) -> Result<(), Reason> {
+/// The half-open range of places that have a tap: what the image covers.
+fn covered(taps: &[Option<Tap>]) -> Option<(usize, usize)> {
+    let first = taps.iter().position(Option::is_some)?;
+    let last = taps.iter().rposition(Option::is_some)?;
+    Some((first, last + 1))
+}
+
+/// Whether `spec` takes a series of this geometry, save what is `allowed` all the same.
+fn admit(spec: &Spec, geometry: &SeriesGeometry, allowed: &Allowed) -> Result<(), Reason> {
+    let refused = geometry_judgement(spec, geometry).into_iter().find(|reason| !allowed.contains(reason.code));
+    refused.map_or(Ok(()), Err)
+}
+
+/// What speaks against a series of this geometry: judgements, all of which can be overridden.
+#[must_use]
+pub fn geometry_judgement(spec: &Spec, geometry: &SeriesGeometry) -> Vec<Reason> {
     let depth = geometry.depth();
+    let mut reasons = Vec::new();
+    let mut judged = |code, detail: String| reasons.push(Reason::judgement(code, detail));
     if !geometry.orientation.is_axial(spec.axial_tolerance_deg) {
         let tilt = geometry.orientation.normal()[2].abs().min(1.0).acos().to_degrees();
         let limit = spec.axial_tolerance_deg;
-        return Err(Reason::new(
+        judged(
             ReasonCode::NotAxial,
             format!("slice normal lies {tilt:.0} degrees from the body axis, at most {limit} are taken"),
-        ));
+        );
     }
     if depth < spec.min_slices {
-        return Err(Reason::new(
-            ReasonCode::TooFewSlices,
-            format!("{depth} slice{}, the bundle needs {}", if depth == 1 { "" } else { "s" }, spec.min_slices),
-        ));
+        let needed = spec.min_slices;
+        let slices = if depth == 1 { "slice" } else { "slices" };
+        judged(ReasonCode::TooFewSlices, format!("{depth} {slices}, the bundle needs {needed}"));
     }
     let widest = geometry.along_normal_mm.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
-    if widest > spec.max_slice_spacing_mm {
-        let limit = spec.max_slice_spacing_mm;
-        return Err(Reason::new(
+    if let Some(limit) = spec.max_slice_spacing_mm.filter(|limit| widest > *limit) {
+        judged(
             ReasonCode::Spacing,
             format!("neighbouring slices are up to {widest:.1} mm apart, at most {limit} mm are taken"),
-        ));
+        );
     }
     if spec.gantry_tilt == GantryTilt::Refuse && geometry.shear_deg.abs() > SHEAR_TOLERANCE_DEG {
-        return Err(Reason::new(
+        judged(
             ReasonCode::GantryTilt,
             format!("stack is sheared by {:.1} degrees and the bundle refuses gantry tilt", geometry.shear_deg),
-        ));
+        );
     }
-    Ok(())
+    reasons
 }
 
-/// The output slices of a series, from caudal to cranial.
-fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> Vec<OutputSlice> {
+/// The output slices of a series, from caudal to cranial, and how many positions of the series the spec asks for.
+fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> (Vec<OutputSlice>, usize) {
     let cranial = geometry.increases_cranially();
     let depth = geometry.depth();
     let sign = if cranial { 1.0 } else { -1.0 };
@@ -189,19 +234,26 @@ fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> Vec<OutputSlice> {
     let spacing = geometry.slice_spacing_mm.or(geometry.slice_thickness_mm).unwrap_or(spec.spacing_mm[0]);
     let (first, last) = (positions[0], positions[depth - 1]);
     let resampled = ((last - first + spacing) / spec.spacing_mm[0]).round().max(1.0) as i64;
-    scored_range(spec, resampled)
-        .map(|step| {
-            let position = first + step as f64 * spec.spacing_mm[0];
-            let inside = (0..resampled).contains(&step);
-            let (blend, nearest) = blend_at(&positions, position, spacing);
-            let blend = blend.filter(|_| inside).map(|blend| Blend {
-                lower: index(blend.lower),
-                upper: index(blend.upper),
-                weight: blend.weight,
-            });
-            OutputSlice { z_mm: position, blend, nearest: index(nearest) }
-        })
-        .collect()
+    let steps = scored_range(spec, resampled);
+    let planned = steps.clone().count();
+    let on_slice = spec.spacing_mm[0] / 2.0;
+    let outputs = steps.filter_map(|step| {
+        let position = first + step as f64 * spec.spacing_mm[0];
+        let inside = (0..resampled).contains(&step);
+        let (blend, nearest) = blend_at(&positions, position, spacing, on_slice);
+        // What the spec fills outside the series is scored; what nothing is known of is not.
+        let between = (first..=last).contains(&position);
+        if blend.is_none() && (between || inside && spec.short_series == ShortSeries::Slide) {
+            return None;
+        }
+        let blend = blend.filter(|_| inside).map(|blend| Blend {
+            lower: index(blend.lower),
+            upper: index(blend.upper),
+            weight: blend.weight,
+        });
+        Some(OutputSlice { z_mm: position, blend, nearest: index(nearest) })
+    });
+    (outputs.collect(), planned)
 }
 
 /// The resampled slices that are scored, 0 being the caudal end of the series.
@@ -218,8 +270,9 @@ fn scored_range(spec: &Spec, resampled: i64) -> std::ops::Range<i64> {
     }
 }
 
-/// The neighbours of `position` among increasing `positions`, and the nearest of them.
-fn blend_at(positions: &[f64], position: f64, spacing: f64) -> (Option<Blend>, usize) {
+/// The neighbours of `position` among increasing `positions`, and the nearest of them. No blend beyond the ends by more than half a
+/// `spacing`, nor in a wide gap further than `on_slice` from a slice.
+fn blend_at(positions: &[f64], position: f64, spacing: f64, on_slice: f64) -> (Option<Blend>, usize) {
     let last = positions.len() - 1;
     let upper = positions.partition_point(|known| *known < position).min(last);
     let lower = if positions[upper] <= position { upper } else { upper.saturating_sub(1) };
@@ -227,13 +280,17 @@ fn blend_at(positions: &[f64], position: f64, spacing: f64) -> (Option<Blend>, u
     let weight = if gap > 0.0 { ((position - positions[lower]) / gap).clamp(0.0, 1.0) } else { 0.0 };
     let beyond = (positions[0] - position).max(position - positions[last]);
     let nearest = if weight > 0.5 { upper } else { lower };
+    if gap > WIDEST_STEP_MM {
+        let near = (positions[nearest] - position).abs() <= on_slice;
+        return (near.then_some(Blend { lower: nearest, upper: nearest, weight: 0.0 }), nearest);
+    }
     // A blend on a slice reads that slice alone, so that its neighbour is not fetched for nothing.
     let blend = match weight {
         w if w < ON_SLICE => Blend { lower, upper: lower, weight: 0.0 },
         w if w > 1.0 - ON_SLICE => Blend { lower: upper, upper, weight: 0.0 },
         w => Blend { lower, upper, weight: w as f32 },
     };
-    ((beyond <= spacing / 2.0).then_some(blend), nearest)
+    ((beyond <= spacing.min(WIDEST_STEP_MM) / 2.0).then_some(blend), nearest)
 }
 
 /// A position this close to a slice, as a part of the gap, lies on it: rounding of decimal strings, far below the tolerance of 1e-3.

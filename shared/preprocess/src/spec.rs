@@ -81,12 +81,25 @@ pub struct Spec {
     pub gantry_tilt: GantryTilt,
     /// How far the slice normal may lie from the patient's z axis, in degrees.
     pub axial_tolerance_deg: f64,
-    /// Source slices that a series must have.
+    /// Source slices that a series must have, 1 where the manifest does not say.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub min_slices: usize,
-    /// Largest allowed distance between neighbouring source slices, in millimetres.
-    pub max_slice_spacing_mm: f64,
-    /// Whether series of Image Type DERIVED are labelled.
-    pub allow_derived: bool,
+    /// Largest allowed distance between neighbouring source slices, in millimetres; any where the manifest does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_slice_spacing_mm: Option<f64>,
+    /// Read for the sake of older manifests, and of no effect: that images are derived is told in the row, and what they show is judged
+    /// by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_derived: Option<bool>,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(slices: &usize) -> bool {
+    *slices == 1
 }
 
 /// Largest crop edge in voxels: a manifest beyond it is a mistake, and would cost memory.
@@ -124,7 +137,7 @@ impl Spec {
         if self.min_slices == 0 {
             return fail("min_slices", "expected at least 1");
         }
-        if self.max_slice_spacing_mm.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
+        if self.max_slice_spacing_mm.is_some_and(|limit| !(limit > 0.0)) {
             return fail("max_slice_spacing_mm", "expected a positive number of millimetres");
         }
         Ok(())
@@ -147,9 +160,9 @@ impl Spec {
             scale: Scale::MinMax,
             gantry_tilt: GantryTilt::ShearBack,
             axial_tolerance_deg: 20.0,
-            min_slices: 8,
-            max_slice_spacing_mm: 12.5,
-            allow_derived: false,
+            min_slices: 1,
+            max_slice_spacing_mm: None,
+            allow_derived: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: no input or output, no async, no knowledge of DICOM encoding, ONNX, Delta or Kafka.
 //! Every other crate may depend on this one; it depends on none of them.
 
+mod allow;
 mod body;
 mod bucket;
 mod codes;
@@ -13,6 +14,7 @@ mod remark;
 mod row;
 mod uid;
 
+pub use allow::{Allowed, NotAllowable};
 pub use body::{BodyPart, BodyPartFinding, BodyPartSource};
 pub use bucket::is_bucket_name;
 pub use contrast::{Audit, Declared, DeclaredContrast, Evidence, PredictedClass, Says};

@@ -27,6 +27,13 @@ codes! {
     SecondaryCapture => "secondary_capture",
     /// Derived images (reformats, projections, maps) where originals are wanted.
     Derived => "derived",
+    /// Values that are no attenuation of tissue by tube voltage: a material's share, an atomic number, images with a material taken out,
+    /// perfusion maps, monoenergetic images of an energy that the method was not made for.
+    MaterialMap => "material_map",
+    /// Values that are not Hounsfield units, by what the header says of them or by where air, fat, soft tissue and bone lie in them.
+    NotHounsfield => "not_hounsfield",
+    /// What the image shows is no patient's trunk, neck or head: a test object, a limb, nothing.
+    NotAPatient => "not_a_patient",
     /// The slices are not axial.
     NotAxial => "not_axial",
     /// A required attribute is missing or cannot be read.
@@ -79,6 +86,18 @@ codes! {
 }
 
 impl ReasonCode {
+    /// The reasons that are a judgement on what can be read: the user may know better and override them.
+    pub const JUDGEMENTS: [Self; 8] = [
+        Self::Derived,
+        Self::MaterialMap,
+        Self::NotHounsfield,
+        Self::NotAPatient,
+        Self::NotAxial,
+        Self::TooFewSlices,
+        Self::Spacing,
+        Self::GantryTilt,
+    ];
+
     /// Whether the same input may end otherwise when it is listed and read again: the reason lies in the moment, not in
     /// the data. A label made around such a reason misses slices that are there, so a caller that can try again should
     /// throw the whole attempt away rather than commit it.
@@ -102,6 +121,12 @@ impl Reason {
     /// Joins a code with its particulars.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
+    }
+
+    /// A reason that is one of [`ReasonCode::JUDGEMENTS`]: its particulars end with how to override it.
+    pub fn judgement(code: ReasonCode, detail: impl std::fmt::Display) -> Self {
+        debug_assert!(ReasonCode::JUDGEMENTS.contains(&code), "{code} cannot be overridden");
+        Self { code, detail: format!("{detail}; overridden by --allow {code}") }
     }
 
     /// Whether the reason may pass by itself: see [`ReasonCode::is_transient`].

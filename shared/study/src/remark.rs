@@ -17,6 +17,8 @@ codes! {
         Monoenergetic => "monoenergetic",
         /// A refusal that the user overrode.
         Allowed => "allowed",
+        /// The image is not quite what a patient's looks like in Hounsfield units, so that the class is left open.
+        Doubtful => "doubtful",
         /// Pages of the series that are no part of the labelled stack.
         LeftoverPages => "leftover_pages",
         /// Different slices have one SOP Instance UID.

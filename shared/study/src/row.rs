@@ -1,10 +1,13 @@
 //! The row that one series (or one unreadable file) ends as, and the key that makes it land once.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, Remark, SeriesUid, SopInstanceUid, StudyUid,
+    Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, ReasonCode, Remark, SeriesUid, SopInstanceUid,
+    StudyUid,
 };
 
 /// How a series or file ended.
@@ -109,6 +112,24 @@ impl RowKey {
             Some(stack) => self.derived("stack", &stack.number.to_string()),
             None => self,
         }
+    }
+
+    /// The key of a label that was made although `overridden` spoke against it: it must not be taken for an ordinary one, and a refusal
+    /// that is in the lake must not stand in its way. The key itself where nothing was overridden.
+    #[must_use]
+    pub fn of_allowed(&self, overridden: &BTreeSet<ReasonCode>) -> Self {
+        if overridden.is_empty() {
+            return self.clone();
+        }
+        let names: Vec<&str> = overridden.iter().map(|code| code.as_str()).collect();
+        self.derived("allowed", &names.join(","))
+    }
+
+    /// The key of a refusal for what the pixel values show. The key itself stays free for the label that is made where the user
+    /// overrides the refusal of that code, or a later version judges otherwise.
+    #[must_use]
+    pub fn of_judged(&self, code: ReasonCode) -> Self {
+        self.derived("judged", code.as_str())
     }
 
     fn derived(&self, purpose: &str, name: &str) -> Self {
@@ -297,6 +318,10 @@ mod tests {
             key.of_adaptive().of_failure(),
             key.clone().of_stack(Some(&StackRef { number: 1, parted_by: String::new() })),
             key.clone().of_stack(Some(&StackRef { number: 2, parted_by: String::new() })),
+            key.of_judged(ReasonCode::NotAPatient),
+            key.of_judged(ReasonCode::NotHounsfield),
+            key.of_allowed(&BTreeSet::from([ReasonCode::Derived])),
+            key.of_allowed(&BTreeSet::from([ReasonCode::Derived, ReasonCode::NotAPatient])),
         ];
         let different: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());

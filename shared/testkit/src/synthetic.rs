@@ -120,17 +120,24 @@ impl SyntheticSeries {
         InMemDicomObject::from_element_iter(elements.into_iter().chain(acquisition))
     }
 
-    /// Stored values: air, a soft-tissue disc, a vessel in its middle, and a texture that differs by slice.
+    /// Stored values of a rough trunk: air, fat below the skin and around a vessel in the middle, soft tissue, lungs, a spine, and a
+    /// texture that differs by slice. What is no patient is not labelled.
     fn pixels(&self, index: usize) -> Vec<u16> {
         let middle = f64::from(self.size) / 2.0;
         (0..usize::from(self.size) * usize::from(self.size))
             .map(|place| {
-                let (y, x) = (place / usize::from(self.size), place % usize::from(self.size));
-                let radius = (y as f64 - middle).hypot(x as f64 - middle) / middle;
-                let texture = ((x * 7 + y * 13 + index * 29) % 17) as i16 - 8;
-                let hu = match radius {
+                let (row, column) = (place / usize::from(self.size), place % usize::from(self.size));
+                let (y, x) = ((row as f64 - middle) / middle, (column as f64 - middle) / middle);
+                let texture = ((column * 7 + row * 13 + index * 29) % 17) as i16 - 8;
+                let lung = ((x.abs() - 0.42) / 0.18).hypot(y / 0.3) < 1.0;
+                let spine = (x / 0.14).hypot((y - 0.5) / 0.14) < 1.0;
+                let hu = match y.hypot(x) {
                     r if r < 0.12 => self.vessel_hu,
-                    r if r < 0.9 => 45 + texture,
+                    r if r < 0.2 => -100 + texture,
+                    _ if lung => -850 + texture,
+                    _ if spine => 350 + texture,
+                    r if r < 0.75 => 45 + texture,
+                    r if r < 0.9 => -100 + texture,
                     _ => -1000,
                 };
                 (hu + 1024) as u16

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bolus_inference::DeviceChoice;
 use clap::Args;
 
-use super::ModelArgs;
+use super::{AllowArgs, ModelArgs};
 
 /// Arguments of `bolus export-tensors`.
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ pub struct ExportArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// A TOML file with a table [preprocessing], and body_parts if only some are wanted, instead of a bundle: for a network
     /// that is not trained yet. A bundle's own bundle.toml will do.
     #[arg(long, value_name = "FILE")]
@@ -58,6 +60,8 @@ pub struct ExplainArgs {
     pub series: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// Take a series whatever part of the body it shows, where labelling with the named bundle would refuse it.
     #[arg(long)]
     pub any_body_part: bool,

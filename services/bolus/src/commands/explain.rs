@@ -53,6 +53,7 @@ fn explainer(
     let grid = OcclusionGrid::new([rows, columns], [y_mm, x_mm], args.patch_mm, args.stride_mm)
         .context("--patch-mm and --stride-mm")?;
     let preparer = Preparer::new(spec.clone(), body_parts, cpu.clone(), Arc::clone(progress));
+    let preparer = preparer.allowing(args.allow.allowed.clone());
     Ok(Explainer::new(Arc::clone(bundle), preparer, Arc::clone(progress), grid, args.slices))
 }
 
@@ -86,7 +87,7 @@ impl<'a> Run<'a> {
         let explainers = explainers.collect::<anyhow::Result<Vec<_>>>()?;
         let engines = explainers.iter().map(|_| None).collect();
         let cancel = bolus_ops::cancel_on_signal();
-        let (router, report) = (Router::new(bundles), Report::new(args));
+        let (router, report) = (Router::new(bundles).allowing(args.allow.allowed.clone()), Report::new(args));
         Ok(Self { args, router, explainers, engines, cpu, progress, cancel, report })
     }
 

@@ -277,7 +277,8 @@ async fn export(
     let cpu = CpuPool::new(threads(args.threads))?;
     let spool = Spool::new(None)?;
     let (spec, body_parts) = (recipe.spec.clone(), recipe.body_parts.clone());
-    let preparer = Arc::new(Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress)));
+    let preparer = Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress));
+    let preparer = Arc::new(preparer.allowing(args.allow.allowed.clone()));
     let summary = Summary { truth_unknown: truth.unknown(), ..Summary::default() };
     let concurrency = cpu.threads() + SERIES_AHEAD;
     let exported = BTreeSet::new();

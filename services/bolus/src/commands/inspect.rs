@@ -28,7 +28,7 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let inputs = locations(&args.inputs)?;
     let names = Names::new(&args.inputs, &inputs);
     let bundles = Arc::new(find_bundles(&args.model)?);
-    let guide = Guide { router: Router::new(Arc::clone(&bundles)), bundles };
+    let guide = Guide { router: Router::new(Arc::clone(&bundles)).allowing(args.allow.allowed.clone()), bundles };
     let cpu = CpuPool::new(threads(args.threads))?;
     let cancel = bolus_ops::cancel_on_signal();
     let progress = Progress::default();
@@ -296,6 +296,10 @@ struct Account {
     files_refused: BTreeMap<&'static str, usize>,
     series: usize,
     would_label: usize,
+    /// Series that would be labelled, by body part; `unknown` where neither headers nor image tell it.
+    would_label_by_body_part: BTreeMap<String, usize>,
+    /// Series that would not, by reason.
+    would_refuse: BTreeMap<&'static str, usize>,
     #[serde(skip)]
     rows: Vec<Vec<String>>,
     #[serde(skip)]
@@ -313,7 +317,7 @@ impl Account {
         }
         for (series, fate) in scan.series.iter().zip(fates) {
             self.series += 1;
-            self.would_label += usize::from(fate.refusal.is_none());
+            self.coverage(&fate);
             for (_, reason) in refused_files(series, series.refused.clone(), fate.refusal.as_ref()) {
                 *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
             }
@@ -333,6 +337,17 @@ impl Account {
             }
         }
         Ok(())
+    }
+
+    /// Counts a series by what would become of it.
+    fn coverage(&mut self, fate: &Fate) {
+        if let Some(reason) = &fate.refusal {
+            *self.would_refuse.entry(reason.code.as_str()).or_insert(0) += 1;
+            return;
+        }
+        self.would_label += 1;
+        let part = fate.body_part.as_ref().map_or_else(|| "unknown".to_owned(), BodyPartFinding::joined);
+        *self.would_label_by_body_part.entry(part).or_insert(0) += 1;
     }
 
     fn finish(&mut self, json: bool) -> anyhow::Result<()> {
@@ -361,7 +376,16 @@ impl Account {
         let refused: usize = self.files_refused.values().sum();
         let files = show::counted(self.files_seen, "file", "files");
         let (series, would) = (show::counted(self.series, "series", "series"), self.would_label);
-        writeln!(output, "{files}, {refused} refused; {series}, {would} would be labelled.")?;
+        let counts =
+            |counted: Vec<String>| if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };
+        let parts = self.would_label_by_body_part.iter().map(|(part, count)| format!("{count} {part}")).collect();
+        let reasons = self.would_refuse.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        writeln!(output, "{files}, {refused} refused; {series}.")?;
+        writeln!(output, "{would} would be labelled{}.", counts(parts))?;
+        if would < self.series {
+            writeln!(output, "{} would be refused{}.", self.series - would, counts(reasons))?;
+        }
+        writeln!(output, "What headers and positions tell; the pixel values of each are judged when it is labelled.")?;
         Ok(())
     }
 }

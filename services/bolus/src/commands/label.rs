@@ -89,7 +89,8 @@ fn labeler(
     progress: &Arc<Progress>,
 ) -> anyhow::Result<Labeler> {
     let previews = if args.sheets.is_some() { SHEET_SLICES } else { 0 };
-    let options = LabelerOptions { patient_key, previews, adaptive: args.adaptive };
+    let options =
+        LabelerOptions { patient_key, previews, adaptive: args.adaptive, allowed: args.allow.allowed.clone() };
     let engines = match engine_options(args, progress) {
         Some(options) => Engines::lazily(bundles, options),
         None => Engines::skipped(bundles),
@@ -160,7 +161,7 @@ impl Run<'_> {
         let mut todo: Vec<&Series> = Vec::new();
         for (series, keys) in scan.series.iter().zip(&keys) {
             match keys.known(|key| known.contains(key)) {
-                Some(key) => self.count_known(series, keys.is_refusal_by_image(key), summary),
+                Some(key) => self.count_known(series, keys.refusal_by_image(key), summary),
                 None => todo.push(series),
             }
         }
@@ -209,9 +210,9 @@ impl Run<'_> {
     }
 
     /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
-    fn count_known(&self, series: &Series, refused_by_image: bool, summary: &mut Summary) {
-        let by_image = || Reason::new(ReasonCode::BodyPart, "by the image, as the lake says");
-        let refusal = self.labeler.refusal(series).or_else(|| refused_by_image.then(by_image));
+    fn count_known(&self, series: &Series, refused_by_image: Option<ReasonCode>, summary: &mut Summary) {
+        let by_image = |code| Reason::new(code, "by the image, as the lake says");
+        let refusal = self.labeler.refusal(series).or_else(|| refused_by_image.map(by_image));
         let refused = refused_files(series, series.refused.clone(), refusal.as_ref());
         summary.files(series.counted_files().count(), &refused);
         match refusal {

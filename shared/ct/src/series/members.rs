@@ -7,7 +7,7 @@ use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, SeriesFacts, Series
 use super::{Candidate, Series};
 use crate::Instance;
 use crate::evidence::declare;
-use crate::refusal::is_derived;
+use crate::refusal::{is_derived, judgement_of};
 
 /// The Series Instance UID that `members` state, and whether it had to be derived from their SOP Instance UIDs.
 pub(super) fn uid_of(members: &[Candidate]) -> (SeriesUid, bool) {
@@ -37,6 +37,7 @@ pub(super) fn series_of((uid, uid_derived): (SeriesUid, bool), mut members: Vec<
         refused_frames: Vec::new(),
         objects: members.iter().map(|member| member.object).collect(),
         refusal: None,
+        judgement: instances().find_map(judgement_of),
         derived: instances().any(is_derived),
         remarks: Vec::new(),
         patient_id: instances().find_map(|instance| instance.patient_id.clone()),

@@ -7,7 +7,7 @@ use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
 
 use super::{Candidate, RefusedFrame, Slice};
 use crate::geometry::{Plane, project};
-use crate::refusal::place;
+use crate::refusal::{judgement_of, place};
 use crate::{Instance, PassMarks};
 
 /// A frame that can be a slice.
@@ -16,6 +16,8 @@ pub(super) struct Placed {
     pub slice: Slice,
     pub position_mm: Vector3,
     pub plane: Plane,
+    /// What speaks against the images of its file: see [`judgement_of`].
+    pub judged: Option<ReasonCode>,
 }
 
 impl Placed {
@@ -34,12 +36,13 @@ impl Placed {
     }
 }
 
-/// Frames in parallel planes of one size, class and frame of reference.
+/// Frames in parallel planes of one size, class and frame of reference, against which the same speaks.
 #[derive(Debug)]
 pub(super) struct PlaneGroup {
     pub plane: Plane,
     class: Option<String>,
     reference: Option<String>,
+    judged: Option<ReasonCode>,
     pub frames: Vec<Placed>,
     /// Frames that another one repeats.
     pub copies: Vec<(Candidate, RefusedFrame)>,
@@ -51,6 +54,8 @@ impl PlaneGroup {
         let (own, others) = (&self.plane, &other.plane);
         if self.class != other.class {
             "SOPClassUID"
+        } else if self.judged != other.judged {
+            "what Image Type, Rescale Type or the description say of the values"
         } else if (own.rows, own.columns) != (others.rows, others.columns) {
             "Rows and Columns"
         } else if self.reference != other.reference {
@@ -100,11 +105,13 @@ fn frames_of(candidate: &Candidate) -> Result<(Vec<Placed>, Vec<RefusedFrame>), 
     let Candidate { object, sop_uid, instance } = candidate;
     let format = instance.format.as_ref().ok_or_else(nothing)?;
     let (mut placed, mut left_out) = (Vec::new(), Vec::new());
+    let judged = judgement_of(instance).map(|reason| reason.code);
     for (frame, info) in instance.frames.iter().enumerate() {
         match place(format, info) {
             Ok(found) => placed.push(Placed {
                 position_mm: found.position_mm,
                 plane: found.plane,
+                judged,
                 slice: Slice {
                     object: *object,
                     frame,
@@ -134,13 +141,16 @@ fn groups(frames: Vec<Placed>) -> Vec<PlaneGroup> {
         let class = one.slice.instance.sop_class_uid.clone();
         let reference = reference(&one).filter(|_| keep_reference);
         let fits = |group: &&mut PlaneGroup| {
-            group.class == class && group.reference == reference && group.plane.agrees_with(&one.plane)
+            group.class == class
+                && group.reference == reference
+                && group.judged == one.judged
+                && group.plane.agrees_with(&one.plane)
         };
         match groups.iter_mut().find(fits) {
             Some(group) => group.frames.push(one),
             None => {
-                let plane = one.plane;
-                groups.push(PlaneGroup { plane, class, reference, frames: vec![one], copies: Vec::new() });
+                let (plane, judged) = (one.plane, one.judged);
+                groups.push(PlaneGroup { plane, class, reference, judged, frames: vec![one], copies: Vec::new() });
             }
         }
     }

@@ -9,7 +9,8 @@ use super::passes::passes;
 use super::planes::{Placed, Placement, PlaneGroup};
 use super::{Candidate, RefusedFrame, Series, Slice};
 use crate::geometry::{Plane, SAME_POSITION_MM, measure};
-use crate::refusal::is_derived;
+use crate::refusal::{is_derived, judgement_of};
+use crate::values::value_remark;
 
 /// At most this many slices of another plane or pass are pages of the stack beside them rather than a stack.
 const MOST_PAGES: usize = 3;
@@ -121,7 +122,9 @@ fn without_pages(stacks: Vec<Stack>, largest: usize, groups: &[PlaneGroup]) -> V
     }
     let Some(beside) = kept.get_mut(main) else { return kept };
     for page in pages {
-        let reason = match (page.group == group, groups.get(page.group).zip(groups.get(group))) {
+        let judged = page.frames.first().filter(|one| one.judged.is_some());
+        let judged = judged.and_then(|one| judgement_of(&one.slice.instance));
+        let by_place = || match (page.group == group, groups.get(page.group).zip(groups.get(group))) {
             (false, _) if plane.is_axial() && !page.plane.is_axial() => {
                 Reason::new(ReasonCode::NotAxial, "a page that is not axial among axial ones")
             }
@@ -134,6 +137,7 @@ fn without_pages(stacks: Vec<Stack>, largest: usize, groups: &[PlaneGroup]) -> V
                 Reason::new(ReasonCode::DuplicatePosition, detail)
             }
         };
+        let reason = judged.unwrap_or_else(by_place);
         beside.take_page(page, &reason);
     }
     kept
@@ -258,6 +262,7 @@ impl Stack {
         series.objects = self.files().map(|candidate| candidate.object).collect::<BTreeSet<_>>().into_iter().collect();
         series.refusal = self.refusal.take();
         series.remarks = std::mem::take(&mut self.remarks);
+        series.remarks.extend(self.frames.first().and_then(|one| value_remark(&one.slice.instance)));
         let mut refused: BTreeMap<usize, Reason> = match series.refusal {
             None => refused_objects(self.unplaced).into_iter().collect(),
             Some(_) => BTreeMap::new(),

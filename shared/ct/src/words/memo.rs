@@ -24,7 +24,7 @@ struct Known {
     of_study: Option<Option<Reading>>,
     parts: Option<Vec<BodyPart>>,
     parts_of_tag: Option<Vec<BodyPart>>,
-    reformat: Option<bool>,
+    projection: Option<bool>,
     route: Option<Route>,
     agent: Option<(Says, &'static str)>,
     agent_in_vessel: Option<(Says, &'static str)>,
@@ -68,8 +68,8 @@ pub(crate) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
 }
 
 /// Whether `text` speaks of a reformat or a projection.
-pub(crate) fn is_reformat(text: &str) -> bool {
-    remembered(text, |known| &mut known.reformat, || super::reads_as_reformat(text))
+pub(crate) fn is_projection(text: &str) -> bool {
+    remembered(text, |known| &mut known.projection, || super::reads_as_projection(text))
 }
 
 /// A route in words.

@@ -83,7 +83,7 @@ fn spec(short_series: ShortSeries) -> Spec {
         kept_slices: [3, 9],
         short_series,
         min_slices: 1,
-        max_slice_spacing_mm: 1e6,
+        max_slice_spacing_mm: None,
         ..Spec::published_chest()
     }
 }
@@ -138,6 +138,10 @@ fn naive(stack: &Stack, spec: &Spec) -> Vec<f32> {
     for slice in bottom..bottom + count {
         let inside = (0..depth).contains(&slice);
         let along = inside.then(|| linear(&z, z[0] + slice as f64 * 3.0, spacing / 2.0)).flatten();
+        // A sliding slab scores nothing that lies beyond the outer slices.
+        if along.is_none() && spec.short_series == ShortSeries::Slide {
+            continue;
+        }
         for y in 0..spec.crop[1] {
             let rows = plane_axis(stack.rows, stack.spacing[0], stack.flip[1], spec.crop[1], y);
             for x in 0..spec.crop[2] {
@@ -244,4 +248,45 @@ fn a_sheared_stack_is_sheared_back() {
     }
     let refusing = Spec { gantry_tilt: bolus_preprocess::GantryTilt::Refuse, ..spec };
     assert_eq!(Plan::new(&refusing, &geometry).unwrap_err().code, bolus_study::ReasonCode::GantryTilt);
+}
+
+/// The geometry of upright slices at these heights.
+fn upright(along_normal_mm: Vec<f64>, thickness_mm: f64) -> SeriesGeometry {
+    let mut steps: Vec<f64> = along_normal_mm.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    steps.sort_by(f64::total_cmp);
+    SeriesGeometry {
+        rows: 40,
+        columns: 40,
+        pixel_spacing_mm: [4.0, 4.0],
+        orientation: Orientation { along_row: [1.0, 0.0, 0.0], along_column: [0.0, 1.0, 0.0] },
+        positions_mm: along_normal_mm.iter().map(|z| [0.0, 0.0, *z]).collect(),
+        along_normal_mm,
+        slice_spacing_mm: steps.get(steps.len() / 2).copied(),
+        slice_thickness_mm: Some(thickness_mm),
+        gaps: 0,
+        spacing_deviation_mm: 0.0,
+        shear_deg: 0.0,
+    }
+}
+
+/// Every scored position lies on a slice, or between two that are near each other: nothing is made up in a gap.
+#[test]
+fn gaps_are_not_bridged_and_coverage_tells_them() {
+    let spec = spec(ShortSeries::Slide);
+    let plan = |along: Vec<f64>| Plan::new(&spec, &upright(along, 5.0)).unwrap();
+    let near = |plan: &Plan, along: &[f64], reach: f64| {
+        plan.outputs.iter().all(|output| along.iter().any(|z| (z - output.z_mm).abs() <= reach))
+    };
+    let single = plan(vec![7.0]);
+    assert_eq!((single.sources.len(), single.outputs.len()), (1, 1), "{single:?}");
+    let wide: Vec<f64> = (0..8).map(|slice| f64::from(slice) * 16.0).collect();
+    let plan_wide = plan(wide.clone());
+    assert!(near(&plan_wide, &wide, 1.5) && plan_wide.coverage() < 0.5, "{plan_wide:?}");
+    assert!(plan_wide.outputs.iter().all(|output| output.blend.is_some_and(|blend| blend.lower == blend.upper)));
+    let mut gap: Vec<f64> = (0..20).map(|slice| f64::from(slice) * 3.0).collect();
+    gap.drain(8..14);
+    let plan_gap = plan(gap.clone());
+    assert!(near(&plan_gap, &gap, 1.5) && (0.5..1.0).contains(&plan_gap.coverage()), "{}", plan_gap.coverage());
+    let whole = plan((0..20).map(|slice| f64::from(slice) * 5.0).collect());
+    assert_eq!(whole.coverage(), 1.0);
 }

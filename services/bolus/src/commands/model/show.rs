@@ -126,11 +126,11 @@ fn preprocessing(manifest: &Manifest) -> Section {
         (
             "series",
             format!(
-                "{} slices or more, at most {} mm apart, within {}° of axial, derived ones {}",
+                "{} slice{} or more, {}within {}° of axial",
                 spec.min_slices,
-                spec.max_slice_spacing_mm,
+                if spec.min_slices == 1 { "" } else { "s" },
+                spec.max_slice_spacing_mm.map_or(String::new(), |limit| format!("at most {limit} mm apart, ")),
                 spec.axial_tolerance_deg,
-                if spec.allow_derived { "too" } else { "refused" }
             ),
         ),
     ]

@@ -32,7 +32,11 @@ impl<'a> Deep<'a> {
     pub fn new(args: &ReconcileArgs, lake: &'a Lake, cancel: CancellationToken) -> anyhow::Result<Self> {
         let engines = Engines::skipped(Arc::new(find_bundles(&args.model)?));
         let cpu = CpuPool::new(threads(None))?;
-        let options = LabelerOptions { adaptive: args.adaptive, ..LabelerOptions::default() };
+        let options = LabelerOptions {
+            adaptive: args.adaptive,
+            allowed: args.allow.allowed.clone(),
+            ..LabelerOptions::default()
+        };
         let labeler = Labeler::new(engines, cpu.clone(), options, Arc::new(Progress::default()))?;
         let (spool, progress) = (Spool::new(None)?, Progress::default());
         Ok(Self { lake, labeler, cpu, spool, progress, cancel })

@@ -1,0 +1,53 @@
+//! Whether what goes to the network are Hounsfield units of a patient.
+//!
+//! A network answers whatever it is shown. Before it is asked, some planes of the series, resampled and not yet clipped, are measured:
+//! where air, fat, soft tissue and bone must lie in Hounsfield units, and what a head, a neck or a trunk must hold. The measure works on
+//! means over 6 mm, so that neither kernel nor dose matter, and on shares over all planes, so that one slice and a thousand are alike.
+//!
+//! Each limit is set from the good ones alone: 772 slices of 30 patients (each by itself and as series), and 6,000 slices of synthetic
+//! patients. A figure beyond every good one is doubted, and the class stays open; one that is beyond them by as much again is refused.
+
+mod limits;
+mod measure;
+
+use bolus_study::{Reason, ReasonCode};
+
+pub use limits::Figures;
+pub use measure::PlaneFigures;
+
+/// Planes that are measured of a series: more tell no more.
+const PLANES: usize = 24;
+
+/// What the values are taken for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Hounsfield units of a patient.
+    Plausible,
+    /// Beyond every good series that is known: the class is to be left open. Holds the figures, in words.
+    Doubtful(String),
+    /// No Hounsfield units, or no patient: `NotHounsfield` or `NotAPatient`, a judgement with its figures.
+    Refused(Reason),
+}
+
+/// Whether the plane at `place` of `count` is one of those that are measured.
+#[must_use]
+pub fn is_measured(place: usize, count: usize) -> bool {
+    place.is_multiple_of(count.div_ceil(PLANES).max(1))
+}
+
+/// Judges a series by the planes that were measured of it.
+#[must_use]
+pub fn judge(planes: &[PlaneFigures]) -> Verdict {
+    let Some(figures) = Figures::of(planes) else {
+        return Verdict::Doubtful("no pixel to judge the values by".to_owned());
+    };
+    let (breaches, refused) = figures.breaches();
+    let Some(first) = breaches.first() else { return Verdict::Plausible };
+    let told: Vec<&str> = breaches.iter().take(3).map(|breach| breach.words.as_str()).collect();
+    let told = told.join("; ");
+    let code = if first.is_scale { ReasonCode::NotHounsfield } else { ReasonCode::NotAPatient };
+    if refused { Verdict::Refused(Reason::judgement(code, told)) } else { Verdict::Doubtful(told) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! What the figures of a series may be.
+
+use super::measure::{BIN_HU, BINS, LOWEST_HU, Outline, PlaneFigures};
+
+/// The figures of a series. Shares are 0 to 1; `tissue` is what lies from −200 to 300 HU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// Share of tissue in all.
+    pub tissue: f64,
+    /// Share below −30 HU: air, lung and fat.
+    pub light: f64,
+    /// Share above 300 HU: bone and metal.
+    pub dense: f64,
+    /// Share below −1100 HU, where nothing is.
+    pub below_air: f64,
+    /// Share from −500 to −200 HU, which only edges and sick lungs have.
+    pub between: f64,
+    /// Share of tissue from −150 to −30 HU: fat, and what mixes with air.
+    pub fat: f64,
+    /// Share of tissue from −130 to −70 HU: fat alone.
+    pub pure_fat: f64,
+    /// Share of tissue from 20 to 80 HU: muscle, brain, organs.
+    pub pure_soft: f64,
+    /// Share of tissue from −60 to 0 HU, between fat and soft tissue.
+    pub valley: f64,
+    /// How many bins of 10 HU tissue spreads over: the exponential of its entropy.
+    pub spread: f64,
+    /// Mean distance of cells of 2 mm from the mean around them, in HU.
+    pub roughness: f64,
+    /// Share of pixels at the least value, where that is no air.
+    pub clipped_low: f64,
+    /// Share of pixels at the largest value, where that is no bone.
+    pub clipped_high: f64,
+    /// Share of planes with a body that show a limb's outline.
+    pub limbs: f64,
+    /// Share of planes that show a limb's outline, where enough planes show a body for that to be no chance: one level of a neck may.
+    pub sure_limbs: f64,
+    /// Whether all pixels are equal.
+    pub constant: bool,
+}
+
+/// A figure beyond a limit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Breach {
+    /// The figure and its limit.
+    pub words: String,
+    /// Whether it speaks against the scale of the values rather than against a patient.
+    pub is_scale: bool,
+}
+
+/// From where to where a figure of good series reaches.
+struct Limit {
+    name: &'static str,
+    of: fn(&Figures) -> f64,
+    /// Whether good figures lie above the two borders, or below.
+    above: bool,
+    /// Beyond the first it is doubted, beyond the second refused.
+    borders: [f64; 2],
+    is_scale: bool,
+}
+
+impl Limit {
+    const fn least(name: &'static str, of: fn(&Figures) -> f64, borders: [f64; 2], is_scale: bool) -> Self {
+        Self { name, of, above: true, borders, is_scale }
+    }
+
+    const fn most(name: &'static str, of: fn(&Figures) -> f64, borders: [f64; 2], is_scale: bool) -> Self {
+        Self { name, of, above: false, borders, is_scale }
+    }
+
+    fn beyond(&self, border: f64, figures: &Figures) -> bool {
+        let value = (self.of)(figures);
+        if self.above { value < border } else { value > border }
+    }
+
+    fn breach(&self, figures: &Figures) -> Breach {
+        let (value, side) = ((self.of)(figures), if self.above { "least" } else { "most" });
+        Breach { words: format!("{} {value:.3}, {} at {side}", self.name, self.borders[0]), is_scale: self.is_scale }
+    }
+}
+
+const SCALE: bool = true;
+const PATIENT: bool = false;
+const NEVER: f64 = f64::INFINITY;
+
+/// What single good slices reach, real ones and synthetic ones: `light` 0.136 and 0.117 at least, `dense` 0.14 and 0.25 at most,
+/// `below_air` 0.076 (padding) and 0, `between` 0.20 and 0.29, `fat` 0.027 and 0.009 at least, `pure_fat` 0.011 and 0.005, `pure_soft`
+/// 0.028 (all but one) and 0.049, both together 0.127 and 0.155, `valley` 0.30 and 0.61 at most, `spread` 5.7 and 5.4 at least,
+/// `roughness` 55 and 67 at most. None is clipped.
+const LIMITS: &[Limit] = &[
+    Limit::least("share below -30 HU (air, lung, fat)", |f| f.light, [0.10, 0.06], SCALE),
+    Limit::most("share below -1100 HU", |f| f.below_air, [0.15, 0.25], SCALE),
+    Limit::most("share above 300 HU", |f| f.dense, [0.32, 0.42], SCALE),
+    Limit::most("share from -500 to -200 HU", |f| f.between, [0.25, 0.35], SCALE),
+    Limit::least("share of fat and edges in tissue", |f| f.fat, [0.012, 0.006], PATIENT),
+    Limit::least("share of fat in tissue", |f| f.pure_fat, [0.005, 0.002], PATIENT),
+    Limit::least("share from 20 to 80 HU in tissue", |f| f.pure_soft, [0.05, 0.02], SCALE),
+    Limit::least("share of fat and soft tissue in tissue", |f| f.pure_fat + f.pure_soft, [0.12, 0.08], SCALE),
+    Limit::most("share from -60 to 0 HU in tissue", |f| f.valley, [0.45, 0.68], SCALE),
+    Limit::least("spread of tissue in steps of 10 HU", |f| f.spread, [5.0, 4.0], PATIENT),
+    Limit::most("roughness in HU", |f| f.roughness, [65.0, 110.0], SCALE),
+    Limit::most("share of pixels clipped at a value that is no air", |f| f.clipped_low, [0.003, 0.01], SCALE),
+    Limit::most("share of pixels clipped at a value that is no bone", |f| f.clipped_high, [0.003, 0.01], SCALE),
+    Limit::most("share of planes with the outline of a limb", |f| f.limbs, [0.5, NEVER], PATIENT),
+    Limit::most("share of many planes with the outline of a limb", |f| f.sure_limbs, [0.8, 0.8], PATIENT),
+];
+
+/// Planes with a body from which their outlines count for more than a doubt.
+const LIMB_PLANES: usize = 4;
+/// Share of tissue below which there is nothing to judge.
+const LEAST_TISSUE: f64 = 0.05;
+/// The least value that is no air, and the largest that is no bone: clipping there is a window's.
+const CLIPPED_LOW_HU: f32 = -600.0;
+const CLIPPED_HIGH_HU: f32 = 700.0;
+
+impl Figures {
+    /// Adds up planes; none where no pixel was measured.
+    #[must_use]
+    pub fn of(planes: &[PlaneFigures]) -> Option<Self> {
+        let mut histogram = [0.0_f64; BINS];
+        for plane in planes {
+            histogram.iter_mut().zip(&plane.histogram).for_each(|(sum, count)| *sum += f64::from(*count));
+        }
+        let all: f64 = histogram.iter().sum();
+        let pixels = planes.iter().map(|plane| plane.pixels).sum::<usize>() as f64;
+        if all == 0.0 || pixels == 0.0 {
+            return None;
+        }
+        let bin = |hu: i32| ((hu - LOWEST_HU) / BIN_HU).clamp(0, BINS as i32) as usize;
+        let between = |low: i32, high: i32| histogram[bin(low)..bin(high)].iter().sum::<f64>();
+        let tissue = between(-200, 300);
+        let of_tissue = |low: i32, high: i32| if tissue > 0.0 { between(low, high) / tissue } else { 0.0 };
+        let end = LOWEST_HU + BIN_HU * BINS as i32;
+        let rough = planes.iter().fold((0.0, 0), |sum, plane| (sum.0 + plane.roughness.0, sum.1 + plane.roughness.1));
+        let low = planes.iter().map(|plane| plane.least).min_by(|a, b| a.0.total_cmp(&b.0));
+        let high = planes.iter().map(|plane| plane.largest).max_by(|a, b| a.0.total_cmp(&b.0));
+        let at = |value: f32, of: fn(&PlaneFigures) -> (f32, usize)| {
+            planes.iter().map(of).filter(|(found, _)| *found == value).map(|(_, count)| count).sum::<usize>() as f64
+        };
+        let clipped_low = low.filter(|(value, _)| *value > CLIPPED_LOW_HU);
+        let clipped_high = high.filter(|(value, _)| *value < CLIPPED_HIGH_HU);
+        let bodies = planes.iter().filter(|plane| plane.outline != Outline::Nothing).count();
+        let limbs = planes.iter().filter(|plane| plane.outline == Outline::Limb).count();
+        Some(Self {
+            tissue: tissue / all,
+            light: between(LOWEST_HU, -30) / all,
+            dense: between(300, end) / all,
+            below_air: between(LOWEST_HU, -1100) / all,
+            between: between(-500, -200) / all,
+            fat: of_tissue(-150, -30),
+            pure_fat: of_tissue(-130, -70),
+            pure_soft: of_tissue(20, 80),
+            valley: of_tissue(-60, 0),
+            spread: spread(&histogram[bin(-200)..bin(300)]),
+            roughness: if rough.1 > 0 { rough.0 / rough.1 as f64 } else { 0.0 },
+            clipped_low: clipped_low.map_or(0.0, |(value, _)| at(value, |plane| plane.least) / pixels),
+            clipped_high: clipped_high.map_or(0.0, |(value, _)| at(value, |plane| plane.largest) / pixels),
+            limbs: limbs as f64 / bodies.max(1) as f64,
+            sure_limbs: if bodies >= LIMB_PLANES { limbs as f64 / bodies as f64 } else { 0.0 },
+            constant: low.zip(high).is_some_and(|(low, high)| low.0 == high.0),
+        })
+    }
+
+    /// What lies beyond the limits, and whether that is enough to refuse.
+    pub(super) fn breaches(&self) -> (Vec<Breach>, bool) {
+        let breach = |words: String, is_scale| vec![Breach { words, is_scale }];
+        if self.constant {
+            return (breach("all pixels have one value".to_owned(), false), true);
+        }
+        // Scales that leave nothing where tissue should be are told by what lies elsewhere.
+        let elsewhere = self.dense + self.between + self.below_air;
+        if self.tissue < LEAST_TISSUE && elsewhere < 0.5 {
+            let words = format!("share of tissue (-200 to 300 HU) {:.3}, {LEAST_TISSUE} at least", self.tissue);
+            return (breach(words, false), false);
+        }
+        let beyond = |place: usize| LIMITS.iter().filter(move |limit| limit.beyond(limit.borders[place], self));
+        let refused: Vec<Breach> = beyond(1).map(|limit| limit.breach(self)).collect();
+        if refused.is_empty() { (beyond(0).map(|limit| limit.breach(self)).collect(), false) } else { (refused, true) }
+    }
+}
+
+/// The exponential of the entropy of a histogram: over how many bins it spreads.
+fn spread(bins: &[f64]) -> f64 {
+    let all: f64 = bins.iter().sum();
+    let shares = bins.iter().filter(|count| **count > 0.0).map(|count| count / all);
+    shares.map(|share| -share * share.ln()).sum::<f64>().exp()
+}

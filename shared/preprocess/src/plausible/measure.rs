@@ -1,0 +1,147 @@
+//! What is measured of one resampled plane.
+
+use crate::look::PlaneLook;
+
+/// Edge of a cell, over which pixels are averaged, in millimetres.
+const CELL_MM: f64 = 2.0;
+/// Cells up to this edge are averaged again, with their eight neighbours.
+const FINE_MM: f64 = 3.0;
+/// Lowest HU of the histogram, the width of a bin, and their number: what lies beyond counts in the first or last.
+pub(super) const LOWEST_HU: i32 = -1500;
+pub(super) const BIN_HU: i32 = 10;
+pub(super) const BINS: usize = 350;
+/// Means that count as tissue where noise is measured.
+const TISSUE_HU: std::ops::Range<f32> = -200.0..300.0;
+
+/// What an outline shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outline {
+    /// Nothing of a body.
+    Nothing,
+    /// What lies whole inside the plane, small, without a skull and without enclosed air: a limb, a rod.
+    Limb,
+    /// Anything else.
+    Body,
+}
+
+/// The figures of one plane. Those of many planes add up: see [`super::Figures`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaneFigures {
+    /// Means over some 6 mm, by HU.
+    pub(super) histogram: Vec<u32>,
+    /// Pixels that were measured.
+    pub(super) pixels: usize,
+    /// The least value, and how many pixels have it.
+    pub(super) least: (f32, usize),
+    /// The largest value, and how many pixels have it.
+    pub(super) largest: (f32, usize),
+    /// Sum of the distances of cells from the mean around them, in tissue, and their number.
+    pub(super) roughness: (f64, usize),
+    pub(super) outline: Outline,
+}
+
+impl PlaneFigures {
+    /// Measures the part of a plane that lies in the image.
+    ///
+    /// *Shape and units*: `hu` is `[y, x]` row-major in HU, the whole plane; `image` is the half-open range of rows, then of columns,
+    /// that the image covers; `spacing_mm` is `[y, x]`. None where that part is empty.
+    #[must_use]
+    pub fn of(hu: &[f32], columns: usize, image: [(usize, usize); 2], spacing_mm: [f64; 2]) -> Option<Self> {
+        let [(y0, y1), (x0, x1)] = image;
+        if columns == 0 || y1 <= y0 || x1 <= x0 || x1 > columns || y1 * columns > hu.len() {
+            return None;
+        }
+        let width = x1 - x0;
+        let lines = hu.chunks_exact(columns).take(y1).skip(y0).filter_map(|line| line.get(x0..x1));
+        let inside: Vec<f32> = lines.flatten().copied().collect();
+        let cells = Cells::of(&inside, width, spacing_mm);
+        let mut figures = Self {
+            histogram: vec![0; BINS],
+            pixels: inside.len(),
+            least: extreme(&inside, |value, best| value < best),
+            largest: extreme(&inside, |value, best| value > best),
+            roughness: (0.0, 0),
+            outline: outline(&inside, width, spacing_mm),
+        };
+        cells.smoothed(|value, mean| {
+            let bin = ((mean - LOWEST_HU as f32) / BIN_HU as f32).clamp(0.0, (BINS - 1) as f32) as usize;
+            figures.histogram[bin] += 1;
+            if TISSUE_HU.contains(&mean) {
+                figures.roughness.0 += f64::from((value - mean).abs());
+                figures.roughness.1 += 1;
+            }
+        });
+        Some(figures)
+    }
+}
+
+/// The extreme value and how many pixels have it.
+fn extreme(values: &[f32], better: impl Fn(f32, f32) -> bool) -> (f32, usize) {
+    let Some(&first) = values.first() else { return (0.0, 0) };
+    values.iter().fold((first, 0), |(best, count), &value| {
+        if value == best {
+            (best, count + 1)
+        } else if better(value, best) {
+            (value, 1)
+        } else {
+            (best, count)
+        }
+    })
+}
+
+/// Largest area and extents of what may be a limb.
+const LIMB_MM2: f64 = 23_000.0;
+const LIMB_MM: f64 = 185.0;
+
+fn outline(hu: &[f32], columns: usize, spacing_mm: [f64; 2]) -> Outline {
+    let Some(look) = PlaneLook::of(hu, columns, spacing_mm) else { return Outline::Nothing };
+    let whole = look.edges <= 1 && look.extent_mm.iter().all(|extent| *extent <= LIMB_MM) && look.area_mm2 <= LIMB_MM2;
+    let skull = look.ring >= 0.7 && look.soft >= 0.4;
+    if whole && !skull && look.air_mm2 < 30.0 { Outline::Limb } else { Outline::Body }
+}
+
+/// A plane in cells.
+struct Cells {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    /// Cells to each side over which a mean is taken.
+    reach: usize,
+}
+
+impl Cells {
+    fn of(hu: &[f32], columns: usize, spacing_mm: [f64; 2]) -> Self {
+        let step = spacing_mm.map(|spacing| ((CELL_MM / spacing).round() as usize).max(1));
+        let (rows, cells) = (hu.len() / columns / step[0], columns / step[1]);
+        let mut values = vec![0.0_f32; rows * cells];
+        for (y, line) in hu.chunks_exact(columns).take(rows * step[0]).enumerate() {
+            let to = &mut values[y / step[0] * cells..][..cells];
+            for (sum, pixels) in to.iter_mut().zip(line.chunks_exact(step[1])) {
+                *sum += pixels.iter().sum::<f32>();
+            }
+        }
+        let pixels = (step[0] * step[1]) as f32;
+        values.iter_mut().for_each(|sum| *sum /= pixels);
+        let fine = (0..2).all(|axis| spacing_mm[axis] * step[axis] as f64 <= FINE_MM);
+        Self { values, rows, columns: cells, reach: usize::from(fine) }
+    }
+
+    /// Gives each cell that has all its neighbours, with the mean over them and itself.
+    fn smoothed(&self, mut take: impl FnMut(f32, f32)) {
+        if self.reach == 0 {
+            self.values.iter().for_each(|value| take(*value, *value));
+            return;
+        }
+        let columns = self.columns;
+        let mut sums = vec![0.0_f32; columns];
+        for y in 1..self.rows.saturating_sub(1) {
+            let line = |row: usize| &self.values[row * columns..][..columns];
+            for (((sum, above), here), below) in sums.iter_mut().zip(line(y - 1)).zip(line(y)).zip(line(y + 1)) {
+                *sum = above + here + below;
+            }
+            for (three, value) in sums.windows(3).zip(line(y).iter().skip(1)) {
+                take(*value, (three[0] + three[1] + three[2]) / 9.0);
+            }
+        }
+    }
+}
