@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::engines::Engines;
 use crate::error::LabelingError;
+use crate::frames::FrameIndexes;
 use crate::keys::{SeriesKeys, key_of};
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
@@ -222,6 +223,7 @@ impl Labeler {
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &pixels,
+            indexes: FrameIndexes::default(),
         };
         let started = self.engines.start(chosen.place);
         let network = Network { engines: &self.engines, place: chosen.place, infer: &infer };

@@ -7,6 +7,7 @@ use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
 use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
+use crate::frames::FrameIndexes;
 use crate::look::look;
 use crate::prepare::{Prepared, Unprepared, Workshop, admit_body_part, planned_slices};
 use crate::progress::Progress;
@@ -75,7 +76,9 @@ impl Preparer {
     ) -> Result<Prepared, Unprepared> {
         self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
         let stages = PixelStages::begin();
-        let workshop = Workshop { spec: &self.spec, seen, cpu: &self.cpu, progress: &self.progress, stages: &stages };
+        let indexes = FrameIndexes::default();
+        let workshop =
+            Workshop { spec: &self.spec, seen, cpu: &self.cpu, progress: &self.progress, stages: &stages, indexes };
         workshop.prepare(series, &scan.objects).await
     }
 }
