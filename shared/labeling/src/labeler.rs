@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::engines::Engines;
 use crate::error::LabelingError;
+use crate::frames::FrameIndexes;
 use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
 use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
@@ -245,6 +246,7 @@ impl Labeler {
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &pixels,
+            indexes: FrameIndexes::default(),
         };
         let started = self.engines.start(chosen.place);
         let network = Network { engines: &self.engines, place: chosen.place, infer: &infer };

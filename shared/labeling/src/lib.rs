@@ -2,7 +2,7 @@
 //!
 //! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
-//! share a budget of bytes. Many series run at once; their slices meet in the engine's batches.
+//! share a budget of bytes; so do all headers and all frames that are read at a time, in the whole process. Many series run at once; their slices meet in the engine's batches.
 //! Where a run has several bundles, [`Router`] sends each series to the one for its body part. An adaptive label scores slices in rounds
 //! until they settle the class.
 //! [`Preparer`] goes the same path up to the tensor and needs no network: for training data and for [`Explainer`], which asks
@@ -15,11 +15,15 @@
 //!
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
+mod budget;
+mod digest;
 mod engines;
 mod error;
 mod explainer;
+mod frames;
 #[cfg(test)]
 mod golden_tests;
+mod headers;
 mod keys;
 mod labeler;
 mod look;
@@ -40,6 +44,7 @@ mod stages;
 #[cfg(test)]
 mod transient_tests;
 
+pub use digest::pixel_digest;
 pub use engines::Engines;
 pub use error::LabelingError;
 pub use explainer::{Chosen, ExplainedSlice, Explainer, Explanation};

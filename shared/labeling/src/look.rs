@@ -9,6 +9,7 @@ use bolus_storage::ObjectRef;
 use bolus_study::{PixelWindow, Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
 
+use crate::frames::{FrameIndexes, Reading};
 use crate::progress::Progress;
 
 /// Slices that are looked at.
@@ -37,9 +38,11 @@ pub(crate) async fn look(series: &Series, objects: &[ObjectRef], cpu: &CpuPool, 
         places.reverse();
     }
     let spacing_mm = geometry.pixel_spacing_mm;
+    let indexes = FrameIndexes::default();
+    let workplace = Workplace { objects, spacing_mm, cpu, progress, indexes: &indexes };
     let seen: Vec<(usize, Result<Option<PlaneLook>, Reason>)> = stream::iter(places)
         .filter_map(|place| std::future::ready(series.slices.get(place)))
-        .map(|slice| async move { (slice.object, plane(slice, objects, spacing_mm, cpu, progress).await) })
+        .map(|slice| async move { (slice.object, plane(slice, workplace).await) })
         .buffered(IN_FLIGHT)
         // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
         .boxed()
@@ -72,26 +75,29 @@ fn spread(count: usize) -> Vec<usize> {
     (0..planes).map(|plane| (2 * plane + 1) * count / (2 * planes)).collect()
 }
 
-async fn plane(
-    slice: &Slice,
-    objects: &[ObjectRef],
+/// What all slices of a look share.
+#[derive(Clone, Copy)]
+struct Workplace<'a> {
+    objects: &'a [ObjectRef],
     spacing_mm: [f64; 2],
-    cpu: &CpuPool,
-    progress: &Progress,
-) -> Result<Option<PlaneLook>, Reason> {
+    cpu: &'a CpuPool,
+    progress: &'a Progress,
+    indexes: &'a FrameIndexes,
+}
+
+async fn plane(slice: &Slice, workplace: Workplace<'_>) -> Result<Option<PlaneLook>, Reason> {
+    let Workplace { objects, spacing_mm, cpu, progress, indexes } = workplace;
     let missing = || Reason::new(ReasonCode::Unreadable, "the slice has no object");
     let object = objects.get(slice.object).ok_or_else(missing)?;
     let format = slice.instance.format.as_ref().ok_or_else(missing)?;
     let window = PixelWindow::whole(format.rows, format.columns);
-    let range = pixel::frame_byte_range(&slice.instance, slice.frame, window, object.size);
-    let start = range.start;
-    let bytes = object.read_range(range).await.map_err(|error| error.reason())?;
-    progress.bytes_read.add(bytes.len() as u64);
+    let reading = Reading { object, cpu, progress };
+    let read = indexes.read(slice.object, &slice.instance, slice.frame, window, reading).await?;
     progress.slices_fetched.add(1);
     let (instance, frame) = (Arc::clone(&slice.instance), slice.frame);
     let work = move || {
         let mut hu = Vec::new();
-        pixel::decode_window_hu(&instance, frame, window, &bytes, start, AIR_HU, &mut hu)?;
+        pixel::decode_indexed_hu(&instance, &read.index, frame, window, &read.bytes, AIR_HU, &mut hu)?;
         Ok(PlaneLook::of(&hu, window.width(), spacing_mm))
     };
     cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?

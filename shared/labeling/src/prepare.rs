@@ -11,6 +11,7 @@ use bolus_study::{Allowed, BodyPart, BodyPartFinding, Reason, ReasonCode, SopIns
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
+use crate::frames::{FrameIndexes, Reading};
 use crate::progress::Progress;
 use crate::stages::PixelStages;
 
@@ -76,6 +77,8 @@ pub(crate) struct Workshop<'a> {
     pub cpu: &'a CpuPool,
     pub progress: &'a Progress,
     pub stages: &'a PixelStages,
+    /// Where frames lie in the files of the series.
+    pub indexes: FrameIndexes,
 }
 
 /// Why a series could not be prepared, with the slices that were lost before that.
@@ -182,16 +185,15 @@ impl Workshop<'_> {
         ordinal: usize,
         measure: bool,
     ) -> Result<Plane, Reason> {
-        let range = pixel::frame_byte_range(&slice.instance, slice.frame, plan.window, object.size);
-        let start = range.start;
-        let bytes = self.stages.fetch.time(object.read_range(range)).await.map_err(|error| error.reason())?;
-        self.progress.bytes_read.add(bytes.len() as u64);
+        let reading = Reading { object, cpu: self.cpu, progress: self.progress };
+        let read = self.indexes.read(slice.object, &slice.instance, slice.frame, plan.window, reading);
+        let read = self.stages.fetch.time(read).await?;
         self.progress.slices_fetched.add(1);
         let (instance, frame, plan, air) =
             (Arc::clone(&slice.instance), slice.frame, Arc::clone(plan), self.spec.fill_hu);
         let work = move || {
             let mut hu = Vec::new();
-            pixel::decode_window_hu(&instance, frame, plan.window, &bytes, start, air, &mut hu)?;
+            pixel::decode_indexed_hu(&instance, &read.index, frame, plan.window, &read.bytes, air, &mut hu)?;
             let hu = plan.resample_plane(ordinal, &hu);
             let figures = if measure { plan.measure(ordinal, &hu) } else { None };
             Ok(Plane { hu, figures })

@@ -7,6 +7,7 @@ use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
 use bolus_study::{Allowed, BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
+use crate::frames::FrameIndexes;
 use crate::look::look;
 use crate::prepare::{Prepared, Unprepared, Workshop, admit_body_part, planned_slices};
 use crate::progress::Progress;
@@ -89,6 +90,7 @@ impl Preparer {
             cpu: &self.cpu,
             progress: &self.progress,
             stages: &stages,
+            indexes: FrameIndexes::default(),
         };
         workshop.prepare(series, &scan.objects).await
     }

@@ -1,18 +1,19 @@
 //! From inputs to series: list, expand archives, read headers, group.
 
-use bolus_ct::{FIRST_READ_BYTES, HeaderRead, Instance, Member, Series, group, read_header};
+use bolus_ct::{Member, Series, group};
 use bolus_ops::CpuPool;
 use bolus_storage::{
     ArchiveKind, ArchiveLimits, ErrorKind, Location, ObjectRef, Spool, StorageError, archive_kind, expand_archive, list,
 };
-use bolus_study::{Reason, ReasonCode};
+use bolus_study::Reason;
 use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::LabelingError;
+use crate::headers::read_instance;
 use crate::progress::Progress;
 
-/// Headers that are read at the same time: enough to hide a store's latency, each holding a few tens of kilobytes.
+/// Headers that are read at the same time: enough to hide a store's latency. What they hold together has a budget.
 const HEADERS_IN_FLIGHT: usize = 64;
 
 /// A file that is no part of any series.
@@ -208,27 +209,6 @@ async fn expand(
 
 fn refusal(error: &StorageError) -> FileRefusal {
     FileRefusal { uri: error.uri.clone(), etag: String::new(), reason: error.reason() }
-}
-
-/// Reads the header of one object by ranged reads of its first bytes.
-///
-/// # Errors
-/// The [`Reason`] why the object is no instance.
-async fn read_instance(object: &ObjectRef, cpu: &CpuPool, progress: &Progress) -> Result<Instance, Reason> {
-    let mut wanted = FIRST_READ_BYTES.min(object.size);
-    loop {
-        let bytes = object.read_range(0..wanted).await.map_err(|error| error.reason())?;
-        progress.bytes_read.add(bytes.len() as u64);
-        let size = object.size;
-        let read = cpu.run(move || read_header(&bytes, size)).await;
-        match read.map_err(|error| Reason::new(ReasonCode::BadDicom, error.to_string()))?? {
-            HeaderRead::Instance(instance) => return Ok(*instance),
-            HeaderRead::NeedMore { bytes } if wanted < size => wanted = bytes.clamp(wanted + 1, size),
-            HeaderRead::NeedMore { .. } => {
-                return Err(Reason::new(ReasonCode::Truncated, "the file ends inside its header"));
-            }
-        }
-    }
 }
 
 /// Everything before the last slash: what keeps series without a UID of different folders apart.

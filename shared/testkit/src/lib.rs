@@ -3,7 +3,9 @@
 //! Invariant: a dev-dependency only.
 
 mod data;
+mod multiframe;
 mod synthetic;
 
 pub use data::{extra_data, real_data};
+pub use multiframe::Frames;
 pub use synthetic::SyntheticSeries;

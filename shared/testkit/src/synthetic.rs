@@ -83,7 +83,7 @@ impl SyntheticSeries {
             .collect()
     }
 
-    fn instance(&self, index: usize) -> InMemDicomObject {
+    pub(crate) fn instance(&self, index: usize) -> InMemDicomObject {
         let z = index as f64 * self.slice_spacing_mm;
         let spacing = format!("{0}\\{0}", self.pixel_spacing_mm);
         let text = |tag: Tag, vr: VR, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
@@ -122,7 +122,7 @@ impl SyntheticSeries {
 
     /// Stored values of a rough trunk: air, fat below the skin and around a vessel in the middle, soft tissue, lungs, a spine, and a
     /// texture that differs by slice. What is no patient is not labelled.
-    fn pixels(&self, index: usize) -> Vec<u16> {
+    pub(crate) fn pixels(&self, index: usize) -> Vec<u16> {
         let middle = f64::from(self.size) / 2.0;
         (0..usize::from(self.size) * usize::from(self.size))
             .map(|place| {
