@@ -198,8 +198,10 @@ impl Studio {
         let reason = Reason::new(ReasonCode::KilledWorker, detail);
         let place = message.place().unwrap_or_else(|| record_uri(message));
         let row = event_row(message, self.labeler.reference(), Status::Failed, reason, place);
-        let row = LabelRow { event: Some(message.text()), attempts: deaths, ..row };
-        Finished { rows: vec![row], failed: true, outcome: "failed" }
+        let mut rows = vec![LabelRow { attempts: deaths, ..row }];
+        // What was given up was being read, so it is an event as far as is known.
+        message.tell(&mut rows, true);
+        Finished { rows, failed: true, outcome: "failed" }
     }
 
     /// What the message holds; a long one is read on the CPU pool. What the assembler could use of one that it passes on has

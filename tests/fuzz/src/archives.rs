@@ -12,6 +12,7 @@ const LIMITS: ArchiveLimits = ArchiveLimits {
     members: 1_000,
     ratio: 1_000,
     ratio_free_bytes: 256 << 10,
+    ..ArchiveLimits::STANDARD
 };
 
 /// A `.zip`.
