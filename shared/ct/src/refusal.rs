@@ -41,20 +41,21 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
     if instance.frames.first().is_some_and(|frame| named(&frame.image_type, &["LOCALIZER"]).is_some()) {
         return Some(Reason::new(ReasonCode::Localizer, "image type LOCALIZER"));
     }
-    if let Some(kind) = screen_type(instance) {
-        return Some(Reason::new(
-            ReasonCode::SecondaryCapture,
-            format!("image type {kind}: a screen or a page of text"),
-        ));
-    }
     if instance.pixels.is_none() {
         return Some(Reason::new(ReasonCode::NoPixelData, "no PixelData"));
     }
     None
 }
 
-/// What keeps the instance's image from being read although it is CT: layout missing, or in contradiction.
+/// What keeps the instance's image from being read although it is CT: a page of text, layout missing, or in contradiction. Such a page
+/// goes with the stack of its series.
 pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
+    if let Some(kind) = screen_type(instance) {
+        return Some(Reason::new(
+            ReasonCode::SecondaryCapture,
+            format!("image type {kind}: a screen or a page of text"),
+        ));
+    }
     let Some(format) = &instance.format else {
         let keywords = instance.missing_attributes.join(", ");
         return Some(Reason::new(ReasonCode::MissingAttribute, keywords));
