@@ -85,15 +85,10 @@ fn a_pass_that_comes_later_replaces_the_label_of_the_whole() {
 }
 
 #[test]
-fn a_truth_names_the_stack_or_holds_where_all_agree() {
+fn a_truth_names_the_stack() {
     let folder = temp();
     let (input, lake) = (two_passes(folder.path()), folder.path().join("lake"));
-    let run = label_cheaply(&input, &lake);
-    let mut classes: Vec<&str> =
-        run.of_type("series").iter().map(|line| line["predicted_class"].as_str().unwrap()).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    assert_eq!(classes.len(), 2, "the test wants two labels that differ: {classes:?}");
+    label_cheaply(&input, &lake);
     let both = evaluated(folder.path(), &lake, &format!("series_uid,contrast,stack\n{UID},0,1\n{UID},1,2\n"));
     assert_eq!(both["bundles"][0]["account"]["evaluated"], 2);
 }

@@ -91,7 +91,15 @@ impl Size {
             && tile_y0 <= y0
             && x0 < tile_x0.saturating_add(tile_width)
             && y0 < tile_y0.saturating_add(tile_height);
-        (whole && placed).then(|| Self { x: x0..x1, y: y0..y1, tile_x0, tile_y0, tile_width, tile_height, components })
+        (whole && placed).then_some(Self {
+            x: x0..x1,
+            y: y0..y1,
+            tile_x0,
+            tile_y0,
+            tile_width,
+            tile_height,
+            components,
+        })
     }
 }
 

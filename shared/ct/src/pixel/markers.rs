@@ -32,8 +32,7 @@ pub(super) fn rewritten(frame: &[u8], syntax: Syntax, colour: bool, drop_zeros: 
     let mut rest = frame.get(start..)?.strip_prefix(&[0xFF, SOI])?;
     let mut out = vec![0xFF, SOI];
     let (mut sequential, mut height) = (false, None);
-    loop {
-        let Some((marker, after)) = next_marker(rest) else { break };
+    while let Some((marker, after)) = next_marker(rest) {
         if marker == EOI {
             break;
         }
