@@ -31,9 +31,10 @@ pub(super) fn rewritten(frame: &[u8], syntax: Syntax, colour: bool, drop_zeros: 
     let start = frame.iter().position(|byte| *byte != 0)?;
     let mut rest = frame.get(start..)?.strip_prefix(&[0xFF, SOI])?;
     let mut out = vec![0xFF, SOI];
-    let (mut sequential, mut height) = (false, None);
+    let (mut sequential, mut height, mut ended) = (false, None, false);
     while let Some((marker, after)) = next_marker(rest) {
         if marker == EOI {
+            ended = true;
             break;
         }
         let length = usize::from(u16::from_be_bytes(after.get(..2)?.try_into().ok()?));
@@ -61,7 +62,8 @@ pub(super) fn rewritten(frame: &[u8], syntax: Syntax, colour: bool, drop_zeros: 
             rest = rest.get(data.len()..)?;
         }
     }
-    if drop_zeros {
+    // Without EOI nobody knows whether zeros at the end are data or fill a fragment: a cut stream must not gain by them.
+    if drop_zeros || !ended {
         drop_last_zeros(&mut out);
     }
     out.extend([0xFF, EOI]);
