@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bolus_ct::{HeaderRead, Instance, Series, pixel, read_header};
+use bolus_ct::{Instance, Series};
 use bolus_inference::BundleSet;
-use bolus_labeling::{Progress, Routed, Router, Scan, discover, refused_files, scan};
+use bolus_labeling::{Progress, Routed, Router, Scan, discover, pixel_digest, refused_files, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, ObjectRef, Spool};
 use bolus_study::{BodyPartFinding, Evidence, Reason, ReasonCode, SeriesGeometry};
@@ -19,9 +19,6 @@ use super::{SOME_REFUSED, find_bundles, locations, threads};
 use crate::cli::InspectArgs;
 use crate::report::{json_line, json_summary};
 use crate::show;
-
-/// The largest file whose pixels are digested; each thread may hold one.
-const LARGEST_FILE_BYTES: u64 = 1 << 30;
 
 /// Runs the command.
 pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
@@ -38,7 +35,7 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
         // Digests are told file by file before the series, which need all headers of the unit.
         let scan = scan(unit, &spool, &cpu, &progress, &cancel).await?;
         if args.json {
-            file_lines(&scan, &cpu, &names).await?;
+            file_lines(&scan, &cpu, &progress, &names).await?;
         }
         let mut fates = Vec::with_capacity(scan.series.len());
         for series in &scan.series {
@@ -155,12 +152,12 @@ impl From<Reason> for RefusalLine {
 }
 
 /// Prints a line for every file of the unit, in the order of their names.
-async fn file_lines(scan: &Scan, cpu: &CpuPool, names: &Names) -> anyhow::Result<()> {
+async fn file_lines(scan: &Scan, cpu: &CpuPool, progress: &Progress, names: &Names) -> anyhow::Result<()> {
     let mut objects: Vec<&ObjectRef> = scan.objects.iter().collect();
     objects.sort_by(|a, b| a.uri.cmp(&b.uri));
     let listed: std::collections::HashSet<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
-    let mut lines =
-        stream::iter(objects).map(|object| file_line(object, names.of(object), cpu)).buffered(cpu.threads());
+    let lines = stream::iter(objects).map(|object| file_line(object, names.of(object), cpu, progress));
+    let mut lines = lines.buffered(cpu.threads());
     while let Some(line) = lines.next().await {
         json_line(&line)?;
     }
@@ -170,28 +167,10 @@ async fn file_lines(scan: &Scan, cpu: &CpuPool, names: &Names) -> anyhow::Result
     Ok(())
 }
 
-async fn file_line(object: &ObjectRef, path: String, cpu: &CpuPool) -> FileLine {
-    let bytes = match object.read_all(LARGEST_FILE_BYTES).await {
-        Ok(bytes) => bytes,
-        Err(error) => return refused_line(path, error.reason()),
-    };
-    let digested = cpu.run(move || {
-        let instance = whole_header(&bytes)?;
-        let digest = pixel::stored_digest(&bytes, &instance);
-        Ok((instance, digest))
-    });
-    match digested.await {
-        Ok(Ok((instance, digest))) => instance_line(path, &instance, digest),
-        Ok(Err(reason)) => refused_line(path, reason),
-        Err(error) => refused_line(path, Reason::new(ReasonCode::PixelData, error.to_string())),
-    }
-}
-
-/// The header of a file that is in memory as a whole.
-fn whole_header(bytes: &[u8]) -> Result<Instance, Reason> {
-    match read_header(bytes, bytes.len() as u64)? {
-        HeaderRead::Instance(instance) => Ok(*instance),
-        HeaderRead::NeedMore { .. } => Err(Reason::new(ReasonCode::Truncated, "the file ends inside its header")),
+async fn file_line(object: &ObjectRef, path: String, cpu: &CpuPool, progress: &Progress) -> FileLine {
+    match pixel_digest(object, cpu, progress).await {
+        Ok((instance, digest)) => instance_line(path, &instance, digest),
+        Err(reason) => refused_line(path, reason),
     }
 }
 
