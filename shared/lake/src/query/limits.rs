@@ -160,8 +160,6 @@ struct Terms {
 /// A bracket that is open, or the text as a whole.
 #[derive(Debug, Default)]
 struct Open {
-    /// Where it was opened.
-    at: usize,
     /// Whether the list of tables is being read.
     tables: bool,
     /// The common table expression that it defines.
@@ -186,7 +184,7 @@ impl Terms {
                     false
                 }
                 Token::LParen => {
-                    open.push(Open { at, defines: defined_name(&tokens, at), ..Open::default() });
+                    open.push(Open { defines: defined_name(&tokens, at), ..Open::default() });
                     true
                 }
                 token => nests(token),
