@@ -14,8 +14,8 @@ pub enum UidError {
     /// The text is longer than the 64 characters that PS3.5 section 9.1 allows.
     #[error("UID has {0} characters, at most 64 are allowed")]
     TooLong(usize),
-    /// The text holds something other than digits and dots.
-    #[error("UID holds a character other than digits and dots")]
+    /// The text holds something other than digits and dots, or begins with a dot.
+    #[error("UID holds a character other than digits and dots, or begins with a dot")]
     Character,
 }
 
@@ -30,17 +30,19 @@ fn checked(text: &str) -> Result<String, UidError> {
     if trimmed.len() > 64 {
         return Err(UidError::TooLong(trimmed.len()));
     }
-    if !trimmed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if trimmed.starts_with('.') || !trimmed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(UidError::Character);
     }
     Ok(trimmed.to_owned())
 }
 
 /// A UID as data may hold it: as [`checked`], or with letters, `-` and `_` too, which anonymisers leave. None where it is something else.
+/// None begins with a dot or a dash: UIDs become names of files.
 fn odd(text: &str) -> Option<String> {
     let trimmed = text.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    (!trimmed.is_empty() && trimmed.len() <= 64 && trimmed.bytes().all(plain)).then(|| trimmed.to_owned())
+    let begins = trimmed.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    (begins && trimmed.len() <= 64 && trimmed.bytes().all(plain)).then(|| trimmed.to_owned())
 }
 
 /// A UUID-derived UID under the `2.25` root (PS3.5 section B.2), the same for the same parts, in order.
@@ -144,6 +146,13 @@ mod tests {
         assert_eq!(SeriesUid::new("1.2.3\0").unwrap().as_str(), "1.2.3");
         assert_eq!(SeriesUid::new(" \0"), Err(UidError::Empty));
         assert_eq!(SeriesUid::new("1.2.x"), Err(UidError::Character));
+        assert_eq!(SeriesUid::new(".."), Err(UidError::Character));
+        // A folder is called so.
+        assert!(
+            ["..", ".", "-x", "../a", "a/b"]
+                .iter()
+                .all(|odd| SeriesUid::of_data(odd).unwrap().as_str().starts_with("2.25."))
+        );
         assert_eq!(SeriesUid::new(&"1".repeat(65)), Err(UidError::TooLong(65)));
     }
 
