@@ -137,7 +137,7 @@ impl Spec {
         if self.min_slices == 0 {
             return fail("min_slices", "expected at least 1");
         }
-        if self.max_slice_spacing_mm.is_some_and(|limit| !(limit > 0.0)) {
+        if self.max_slice_spacing_mm.is_some_and(|limit| limit.is_nan() || limit <= 0.0) {
             return fail("max_slice_spacing_mm", "expected a positive number of millimetres");
         }
         Ok(())
