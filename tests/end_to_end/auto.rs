@@ -20,7 +20,7 @@ fn shelf(folder: &Path) {
 /// A series under each tag, and one of limbs that nothing names.
 fn inputs(folder: &Path) {
     for (number, (tag, size)) in
-        [("HEAD", 128), ("PELVIS", 128), ("CHESTABDPELVIS", 128), ("", 32)].into_iter().enumerate()
+        [("HEAD", 128), ("PELVIS", 128), ("CHESTABDPELVIS", 128), ("", 16)].into_iter().enumerate()
     {
         let name = if tag.is_empty() { "limb" } else { tag };
         let series = SyntheticSeries { body_part: tag, size, ..SyntheticSeries::chest(&format!("1.2.3.{number}"), 12) };

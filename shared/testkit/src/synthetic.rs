@@ -128,7 +128,8 @@ impl SyntheticSeries {
             .map(|place| {
                 let (row, column) = (place / usize::from(self.size), place % usize::from(self.size));
                 let (y, x) = ((row as f64 - middle) / middle, (column as f64 - middle) / middle);
-                let texture = ((column * 7 + row * 13 + index * 29) % 17) as i16 - 8;
+                // As much as the noise of a scanner: smoother tissue is no patient's.
+                let texture = ((column * 7 + row * 13 + index * 29) % 81) as i16 - 40;
                 let lung = ((x.abs() - 0.42) / 0.18).hypot(y / 0.3) < 1.0;
                 let spine = (x / 0.14).hypot((y - 0.5) / 0.14) < 1.0;
                 let hu = match y.hypot(x) {
