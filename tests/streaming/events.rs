@@ -52,10 +52,10 @@ async fn repeated_events_end_without_rows() {
 #[tokio::test]
 async fn default_bundles_take_series_by_body_part_and_repetitions_are_known_under_any_key() {
     let Some(world) = World::new("auto", 1).await else { return };
-    // By the tag, by the image (a disc of tissue is an abdomen), and a part that no bundle covers.
+    // By the tag, by the image, and a part that no bundle covers.
     let studies = [("CHEST", "1.2.3.1"), ("", "1.2.3.2"), ("FOOT", "1.2.3.3")];
     for (tag, uid) in studies {
-        let series = SyntheticSeries { body_part: tag, ..SyntheticSeries::tiny(uid, 1) };
+        let series = SyntheticSeries { body_part: tag, ..SyntheticSeries::chest(uid, 8) };
         for slice in 0..series.slices {
             world.put(&format!("{}/{slice}.dcm", world.prefix(uid)), series.file(slice)).await;
         }

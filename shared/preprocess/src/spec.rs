@@ -82,7 +82,7 @@ pub struct Spec {
     /// How far the slice normal may lie from the patient's z axis, in degrees.
     pub axial_tolerance_deg: f64,
     /// Source slices that a series must have, 1 where the manifest does not say.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "one")]
     pub min_slices: usize,
     /// Largest allowed distance between neighbouring source slices, in millimetres; any where the manifest does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,11 +95,6 @@ pub struct Spec {
 
 fn one() -> usize {
     1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_one(slices: &usize) -> bool {
-    *slices == 1
 }
 
 /// Largest crop edge in voxels: a manifest beyond it is a mistake, and would cost memory.
