@@ -22,3 +22,4 @@ mod stacks;
 mod submit;
 mod support;
 mod tensors;
+mod transfer_syntaxes;

@@ -67,7 +67,8 @@ impl Plan {
     /// Plans a series by `spec`.
     ///
     /// # Errors
-    /// A [`Reason`] when the series is not one that the spec takes: a judgement on its geometry, or nothing of it lies in the window.
+    /// A [`Reason`] when the series is not one that the spec takes: a judgement on its geometry, or nothing of it lies where the
+    /// spec scores.
     pub fn new(spec: &Spec, geometry: &SeriesGeometry) -> Result<Self, Reason> {
         Self::allowing(spec, geometry, &Allowed::NOTHING)
     }
@@ -79,6 +80,10 @@ impl Plan {
     pub fn allowing(spec: &Spec, geometry: &SeriesGeometry, allowed: &Allowed) -> Result<Self, Reason> {
         admit(spec, geometry, allowed)?;
         let (outputs, planned) = output_slices(spec, geometry);
+        if outputs.is_empty() {
+            let detail = format!("no slice lies near any of the {planned} positions that the bundle scores");
+            return Err(Reason::new(ReasonCode::TooFewSlices, detail));
+        }
         let mut sources: Vec<usize> =
             outputs.iter().filter_map(|output| output.blend).flat_map(|blend| [blend.lower, blend.upper]).collect();
         sources.sort_unstable();

@@ -115,13 +115,11 @@ async fn time_ends_a_query_whatever_it_does() {
         assert!(matches!(error, LakeError::QueryLimit(QueryLimit::Time { .. })), "{query}: {error}");
         assert!(start.elapsed() < Duration::from_secs(5), "{query}: {:?}", start.elapsed());
     }
-    // What the reader takes does not count.
-    let patient = QueryLimits { time: Some(Duration::from_secs(3)), ..limits };
+    // What the reader takes does not count: the pause is what is tested, so long that a busy machine answers well within it.
+    let pause = Duration::from_secs(10);
+    let patient = QueryLimits { time: Some(pause), ..limits };
     let mut result = lake.sql_within("SELECT status FROM labels", &patient).await.unwrap();
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(3_100) {
-        tokio::task::yield_now().await;
-    }
+    tokio::time::sleep(pause + Duration::from_millis(100)).await;
     assert_eq!(result.next_rows().await.unwrap().unwrap().len(), 4);
 }
 

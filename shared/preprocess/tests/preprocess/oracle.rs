@@ -1,7 +1,7 @@
 //! Random stacks against a naive oracle: every voxel of the slab sampled on its own, straight from the definition.
 
 use bolus_preprocess::{Plan, ShortSeries, Spec};
-use bolus_study::{Orientation, SeriesGeometry};
+use bolus_study::{Orientation, ReasonCode, SeriesGeometry};
 use proptest::prelude::*;
 
 /// Rounding of single precision at up to 3,000 HU, and a hundred-thousandth of the 4,095 HU between two slices: so near to a slice
@@ -247,7 +247,7 @@ fn a_sheared_stack_is_sheared_back() {
         assert_eq!(plane, &planes[depth as usize / 2], "the object stays in place from slice to slice");
     }
     let refusing = Spec { gantry_tilt: bolus_preprocess::GantryTilt::Refuse, ..spec };
-    assert_eq!(Plan::new(&refusing, &geometry).unwrap_err().code, bolus_study::ReasonCode::GantryTilt);
+    assert_eq!(Plan::new(&refusing, &geometry).unwrap_err().code, ReasonCode::GantryTilt);
 }
 
 /// The geometry of upright slices at these heights.
@@ -290,4 +290,13 @@ fn gaps_are_not_bridged_and_coverage_tells_them() {
     assert!(near(&plan_gap, &gap, 1.5) && (0.1..1.0).contains(&plan_gap.coverage()), "{}", plan_gap.coverage());
     let whole = plan((0..20).map(|slice| f64::from(slice) * 5.0).collect());
     assert_eq!(whole.coverage(), 1.0);
+}
+
+/// A slice of 5 mm reaches into a second position of a grid of 3 mm, but lies too far from it.
+#[test]
+fn a_series_with_no_slice_near_what_is_scored_is_refused() {
+    let spec = Spec { crop: [1, 8, 8], kept_slices: [0, 0], min_slices: 1, ..spec(ShortSeries::Slide) };
+    let reason = Plan::new(&spec, &upright(vec![4.7], 5.0)).unwrap_err();
+    assert_eq!(reason.code, ReasonCode::TooFewSlices);
+    assert!(Plan::new(&spec, &upright(vec![4.7], 3.0)).is_ok());
 }
