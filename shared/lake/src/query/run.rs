@@ -5,14 +5,17 @@
 //! error even where the query cannot be stopped before its current step ends.
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::execution::context::SQLOptions;
+use deltalake::datafusion::physical_plan::coop::CooperativeExec;
+use deltalake::datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use deltalake::datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use tokio::runtime::Runtime;
@@ -139,7 +142,20 @@ async fn plan(context: &SessionContext, query: &str, disk_bytes: u64) -> Result<
     check_plan(&plan)??;
     options.verify_plan(&plan)?;
     let frame = context.execute_logical_plan(plan).await?;
-    frame.execute_stream().await.map_err(|error| told(error, disk_bytes))
+    let task = Arc::new(frame.task_ctx());
+    let plan = yielding(frame.create_physical_plan().await?)?;
+    execute_stream(plan, task).map_err(|error| told(error, disk_bytes))
+}
+
+/// Makes every step of a plan give way now and then, so that a query can be stopped and leaves its thread to others.
+///
+/// The library does so where data are read alone: a join that makes a billion rows of one batch would not end before the last.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    plan.transform_up(|step| {
+        let reads = step.children().is_empty();
+        Ok(if reads { Transformed::no(step) } else { Transformed::yes(Arc::new(CooperativeExec::new(step)) as _) })
+    })
+    .data()
 }
 
 /// The library tells a full disk by words alone.
