@@ -5,6 +5,8 @@ BOLUS_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bolus
 # Used by the scripts that source this file.
 # shellcheck disable=SC2034
 TOOLS=$BOLUS_CACHE/tools VENV=$BOLUS_CACHE/venv TRAIN_VENV=$BOLUS_CACHE/venv-train KERAS_VENV=$BOLUS_CACHE/venv-keras CARGO_DENY=$BOLUS_CACHE/tools/cargo-deny/bin/cargo-deny
+# ONNX Runtime reports to its maker otherwise: the programs see to it themselves, tests and Python do not.
+export ORT_DISABLE_TELEMETRY=1 ORT_TELEMETRY_DISABLED=1
 # Outside the checkout, so that a fresh clone compiles no dependency again.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BOLUS_CACHE/target}
 

@@ -187,3 +187,27 @@ fn a_bundle_that_was_changed_is_refused() {
     std::fs::write(bundle.join("model.onnx"), network).unwrap();
     refused("sha256");
 }
+
+/// ONNX Runtime reports to its maker where nobody forbids it, and keeps an identifier and what it could not send in the user's folders.
+#[test]
+fn nothing_is_left_in_the_users_folders_and_nothing_reported() {
+    let folder = temp();
+    let [home, scratch] = ["home", "scratch"].map(|name| folder.path().join(name));
+    // Looked for where the program does, since HOME is another one below.
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
+    let cache = cache.unwrap_or_else(|| std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+    let libraries = files_below(&cache.join("bolus/onnxruntime"));
+    let library = libraries.iter().find(|path| path.ends_with("libonnxruntime.so")).unwrap();
+    for path in [&home, &scratch] {
+        std::fs::create_dir(path).unwrap();
+    }
+    let mut command = bolus();
+    command.arg("label").arg(abdomen()).arg("--lake").arg(folder.path().join("lake")).args(["--device", "cpu"]);
+    // Services that build and test are excused from reporting: that would hide it.
+    for name in ["CI", "TF_BUILD", "GITHUB_ACTIONS", "XDG_CACHE_HOME"] {
+        command.env_remove(name);
+    }
+    let output = command.env("HOME", &home).env("TMPDIR", &scratch).env("ORT_DYLIB_PATH", library).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!([files_below(&home), files_below(&scratch)], [Vec::<std::path::PathBuf>::new(), Vec::new()]);
+}

@@ -9,8 +9,16 @@ use tempfile::TempDir;
 /// The program under test, as `bolus ARGS`.
 pub fn bolus() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bolus"));
-    // What a developer has set must not decide a test.
-    for name in ["BOLUS_LAKE", "BOLUS_MODEL", "BOLUS_MODELS", "BOLUS_PATIENT_KEY_FILE", "RUST_LOG"] {
+    // What a developer has set must not decide a test, nor what the tests set for themselves.
+    for name in [
+        "BOLUS_LAKE",
+        "BOLUS_MODEL",
+        "BOLUS_MODELS",
+        "BOLUS_PATIENT_KEY_FILE",
+        "ORT_DISABLE_TELEMETRY",
+        "ORT_TELEMETRY_DISABLED",
+        "RUST_LOG",
+    ] {
         command.env_remove(name);
     }
     command

@@ -15,10 +15,10 @@ def record_that_kills_its_worker(world):
     """A study under which the process is killed from outside each time, as the out-of-memory killer would."""
     servers = world.servers()
     topic = servers.topic("hostile-killer")
-    # Many files, so that it takes a while.
+    # Many files, so that it takes far longer than the gauges take to tell of it.
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(6_000):
+        for number in range(24_000):
             archive.writestr(f"{number}.dcm", dicom.file(uid=f"1.2.30.{number // 8}", number=number % 8, size=32))
     servers.put("killer/poison/a.zip", buffer.getvalue())
     for number in range(4):

@@ -1,5 +1,7 @@
 """DICOM files byte by byte: what no library would write."""
 
+import functools
+import math
 import struct
 import zlib
 
@@ -42,17 +44,33 @@ def meta(syntax):
     return b"\0" * 128 + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(elements))) + elements
 
 
+@functools.lru_cache(64)
 def pixels_native(size, number=0):
-    """A disc of tissue in air, stored with the intercept -1024."""
+    """A rough trunk in air, stored with the intercept -1024: what is no patient is not labelled."""
     middle = size / 2
     values = bytearray()
-    for y in range(size):
-        for x in range(size):
-            radius = ((y - middle) ** 2 + (x - middle) ** 2) ** 0.5 / middle
-            noise = (x * 7 + y * 13 + number * 29) % 17 - 8
-            hu = 180 if radius < 0.12 else 45 + noise if radius < 0.9 else -1000
-            values += struct.pack("<H", hu + 1024)
+    for row in range(size):
+        for column in range(size):
+            y, x = (row - middle) / middle, (column - middle) / middle
+            noise = (column * 7 + row * 13 + number * 29) % 81 - 40
+            values += struct.pack("<H", trunk_hu(y, x, noise) + 1024)
     return element(0x7FE0, 0x10, b"OW", bytes(values))
+
+
+def trunk_hu(y, x, noise):
+    """A vessel in fat, lungs, a spine, soft tissue and fat below the skin; -1 to 1 on both axes."""
+    radius = math.hypot(y, x)
+    if radius < 0.12:
+        return 180
+    if radius < 0.2:
+        return -100 + noise
+    if math.hypot((abs(x) - 0.42) / 0.18, y / 0.3) < 1:
+        return -850 + noise
+    if math.hypot(x / 0.14, (y - 0.5) / 0.14) < 1:
+        return 350 + noise
+    if radius < 0.75:
+        return 45 + noise
+    return -100 + noise if radius < 0.9 else -1000
 
 
 def encapsulated(*frames):

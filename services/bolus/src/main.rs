@@ -17,8 +17,13 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+fn main() -> ExitCode {
+    bolus_inference::disable_telemetry();
+    run()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let cli = Cli::parse();
     bolus_ops::init_logging(&cli.log);
     let outcome = match cli.command {

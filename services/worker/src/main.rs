@@ -13,6 +13,7 @@ use clap::Parser;
 const LAST_TRACES: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
+    bolus_inference::disable_telemetry();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -43,10 +43,10 @@ impl Bundle {
     /// [`InferenceError::NoSuchBundle`] lists where it looked.
     pub fn locate(name: &str, folders: &[PathBuf]) -> Result<PathBuf, InferenceError> {
         let direct = PathBuf::from(name);
-        if direct.join(Self::MANIFEST).is_file() {
+        if direct.join(Self::MANIFEST).exists() {
             return Ok(direct);
         }
-        folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join(Self::MANIFEST).is_file()).ok_or_else(
+        folders.iter().map(|folder| folder.join(name)).find(|folder| folder.join(Self::MANIFEST).exists()).ok_or_else(
             || InferenceError::NoSuchBundle {
                 name: name.to_owned(),
                 looked_in: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),

@@ -16,6 +16,7 @@ mod queue;
 mod runtime;
 mod session;
 mod set;
+mod telemetry;
 mod turns;
 mod verify;
 
@@ -33,5 +34,6 @@ pub use pack::Packed;
 pub use patience::PATIENCE;
 pub use runtime::{CudaOptions, Device, DeviceChoice};
 pub use set::{AUTO, BundleSet};
+pub use telemetry::disable_telemetry;
 pub use turns::Turns;
 pub use verify::Verified;

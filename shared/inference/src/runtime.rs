@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use ort::environment::Environment;
 
 use crate::error::InferenceError;
+use crate::telemetry;
 
 /// The version that the bootstrap fetches.
 const RUNTIME_VERSION: &str = "1.31.1";
@@ -108,6 +109,12 @@ pub(crate) fn runtime(choice: DeviceChoice) -> Result<&'static Runtime, Inferenc
 }
 
 fn load(choice: DeviceChoice) -> Result<Runtime, String> {
+    if !telemetry::is_disabled() {
+        return Err(
+            "ORT_DISABLE_TELEMETRY and ORT_TELEMETRY_DISABLED are not 1: ONNX Runtime would report what it runs"
+                .to_owned(),
+        );
+    }
     let library = find_library(choice)?;
     let environment = ort::init_from(&library)
         .map_err(|error| format!("{}: {error}", library.display()))?
