@@ -209,6 +209,18 @@ def zipped(files):
 # 4: the spool.
 
 
+def spooled(folder):
+    """The files below `folder` that hold something: locks do not."""
+    found = []
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file() and path.stat().st_size > 0:
+                found.append(path)
+        except FileNotFoundError:
+            pass
+    return found
+
+
 @case(4)
 def spool_left_by_a_kill(world):
     folder = world.folder("spool")
@@ -219,18 +231,18 @@ def spool_left_by_a_kill(world):
     (folder / "in" / "a.zip").write_bytes(archive)
     command = [world.bolus, "label", "--json", "--lake", folder / "lake", *world.model, folder / "in"]
     env = {"TMPDIR": str(folder / "tmp")}
-    modes, left = set(), []
+    left = []
     deadline = time.monotonic() + 30
     while not left and time.monotonic() < deadline:
         child = subprocess.Popen([str(part) for part in command], env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while child.poll() is None and not left:
-            left = [path for path in (folder / "tmp").rglob("*") if path.is_file()]
+        while child.poll() is None and not spooled(folder / "tmp"):
+            pass
         child.send_signal(signal.SIGKILL)
         child.wait()
-        left = [path for path in (folder / "tmp").rglob("*") if path.is_file() and path.stat().st_size > 0]
+        left = spooled(folder / "tmp")
     modes = {(path.name, path.stat().st_mode & 0o077) for path in (folder / "tmp").rglob("*")}
     ended = run(command, Limits(), env=env)
-    remaining = [str(path) for path in (folder / "tmp").rglob("*") if path.is_file() and path.stat().st_size > 0]
+    remaining = spooled(folder / "tmp")
     if not left:
         return ended, "the kill came too late each time"
     if any(mode for _, mode in modes):
