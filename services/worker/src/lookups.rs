@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bolus_lake::{ErrorKind, Lake, LakeError};
 use bolus_study::RowKey;
+use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -29,7 +30,18 @@ struct Question {
 }
 
 /// Which keys are there.
-type Answer = Result<HashSet<RowKey>, Arc<LakeError>>;
+type Answer = Result<HashSet<RowKey>, LookupError>;
+
+/// Why nobody can say which keys are there. Never the same as that none is: all would be labelled anew.
+#[derive(Debug, Clone, Error)]
+pub enum LookupError {
+    /// The lake's own error, where waiting does not help.
+    #[error(transparent)]
+    Lake(Arc<LakeError>),
+    /// The task that asks has ended.
+    #[error("the task that asks the lake has ended")]
+    Gone,
+}
 
 impl Lookups {
     /// Starts the task; it ends with the last handle.
@@ -42,15 +54,14 @@ impl Lookups {
     /// Which of `keys` are in the lake. Waits as long as the lake's store fails.
     ///
     /// # Errors
-    /// The lake's, where waiting does not help.
-    pub async fn known(&self, keys: Vec<RowKey>) -> Result<HashSet<RowKey>, Arc<LakeError>> {
+    /// The lake's, where waiting does not help; and that nobody asks it any more.
+    pub async fn known(&self, keys: Vec<RowKey>) -> Answer {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
         let (answer, answered) = oneshot::channel();
-        // The task lives as long as its handles.
-        let _ = self.questions.send(Question { keys, answer }).await;
-        answered.await.unwrap_or_else(|_| Ok(HashSet::new()))
+        self.questions.send(Question { keys, answer }).await.map_err(|_| LookupError::Gone)?;
+        answered.await.map_err(|_| LookupError::Gone)?
     }
 }
 
@@ -63,7 +74,7 @@ async fn answer_all(lake: Arc<Lake>, mut waiting: mpsc::Receiver<Question>) {
         for Question { keys, answer } in questions.drain(..) {
             let mine = |known: &HashSet<RowKey>| keys.iter().filter(|key| known.contains(key)).cloned().collect();
             // Who asked may have gone.
-            let _ = answer.send(found.as_ref().map(mine).map_err(Arc::clone));
+            let _ = answer.send(found.as_ref().map(mine).map_err(Clone::clone));
         }
     }
 }
@@ -77,7 +88,30 @@ async fn look(lake: &Lake, keys: &[RowKey]) -> Answer {
                 tracing::warn!(%error, "the lake does not answer which rows it has, trying again");
                 pauses.wait().await;
             }
-            Err(error) => return Err(Arc::new(error)),
+            Err(error) => return Err(LookupError::Lake(Arc::new(error))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bolus_study::ContentDigest;
+
+    use super::*;
+
+    /// That the task has died must not read as a lake that has nothing.
+    #[tokio::test]
+    async fn who_gets_no_answer_is_told() {
+        let key = || RowKey::of("1.2.3", &ContentDigest::of(Vec::new()), "bundle");
+        let (questions, waiting) = mpsc::channel(1);
+        let lookups = Lookups { questions };
+        let dies = tokio::spawn(async move {
+            let mut waiting = waiting;
+            // Takes the question and ends without an answer.
+            waiting.recv().await.map(drop);
+        });
+        assert!(matches!(lookups.known(vec![key()]).await, Err(LookupError::Gone)));
+        dies.await.unwrap();
+        assert!(matches!(lookups.known(vec![key()]).await, Err(LookupError::Gone)));
     }
 }
