@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bolus_study::{PixelWindow, Reason, ReasonCode};
+use bolus_study::{PixelWindow, Reason};
 
 use super::encapsulated::{Fragments, joined};
-use super::{MAX_DECODED_BYTES, pixel_data, too_large, truncated};
+use super::{MAX_DECODED_BYTES, no_pixel_data, pixel_data, too_large, truncated};
 use crate::deflated::Inflater;
 use crate::{Instance, PixelFormat, PixelLocation};
 
@@ -134,7 +134,7 @@ impl<'a> PixelValue<'a> {
     /// The coded bytes of an encapsulated frame.
     pub(super) fn coded_frame(&self, frame: usize, frames: usize) -> Result<Cow<'_, [u8]>, Reason> {
         match self {
-            Self::Native { .. } => Err(pixel_data("the transfer syntax asks for encapsulated frames, found none")),
+            Self::Native { .. } => Err(not_encapsulated()),
             Self::Encapsulated(fragments) => fragments.frame(frame, frames),
             Self::Coded(bytes) => Ok(Cow::Borrowed(bytes)),
         }
@@ -162,13 +162,17 @@ impl<'a> PixelValue<'a> {
     }
 }
 
+/// That native pixel data are where the transfer syntax has coded frames.
+pub(super) fn not_encapsulated() -> Reason {
+    pixel_data("the transfer syntax asks for encapsulated frames, found none")
+}
+
 /// Where the pixel data lies.
 ///
 /// *Errors*: `NoPixelData` where there is none, `PixelData` for frames that are encapsulated in a deflated data set,
 /// which no transfer syntax has.
 pub(super) fn location_of(instance: &Instance) -> Result<PixelLocation, Reason> {
-    let location =
-        instance.pixels.ok_or_else(|| Reason::new(ReasonCode::NoPixelData, "the instance has no pixel data"))?;
+    let location = instance.pixels.ok_or_else(no_pixel_data)?;
     if location.deflated.is_some() && location.encapsulated {
         return Err(pixel_data("encapsulated frames inside a deflated data set"));
     }
