@@ -11,8 +11,10 @@ use bolus_study::{Reason, ReasonCode};
 
 use super::{pixel_data, too_large};
 use cost::{Cost, Style};
+use region::Region;
 
 mod cost;
+mod region;
 
 const SOC: u16 = 0xFF4F;
 const SIZ: u16 = 0xFF51;
@@ -146,6 +148,7 @@ impl<'a> Codestream<'a> {
         }
         cost.check()?;
         let styles = parts.styles.iter().flatten().chain([&main]);
+        styles.clone().try_for_each(|styles| styles.region.check(&styles.components))?;
         let high_throughput = styles.flat_map(|styles| &styles.components).any(|style| style.is_high_throughput());
         Ok(Self { size, high_throughput, bytes: parts.bytes })
     }
@@ -162,11 +165,19 @@ struct Styles {
     layers: usize,
     /// Changes of progression (POC).
     progressions: usize,
+    region: Region,
 }
 
 impl Styles {
     fn new(components: usize) -> Self {
-        Self { default: None, own: vec![None; components], components: Vec::new(), layers: 0, progressions: 0 }
+        Self {
+            default: None,
+            own: vec![None; components],
+            components: Vec::new(),
+            layers: 0,
+            progressions: 0,
+            region: Region::default(),
+        }
     }
 
     /// What a tile inherits. Its own COD goes before the main header's COC (ISO 15444-1 section A.6.2).
@@ -194,7 +205,7 @@ impl Styles {
             }
             (POC, entries) => self.progressions += entries.len() / 7,
             (COD | COC, _) => return None,
-            _ => {}
+            _ => self.region.take(marker, segment),
         }
         Some(())
     }
