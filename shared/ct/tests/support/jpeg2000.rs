@@ -77,6 +77,11 @@ impl Structure {
 
 /// Encodes a gray picture.
 pub fn encode(shape: Shape, values: &[i32], structure: &Structure) -> Vec<u8> {
+    try_encode(shape, values, structure).unwrap_or_else(|| panic!("cannot encode {structure:?} of {shape:?}"))
+}
+
+/// Encodes a gray picture; `None` where the encoder has no room for its headers.
+pub fn try_encode(shape: Shape, values: &[i32], structure: &Structure) -> Option<Vec<u8>> {
     // Packets are found by their markers, which go again where nobody asked for them.
     let rebuilt = structure.headers != Headers::Packets || structure.parts > 1;
     let mut parameters = parameters(structure);
@@ -89,7 +94,7 @@ pub fn encode(shape: Shape, values: &[i32], structure: &Structure) -> Vec<u8> {
         }
         false => (shape, values.to_vec()),
     };
-    let mut coded = compress(shape, &raised, structure, &mut parameters);
+    let mut coded = compress(shape, &raised, structure, &mut parameters)?;
     if rebuilt {
         coded = rebuild(&coded, structure);
     }
@@ -97,7 +102,7 @@ pub fn encode(shape: Shape, values: &[i32], structure: &Structure) -> Vec<u8> {
     if turned {
         coded[42] |= 0x80;
     }
-    coded
+    Some(coded)
 }
 
 /// The progression that is written for one: this encoder cannot write RPCL, whose packets come as RLCP's do where there is one component,
@@ -167,7 +172,12 @@ fn parameters(structure: &Structure) -> opj::opj_cparameters_t {
     parameters
 }
 
-fn compress(shape: Shape, values: &[i32], structure: &Structure, parameters: &mut opj::opj_cparameters_t) -> Vec<u8> {
+fn compress(
+    shape: Shape,
+    values: &[i32],
+    structure: &Structure,
+    parameters: &mut opj::opj_cparameters_t,
+) -> Option<Vec<u8>> {
     let [x0, y0] = structure.origin;
     let (w, h) = (shape.columns as u32, shape.rows as u32);
     let sgnd = shape.signed.into();
@@ -179,22 +189,17 @@ fn compress(shape: Shape, values: &[i32], structure: &Structure, parameters: &mu
     let mut stream = sink.stream();
     let mut codec = Codec::new_encoder(OPJ_CODEC_FORMAT::OPJ_CODEC_J2K).unwrap();
     let done = |status: i32, what: &str| assert!(status != 0, "{what}: {structure:?} of {shape:?}");
-    codec.set_error_handler(Some(tell), std::ptr::null_mut());
     done(codec.setup_encoder(parameters, &mut image), "set up");
     if structure.lengths {
         assert!(codec.encoder_set_extra_options(&["PLT=YES", "TLM=YES"]));
     }
     done(codec.start_compress(&mut image, &mut stream), "start");
-    done(codec.encode(&mut stream), "encode");
+    if codec.encode(&mut stream) == 0 {
+        return None;
+    }
     done(codec.end_compress(&mut stream), "end");
     drop(stream);
-    sink.bytes
-}
-
-/// Prints what the encoder says.
-unsafe extern "C" fn tell(message: *const std::ffi::c_char, _: *mut c_void) {
-    // SAFETY: openjp2 gives a text that ends with a zero.
-    eprintln!("{}", unsafe { std::ffi::CStr::from_ptr(message) }.to_string_lossy().trim_end());
+    Some(sink.bytes)
 }
 
 /// What openjp2 writes through callbacks.
@@ -395,11 +400,15 @@ fn rebuild(coded: &[u8], structure: &Structure) -> Vec<u8> {
         }
         part.data = data;
         if structure.lengths {
-            part.header.extend(split(PLT, &lengths, 1));
+            part.header.extend(split(PLT, &lengths, 1, 0));
         }
         match structure.headers {
             Headers::Packets => {}
-            Headers::TileParts(count) => part.header.extend(split(PPT, &headers, count)),
+            // Numbered on over the parts of a tile, which every reader of the standard takes.
+            Headers::TileParts(count) => {
+                let first = usize::from(part.index[0]) * count;
+                part.header.extend(split(PPT, &headers, count, first));
+            }
             Headers::Main(_) => {
                 of_main.extend((headers.len() as u32).to_be_bytes());
                 of_main.extend(headers);
@@ -407,7 +416,7 @@ fn rebuild(coded: &[u8], structure: &Structure) -> Vec<u8> {
         }
     }
     if let Headers::Main(count) = structure.headers {
-        parts.main.extend(split(PPM, &of_main, count));
+        parts.main.extend(split(PPM, &of_main, count, 0));
     }
     parts.write()
 }
@@ -440,8 +449,8 @@ fn varying(number: u32) -> Vec<u8> {
     (0..groups).rev().map(|group| (number >> (7 * group)) as u8 & 0x7F | if group > 0 { 0x80 } else { 0 }).collect()
 }
 
-/// Up to `count` numbered segments that hold `bytes` together.
-fn split(marker: u16, bytes: &[u8], count: usize) -> Vec<Segment> {
+/// Up to `count` segments that hold `bytes` together, numbered from `first` on.
+fn split(marker: u16, bytes: &[u8], count: usize, first: usize) -> Vec<Segment> {
     let pieces = bytes.chunks(bytes.len().div_ceil(count).clamp(1, 60_000)).enumerate();
-    pieces.map(|(number, piece)| Segment::new(marker, &[&[number as u8], piece].concat())).collect()
+    pieces.map(|(number, piece)| Segment::new(marker, &[&[(first + number) as u8], piece].concat())).collect()
 }
