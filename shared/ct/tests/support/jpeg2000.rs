@@ -132,6 +132,10 @@ fn name_progressions(coded: &[u8], structure: &Structure) -> Vec<u8> {
     parts.write()
 }
 
+#[allow(
+    clippy::field_reassign_with_default,
+    reason = "a type with a destructor cannot be built from the rest of another"
+)]
 fn parameters(structure: &Structure) -> opj::opj_cparameters_t {
     let mut parameters = opj::opj_cparameters_t::default();
     parameters.csty =
