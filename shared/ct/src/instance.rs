@@ -164,6 +164,8 @@ pub struct Instance {
     /// Keywords of attributes of the image that are required and missing or unreadable; `format` is `None` where
     /// there are any.
     pub missing_attributes: Vec<String>,
+    /// Why nobody can tell which frame lies where: attributes that contradict each other. The pixels can be read all the same.
+    pub contradiction: Option<String>,
     /// Where the pixel data lies; `None` where there is none.
     pub pixels: Option<PixelLocation>,
 }

@@ -4,7 +4,7 @@ use bolus_study::{Reason, ReasonCode};
 use dicom_dictionary_std::uids;
 
 use crate::geometry::Plane;
-use crate::pixel::check_layout;
+use crate::pixel::{check_decodable, checked_format};
 use crate::values::{named, projection_judgement, screen_type, value_judgement};
 use crate::{FrameInfo, Instance, PixelFormat};
 
@@ -47,8 +47,8 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
     None
 }
 
-/// What keeps the instance's image from being read although it is CT: a page of text, layout missing, or in contradiction. Such a page
-/// goes with the stack of its series.
+/// What keeps the instance's image from being read although it is CT: a page of text, layout missing, in contradiction or without a
+/// decoder. Such a page goes with the stack of its series.
 pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
     if let Some(kind) = screen_type(instance) {
         return Some(Reason::new(
@@ -56,10 +56,7 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
             format!("image type {kind}: a screen or a page of text"),
         ));
     }
-    let Some(format) = &instance.format else {
-        let keywords = instance.missing_attributes.join(", ");
-        return Some(Reason::new(ReasonCode::MissingAttribute, keywords));
-    };
+    let Some(format) = &instance.format else { return checked_format(instance).err() };
     if !GREY.iter().any(|grey| format.photometric.trim().eq_ignore_ascii_case(grey)) {
         let found = format.photometric.escape_debug();
         let detail =
@@ -70,22 +67,24 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
         let detail = format!("{} samples per pixel, 1 expected", format.samples_per_pixel);
         return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
     }
-    if let Err(reason) = check_layout(format) {
-        return Some(reason);
-    }
-    let length = instance.pixels.as_ref().and_then(|pixels| pixels.length);
-    let needed = native_bytes(format);
-    if let Some(found) = length.filter(|found| *found < needed) {
-        let detail = format!("pixel data of {found} bytes, {needed} needed for the stated rows, columns and frames");
-        return Some(Reason::new(ReasonCode::InconsistentAttribute, detail));
-    }
-    None
+    let contradiction = || instance.contradiction.as_ref();
+    check_decodable(instance)
+        .err()
+        .or_else(|| contradiction().map(|detail| Reason::new(ReasonCode::InconsistentAttribute, detail)))
 }
 
-/// Bytes that the stated layout needs without compression.
-fn native_bytes(format: &PixelFormat) -> u64 {
-    let pixels = (format.rows as u64).saturating_mul(format.columns as u64).saturating_mul(format.frames as u64);
-    pixels.saturating_mul(u64::from(format.bits_allocated)).div_ceil(8)
+/// Why the pixels of the instance cannot be decoded, as far as its header tells, by the reason that it has in its series; `None` where the
+/// bytes of the pixel data decide.
+///
+/// An RT plan has no pixels because it is no image of CT: one fault, one name.
+#[must_use]
+pub fn undecodable(instance: &Instance) -> Option<Reason> {
+    let reason = check_decodable(instance).err()?;
+    // What no decoder is known for is none of a series' matter where the series is of another modality.
+    if reason.code == ReasonCode::TransferSyntax {
+        return Some(reason);
+    }
+    Some(refusal_of(instance).or_else(|| image_refusal(instance)).unwrap_or(reason))
 }
 
 /// What one frame needs to be a slice.

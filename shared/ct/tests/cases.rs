@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bolus_ct::pixel::stored_digest;
+use bolus_ct::pixel::{decode_window_hu, frame_byte_range, stored_digest};
 use bolus_ct::{HeaderRead, Instance, Member, group, read_header};
-use bolus_study::{Declared, Reason, ReasonCode};
+use bolus_study::{Declared, PixelWindow, Reason, ReasonCode};
 
 /// The pixels of most of the files, by pydicom, dcmtk and gdcm.
 const PIXELS: &str = "391ad397b046566af9c044dfee7b0e020650625118d7730a28d022d41a0df9eb";
@@ -64,6 +64,20 @@ fn pixels_are_there_or_their_absence_has_a_name() {
     }
 }
 
+/// Whichever rows are wanted: a label must not rest on a file that is refused by itself.
+#[test]
+fn a_deflated_file_that_is_cut_is_cut_for_every_window() {
+    let Some(cases) = cases() else { return };
+    let file = fs::read(cases.join("19-dicomrs350-deflated/cut-short.dcm")).unwrap();
+    let instance = header(&file).unwrap();
+    let window = PixelWindow { y0: 0, y1: 8, x0: 0, x1: 8 };
+    let range = frame_byte_range(&instance, 0, window, file.len() as u64);
+    let bytes = &file[range.start as usize..range.end as usize];
+    let mut hu = Vec::new();
+    let decoded = decode_window_hu(&instance, 0, window, bytes, range.start, f32::NAN, &mut hu);
+    assert_eq!(decoded.unwrap_err().code, ReasonCode::Truncated);
+}
+
 #[test]
 fn three_forms_of_one_deflated_series_hold_the_same_pixels() {
     let Some(cases) = cases() else { return };
@@ -117,6 +131,11 @@ fn frames_have_their_own_positions_or_none() {
     let Some(cases) = cases() else { return };
     let positions = [-804.5, -802.5, -800.5, -798.5].map(Some);
     for (name, file) in files(&cases.join("18-slicer7496-ct-multiframe-no-positions")) {
+        if name == "enhanced-four-items-three-frames" {
+            let member = Member { object: 0, folder: String::new(), instance: header(&file).unwrap() };
+            let refusal = group(vec![member]).remove(0).refusal.unwrap();
+            assert_eq!(refusal.code, ReasonCode::InconsistentAttribute, "{refusal}");
+        }
         let found = header(&file).map(|instance| {
             instance.frames.iter().map(|frame| frame.position_mm.map(|position| position[2])).collect::<Vec<_>>()
         });

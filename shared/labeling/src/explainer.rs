@@ -136,7 +136,7 @@ impl Explainer {
             };
         let scores = engine.score(tensor.clone()).await?;
         let Some(mut decision) = Decision::of(&self.bundle.manifest, &scores, sources) else {
-            return Ok(Err(Reason::new(ReasonCode::TooFewSlices, "the series has no slice to score")));
+            return Ok(Err(Reason::new(ReasonCode::Inference, "the series has no slice to score")));
         };
         if judged.doubt.is_some() {
             decision.class = PredictedClass::Indeterminate;

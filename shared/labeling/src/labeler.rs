@@ -205,7 +205,7 @@ impl Labeler {
         // The semaphore is never closed; without a permit the series would only use more memory.
         let _permit = self.in_flight.acquire().await.ok();
         let start = Instant::now();
-        let Routed { bundle, body_part, lost, .. } =
+        let Routed { bundle, body_part, seen, lost } =
             self.router.route(series, objects, &self.cpu, &self.progress).await;
         let chosen = bundle.and_then(|place| {
             let bundle = self.set().bundles().get(place);
@@ -218,8 +218,10 @@ impl Labeler {
         let chosen = match chosen {
             Ok(chosen) => chosen,
             Err(reason) => {
+                // Nothing was seen although slices were looked at: their fault.
+                let unreadable = seen.is_none() && !lost.is_empty();
                 work.refused_files.extend(lost);
-                return Ok(self.ended(work, reason));
+                return Ok(self.ended(work, reason, unreadable));
             }
         };
         // A look that missed slices for the moment may have led elsewhere; of others only those matter that the label needs.
@@ -270,12 +272,12 @@ impl Labeler {
                 let reason = Reason::new(ReasonCode::Inference, error.to_string());
                 Ok(self.unlabelled(work, Status::Failed, reason))
             }
-            Err(Unscored::Unprepared(Unprepared { reason, refused })) => {
+            Err(Unscored::Unprepared(Unprepared { reason, refused, unreadable })) => {
                 work.refuse(refused);
                 if BY_VALUES.contains(&reason.code) {
                     work.row.key = work.row.key.of_judged(reason.code);
                 }
-                Ok(self.ended(work, reason))
+                Ok(self.ended(work, reason, unreadable))
             }
         }
     }
@@ -344,11 +346,10 @@ impl Labeler {
         Work { series, objects, row, refused_files, stages, start: Instant::now() }
     }
 
-    /// Ends a series whose pixels were read without a label: failed where too many of them are bad.
-    fn ended(&self, mut work: Work<'_>, reason: Reason) -> Labeled {
+    /// Ends a series whose pixels were read without a label: failed where they are `unreadable`.
+    fn ended(&self, mut work: Work<'_>, reason: Reason, unreadable: bool) -> Labeled {
         work.row.seconds = work.start.elapsed().as_secs_f64();
-        let failed = reason.code == ReasonCode::TooManyRefusedSlices;
-        self.unlabelled(work, if failed { Status::Failed } else { Status::Refused }, reason)
+        self.unlabelled(work, if unreadable { Status::Failed } else { Status::Refused }, reason)
     }
 
     /// Ends a series without a label: files that have no reason of their own take the series'.

@@ -44,7 +44,7 @@ mod stages;
 #[cfg(test)]
 mod transient_tests;
 
-pub use digest::pixel_digest;
+pub use digest::{Undecoded, nothing_decoded, pixel_digest};
 pub use engines::Engines;
 pub use error::LabelingError;
 pub use explainer::{Chosen, ExplainedSlice, Explainer, Explanation};

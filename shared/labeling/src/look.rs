@@ -10,6 +10,7 @@ use bolus_study::{PixelWindow, Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
 
 use crate::frames::{FrameIndexes, Reading};
+use crate::prepare::lost_reason;
 use crate::progress::Progress;
 
 /// Slices that are looked at.
@@ -56,15 +57,11 @@ pub(crate) async fn look(series: &Series, objects: &[ObjectRef], cpu: &CpuPool, 
         }
     }
     let all = planes.len() + lost.len();
-    let sighting = match lost.first() {
-        Some((_, first)) if lost.len() * 2 > all => Err(Reason::new(
-            ReasonCode::TooManyRefusedSlices,
-            format!(
-                "{} of {all} slices that were looked at could not be decoded, the first because of {first}",
-                lost.len()
-            ),
-        )),
-        _ => Ok(sight(&planes)),
+    let too_many = (lost.len() * 2 > all).then(|| lost.iter().map(|(_, reason)| reason));
+    let told = format_args!("of {all} slices that were looked at");
+    let sighting = match too_many.and_then(|reasons| lost_reason(reasons, planes.len(), told)) {
+        Some(reason) => Err(reason),
+        None => Ok(sight(&planes)),
     };
     Look { sighting, lost }
 }

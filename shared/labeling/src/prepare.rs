@@ -88,6 +88,8 @@ pub struct Unprepared {
     pub reason: Reason,
     /// Objects whose pixel data could not be used.
     pub refused: Vec<(usize, Reason)>,
+    /// Whether that is the reason: a fault of the data, where else the series is none for the bundle.
+    pub unreadable: bool,
 }
 
 impl Workshop<'_> {
@@ -122,13 +124,13 @@ impl Workshop<'_> {
                     judged,
                 });
             }
-            lost.add(series, failures)?;
+            lost.add(series, failures, planes.len())?;
         }
     }
 
     /// The plan for what is not lost.
     pub fn planned(&self, series: &Series, lost: &Lost) -> Result<Planned, Unprepared> {
-        let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.0.contains_key(index)).collect();
+        let kept: Vec<usize> = (0..series.slices.len()).filter(|index| !lost.reasons.contains_key(index)).collect();
         let geometry = series.geometry_of(&kept).map_err(|reason| lost.unprepared(series, reason))?;
         let plan = Plan::allowing(self.spec, &geometry, self.allowed);
         let plan = plan.map_err(|reason| lost.unprepared(series, reason))?;
@@ -233,29 +235,62 @@ impl Planned {
     }
 }
 
-/// Slices of a series that could not be decoded, by their place in it.
+/// Slices of a series that could not be decoded.
 #[derive(Default)]
-pub(crate) struct Lost(BTreeMap<usize, Reason>);
+pub(crate) struct Lost {
+    /// Why, by their place in the series.
+    reasons: BTreeMap<usize, Reason>,
+    /// How many could be.
+    decoded: usize,
+}
 
 impl Lost {
-    /// Notes slices down; an error once they are too many.
-    pub fn add(&mut self, series: &Series, failures: Vec<(usize, Reason)>) -> Result<(), Unprepared> {
-        self.0.extend(failures);
-        match too_many_lost(&self.0, series.slices.len()) {
-            Some(reason) => Err(self.unprepared(series, reason)),
-            None => Ok(()),
+    /// Notes slices down, and how many were decoded beside them; an error once they are too many.
+    pub fn add(&mut self, series: &Series, failures: Vec<(usize, Reason)>, decoded: usize) -> Result<(), Unprepared> {
+        self.reasons.extend(failures);
+        self.decoded += decoded;
+        let slices = series.slices.len();
+        if self.reasons.len() as f64 <= MOST_REFUSED_SHARE * slices as f64 {
+            return Ok(());
         }
+        let Some(reason) = lost_reason(self.reasons.values(), self.decoded, format_args!("of {slices} slices")) else {
+            return Ok(());
+        };
+        Err(Unprepared { unreadable: true, ..self.unprepared(series, reason) })
     }
 
     /// The objects of the slices, with the reasons.
     pub fn refused(&self, series: &Series) -> Vec<(usize, Reason)> {
         let object = |index: &usize| series.slices.get(*index).map(|slice| slice.object);
-        self.0.iter().filter_map(|(index, reason)| Some((object(index)?, reason.clone()))).collect()
+        self.reasons.iter().filter_map(|(index, reason)| Some((object(index)?, reason.clone()))).collect()
     }
 
     pub fn unprepared(&self, series: &Series, reason: Reason) -> Unprepared {
-        Unprepared { reason, refused: self.refused(series) }
+        Unprepared { reason, refused: self.refused(series), unreadable: false }
     }
+}
+
+/// What slices that could not be decoded for `reasons` mean for a series that fails for them, `decoded` others of which could be: one
+/// fault has the name that its files have; only a series of which a part is good, or that has several faults, lost too many. None
+/// without reasons. `all` says of which slices.
+pub(crate) fn lost_reason<'r>(
+    reasons: impl ExactSizeIterator<Item = &'r Reason> + Clone,
+    decoded: usize,
+    all: impl std::fmt::Display,
+) -> Option<Reason> {
+    let first = reasons.clone().next()?;
+    let lost = reasons.len();
+    let is_one_fault = decoded == 0 && reasons.clone().all(|reason| reason.code == first.code);
+    Some(match (is_one_fault, lost) {
+        (true, 1) => first.clone(),
+        (true, _) => {
+            Reason::new(first.code, format!("{}; so or alike in {lost} {all}, none was decoded", first.detail))
+        }
+        (false, _) => {
+            let detail = format!("{lost} {all} could not be decoded, the first because of {first}");
+            Reason::new(ReasonCode::TooManyRefusedSlices, detail)
+        }
+    })
 }
 
 /// Number of slices of the tensor of `series`, which is refused where headers name none of `body_parts`.
@@ -296,16 +331,6 @@ pub(crate) fn admit_body_part(found: &BodyPartFinding, covered: &[BodyPart]) -> 
     let names = covered.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
     let (shown, source) = (found.joined(), found.source.as_str());
     Err(Reason::new(ReasonCode::BodyPart, format!("{shown} (by {source}), the bundle covers {names}")))
-}
-
-fn too_many_lost(lost: &BTreeMap<usize, Reason>, slices: usize) -> Option<Reason> {
-    let first = lost.values().next()?;
-    (lost.len() as f64 > MOST_REFUSED_SHARE * slices as f64).then(|| {
-        Reason::new(
-            ReasonCode::TooManyRefusedSlices,
-            format!("{} of {slices} slices could not be decoded, the first because of {first}", lost.len()),
-        )
-    })
 }
 
 /// Up to `most` evenly spread slices of the tensor as pictures.

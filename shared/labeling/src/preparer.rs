@@ -65,7 +65,7 @@ impl Preparer {
         };
         if let (Some(covered), Some(found)) = (&self.body_parts, &seen) {
             let refused = Vec::new();
-            admit_body_part(found, covered).map_err(|reason| Unprepared { reason, refused })?;
+            admit_body_part(found, covered).map_err(|reason| Unprepared { reason, refused, unreadable: false })?;
         }
         self.prepare_seen(scan, series, seen.as_ref()).await
     }
@@ -81,7 +81,8 @@ impl Preparer {
         series: &Series,
         seen: Option<&BodyPartFinding>,
     ) -> Result<Prepared, Unprepared> {
-        self.planned(series).map_err(|reason| Unprepared { reason, refused: Vec::new() })?;
+        let none = |reason| Unprepared { reason, refused: Vec::new(), unreadable: false };
+        self.planned(series).map_err(none)?;
         let stages = PixelStages::begin();
         let workshop = Workshop {
             spec: &self.spec,

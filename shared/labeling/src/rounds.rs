@@ -79,7 +79,7 @@ impl Workshop<'_> {
             let round = board.order.get(board.scores.len()..next).unwrap_or_default().to_vec();
             let failures = self.fetch(series, objects, &mut board, &round).await;
             if !failures.is_empty() {
-                lost.add(series, failures)?;
+                lost.add(series, failures, board.planes.len())?;
                 board = Board::of(self.planned(series, &lost)?);
                 continue;
             }

@@ -109,3 +109,15 @@ async fn a_bad_slice_is_replaced_and_too_many_fail_the_series() {
     let reason = failed.row.reason.unwrap();
     assert_eq!((failed.row.status, reason.code), (Status::Failed, ReasonCode::TooManyRefusedSlices), "{reason}");
 }
+
+/// Of a series of which nothing can be decoded for one fault, row and files have one reason.
+#[tokio::test]
+async fn one_fault_of_all_slices_is_the_fault_of_the_series() {
+    for adaptive in [false, true] {
+        let (gone, _) = label(0..80, adaptive).await;
+        let (code, of_files) = (gone.row.reason.unwrap().code, gone.refused_files);
+        assert_ne!(code, ReasonCode::TooManyRefusedSlices);
+        assert_eq!(gone.row.status, Status::Failed);
+        assert!(of_files.len() == 80 && of_files.iter().all(|(_, reason)| reason.code == code), "{of_files:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `bolus inspect`: what is there, without a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use bolus_ct::{Instance, Series};
 use bolus_inference::BundleSet;
-use bolus_labeling::{Progress, Routed, Router, Scan, discover, pixel_digest, refused_files, scan};
+use bolus_labeling::{
+    Progress, Routed, Router, Scan, Undecoded, discover, nothing_decoded, pixel_digest, refused_files, scan,
+};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, ObjectRef, Spool};
 use bolus_study::{BodyPartFinding, Evidence, Reason, ReasonCode, SeriesGeometry};
@@ -34,12 +36,11 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
         // Digests are told file by file before the series, which need all headers of the unit.
         let scan = scan(unit, &spool, &cpu, &progress, &cancel).await?;
-        if args.json {
-            file_lines(&scan, &cpu, &progress, &names).await?;
-        }
+        let undecoded = if args.json { file_lines(&scan, &cpu, &progress, &names).await? } else { BTreeMap::new() };
         let mut fates = Vec::with_capacity(scan.series.len());
         for series in &scan.series {
-            fates.push(guide.fate(series, &scan, &cpu, &progress).await);
+            let fate = guide.fate(series, &scan, &cpu, &progress).await;
+            fates.push(fate.knowing(series, &undecoded));
         }
         account.unit(&scan, fates, args.json)?;
     }
@@ -65,6 +66,23 @@ struct Fate {
     /// What a look at the image showed.
     seen: Option<String>,
     axial_tolerance_deg: f64,
+    /// Files that no slice can come of, with the reasons.
+    refused: Vec<(usize, Reason)>,
+}
+
+impl Fate {
+    /// The fate, knowing which files cannot be decoded.
+    fn knowing(mut self, series: &Series, undecoded: &BTreeMap<usize, Reason>) -> Self {
+        let known: BTreeSet<usize> = series.refused.iter().map(|(object, _)| *object).collect();
+        let slices: BTreeSet<usize> = series.slices.iter().map(|slice| slice.object).collect();
+        let lost = undecoded.iter().filter(|(object, _)| slices.contains(object) && !known.contains(object));
+        self.refused.extend(lost.map(|(object, reason)| (*object, reason.clone())));
+        self.refusal = self.refusal.or_else(|| nothing_decoded(series, undecoded));
+        if self.refusal.is_some() {
+            (self.bundle, self.bundle_by) = (None, None);
+        }
+        self
+    }
 }
 
 /// Tells the fate of series.
@@ -91,6 +109,7 @@ impl Guide {
             body_part,
             seen,
             axial_tolerance_deg: manifest.map_or(0.0, |manifest| manifest.preprocessing.axial_tolerance_deg),
+            refused: series.refused.clone(),
         }
     }
 }
@@ -151,26 +170,41 @@ impl From<Reason> for RefusalLine {
     }
 }
 
-/// Prints a line for every file of the unit, in the order of their names.
-async fn file_lines(scan: &Scan, cpu: &CpuPool, progress: &Progress, names: &Names) -> anyhow::Result<()> {
-    let mut objects: Vec<&ObjectRef> = scan.objects.iter().collect();
-    objects.sort_by(|a, b| a.uri.cmp(&b.uri));
-    let listed: std::collections::HashSet<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
-    let lines = stream::iter(objects).map(|object| file_line(object, names.of(object), cpu, progress));
+/// Prints a line for every file of the unit, in the order of their names. Gives the files of which no frame can be decoded, by their
+/// index in the scan.
+async fn file_lines(
+    scan: &Scan,
+    cpu: &CpuPool,
+    progress: &Progress,
+    names: &Names,
+) -> anyhow::Result<BTreeMap<usize, Reason>> {
+    let mut objects: Vec<(usize, &ObjectRef)> = scan.objects.iter().enumerate().collect();
+    objects.sort_by(|(_, a), (_, b)| a.uri.cmp(&b.uri));
+    let listed: HashSet<&str> = objects.iter().map(|(_, object)| object.uri.as_str()).collect();
+    let lines = stream::iter(objects).map(|(index, object)| async move {
+        let (line, undecoded) = file_line(object, names.of(object), cpu, progress).await;
+        (line, undecoded.map(|reason| (index, reason)))
+    });
     let mut lines = lines.buffered(cpu.threads());
-    while let Some(line) = lines.next().await {
+    let mut undecoded = BTreeMap::new();
+    while let Some((line, bad)) = lines.next().await {
         json_line(&line)?;
+        undecoded.extend(bad);
     }
     for file in scan.refused.iter().filter(|file| !listed.contains(file.uri.as_str())) {
         json_line(&refused_line(file.uri.clone(), file.reason.clone()))?;
     }
-    Ok(())
+    Ok(undecoded)
 }
 
-async fn file_line(object: &ObjectRef, path: String, cpu: &CpuPool, progress: &Progress) -> FileLine {
+/// The line, and why no frame of the instance can be decoded where that is so.
+async fn file_line(object: &ObjectRef, path: String, cpu: &CpuPool, progress: &Progress) -> (FileLine, Option<Reason>) {
     match pixel_digest(object, cpu, progress).await {
-        Ok((instance, digest)) => instance_line(path, &instance, digest),
-        Err(reason) => refused_line(path, reason),
+        Ok((instance, Ok(digest))) => (instance_line(path, &instance, Ok(digest)), None),
+        Ok((instance, Err(Undecoded { reason, all_frames }))) => {
+            (instance_line(path, &instance, Err(reason.clone())), all_frames.then_some(reason))
+        }
+        Err(reason) => (refused_line(path, reason), None),
     }
 }
 
@@ -297,7 +331,10 @@ impl Account {
         for (series, fate) in scan.series.iter().zip(fates) {
             self.series += 1;
             self.coverage(&fate);
-            for (_, reason) in refused_files(series, series.refused.clone(), fate.refusal.as_ref()) {
+            // A file that several stacks share is counted with one of them.
+            let counted: BTreeSet<usize> = series.counted_files().collect();
+            let refused = refused_files(series, fate.refused.clone(), fate.refusal.as_ref());
+            for (_, reason) in refused.into_iter().filter(|(object, _)| counted.contains(object)) {
                 *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
             }
             if json {
@@ -371,10 +408,10 @@ impl Account {
 
 fn series_line(series: &Series, fate: Fate) -> SeriesLine<'_> {
     let mut refused_slices = BTreeMap::new();
-    for (_, reason) in &series.refused {
+    for (_, reason) in &fate.refused {
         *refused_slices.entry(reason.code.as_str()).or_insert(0) += 1;
     }
-    let Fate { refusal, bundle, bundle_by, body_part, seen, axial_tolerance_deg: tolerance } = fate;
+    let Fate { refusal, bundle, bundle_by, body_part, seen, axial_tolerance_deg: tolerance, .. } = fate;
     SeriesLine {
         r#type: "series",
         series_instance_uid: series.uid.as_str(),

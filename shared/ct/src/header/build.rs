@@ -63,6 +63,8 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
         }
         None => vec![plain_frame(fields)],
     };
+    let count = format.as_ref().filter(|_| pixels.is_some()).map_or(usize::MAX, |format| format.frames);
+    let items = fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).count();
     let uid = |tag| fields.text(tag);
     Ok(Instance {
         study_uid: uid(tags::STUDY_INSTANCE_UID).and_then(|uid| StudyUid::of_data(&uid)),
@@ -89,6 +91,7 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
         format,
         frames,
         missing_attributes,
+        contradiction: (items > count).then(|| unlike_frames(count, items)),
         pixels,
     })
 }
@@ -229,10 +232,10 @@ fn frames(fields: Fields<'_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
         return Ok(vec![outer; count]);
     }
     if per_frame.len() < count && !per_frame.is_empty() {
-        let detail = format!("{count} frames declared, {} functional group items found", per_frame.len());
-        return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
+        return Err(Reason::new(ReasonCode::InconsistentAttribute, unlike_frames(count, per_frame.len())));
     }
-    // With more items than frames nobody knows which item is whose: the pixels count, the geometry does not.
+    // With more items than frames nobody knows which item is whose: the pixels count, the geometry does not, and
+    // `Instance::contradiction` says so.
     let fit = per_frame.len() <= count;
     if !fit {
         outer.position_mm = None;
@@ -243,6 +246,11 @@ fn frames(fields: Fields<'_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
         FrameInfo { pass: grouped_marks(groups(index), &outer.pass, index), ..frame }
     };
     Ok((0..count).map(frame).collect())
+}
+
+/// That Number of Frames and the items of the Per-Frame Functional Groups Sequence differ, which are one a frame (PS3.3 section C.7.6.16).
+fn unlike_frames(frames: usize, items: usize) -> String {
+    format!("{frames} frames by Number of Frames, {items} items in Per-Frame Functional Groups Sequence")
 }
 
 /// The frame of a classic instance: everything stands in the data set itself.

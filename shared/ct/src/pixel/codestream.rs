@@ -11,14 +11,17 @@ use bolus_study::{Reason, ReasonCode};
 
 use super::{pixel_data, too_large};
 use cost::{Cost, Style};
+use region::Region;
 
 mod cost;
+mod region;
 
 const SOC: u16 = 0xFF4F;
 const SIZ: u16 = 0xFF51;
 const COD: u16 = 0xFF52;
 const COC: u16 = 0xFF53;
 const POC: u16 = 0xFF5F;
+const PPM: u16 = 0xFF60;
 const SOT: u16 = 0xFF90;
 const SOD: u16 = 0xFF93;
 const EOC: u16 = 0xFFD9;
@@ -107,8 +110,9 @@ impl Size {
 #[derive(Debug)]
 pub(super) struct Codestream<'a> {
     pub(super) size: Size,
-    /// Whether any code-block is coded by High-Throughput JPEG 2000 (ISO 15444-15).
-    pub(super) high_throughput: bool,
+    /// Whether it has to be decoded whole. Code-blocks of High-Throughput JPEG 2000 (ISO 15444-15) are written elsewhere than the decoder's
+    /// windowed path reads, and packet headers in the main header are not passed over with the tiles outside of a window.
+    pub(super) whole_only: bool,
     /// From SOC to EOC.
     pub(super) bytes: Cow<'a, [u8]>,
 }
@@ -140,14 +144,20 @@ impl<'a> Codestream<'a> {
         let main = reader.header(Styles::new(components), SOT)?;
         let main = main.complete().ok_or_else(|| pixel_data("JPEG 2000 coding style (COD) is missing"))?;
         let parts = TileParts::read(&mut reader, &main, size.tiles())?;
+        if main.packed_headers && parts.is_split {
+            return Err(pixel_data(
+                "JPEG 2000 packet headers in the main header (PPM) for tiles of several tile-parts are not decoded right",
+            ));
+        }
         let mut cost = Cost::new(&size);
         for index in 0..size.tiles() {
             cost.add_tile(&size.tile(index), parts.styles(index).unwrap_or(&main));
         }
         cost.check()?;
         let styles = parts.styles.iter().flatten().chain([&main]);
+        styles.clone().try_for_each(|styles| styles.region.check(&styles.components))?;
         let high_throughput = styles.flat_map(|styles| &styles.components).any(|style| style.is_high_throughput());
-        Ok(Self { size, high_throughput, bytes: parts.bytes })
+        Ok(Self { size, whole_only: high_throughput || main.packed_headers, bytes: parts.bytes })
     }
 }
 
@@ -162,11 +172,22 @@ struct Styles {
     layers: usize,
     /// Changes of progression (POC).
     progressions: usize,
+    region: Region,
+    /// Whether the main header has the packet headers (PPM).
+    packed_headers: bool,
 }
 
 impl Styles {
     fn new(components: usize) -> Self {
-        Self { default: None, own: vec![None; components], components: Vec::new(), layers: 0, progressions: 0 }
+        Self {
+            default: None,
+            own: vec![None; components],
+            components: Vec::new(),
+            layers: 0,
+            progressions: 0,
+            region: Region::default(),
+            packed_headers: false,
+        }
     }
 
     /// What a tile inherits. Its own COD goes before the main header's COC (ISO 15444-1 section A.6.2).
@@ -192,9 +213,10 @@ impl Styles {
             (COC, &[component, coding, ref rest @ ..]) => {
                 *self.own.get_mut(usize::from(component))? = Some(Style::read(coding, rest)?);
             }
+            (PPM, _) => self.packed_headers = true,
             (POC, entries) => self.progressions += entries.len() / 7,
             (COD | COC, _) => return None,
-            _ => {}
+            _ => self.region.take(marker, segment),
         }
         Some(())
     }
@@ -205,6 +227,8 @@ impl Styles {
 struct TileParts<'a> {
     /// By tile, where its headers differ from the main one.
     styles: Vec<Option<Styles>>,
+    /// Whether a tile has several.
+    is_split: bool,
     /// The stream, put right and cut off behind EOC.
     bytes: Cow<'a, [u8]>,
 }
@@ -238,7 +262,12 @@ impl<'a> TileParts<'a> {
                 After::TilePart if end >= reader.position => reader.position = end,
                 After::End { eoc } if eoc >= reader.position => {
                     let length = u32::try_from(eoc - start).unwrap_or_default();
-                    return Ok(Self { styles, bytes: reader.ended(eoc, (end > eoc).then_some((start, length))) });
+                    let is_split = counts.iter().any(|(seen, _)| *seen > 1);
+                    return Ok(Self {
+                        styles,
+                        is_split,
+                        bytes: reader.ended(eoc, (end > eoc).then_some((start, length))),
+                    });
                 }
                 After::Missing => {
                     let detail = format!("JPEG 2000 tile-part to byte {end}, found {}", reader.bytes.len());

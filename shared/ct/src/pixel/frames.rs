@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bolus_study::{PixelWindow, Reason, ReasonCode};
+use bolus_study::{PixelWindow, Reason};
 
 use super::encapsulated::{Fragments, joined};
-use super::{MAX_DECODED_BYTES, pixel_data, too_large, truncated};
+use super::{MAX_DECODED_BYTES, no_pixel_data, pixel_data, too_large, truncated};
 use crate::deflated::Inflater;
 use crate::{Instance, PixelFormat, PixelLocation};
 
@@ -20,13 +20,13 @@ const CODED_SLACK_BYTES: u64 = 256 * 1024;
 ///
 /// Native frames: exactly the rows `y0..y1`. Encapsulated frames: from the value of PixelData to the end of the file,
 /// since only the items tell where a frame ends; [`super::FrameIndex`] knows better. Deflated data sets: the stream from
-/// its start to where the rows must have come. Empty where there are no pixels. Never beyond `file_len`.
+/// its start to where the rows must have come, or those of the one frame. Empty where there are no pixels. Never beyond `file_len`.
 #[must_use]
 pub fn frame_byte_range(instance: &Instance, frame: usize, window: PixelWindow, file_len: u64) -> Range<u64> {
     let (Some(location), Some(format)) = (&instance.pixels, &instance.format) else { return 0..0 };
     let rows = rows_in_value(format, frame, window.y0..window.y1);
     if let Some(stream) = location.deflated {
-        let inflated = location.offset.saturating_add(rows.end as u64);
+        let inflated = location.offset.saturating_add(inflated_whole(format, frame, window).end as u64);
         return stream.min(file_len)..stream.saturating_add(most_deflated(inflated)).min(file_len);
     }
     let start = location.offset.min(file_len);
@@ -35,6 +35,13 @@ pub fn frame_byte_range(instance: &Instance, frame: usize, window: PixelWindow, 
     }
     let clamp = |position: usize| start.saturating_add(position as u64).min(file_len);
     clamp(rows.start)..clamp(rows.end)
+}
+
+/// The bytes of the value that are inflated for a window: those of the whole frame where there is no other, for only so it shows whether the data set
+/// ends early, which headers tell of one that is not deflated. Such a file is cut, whichever rows are wanted.
+fn inflated_whole(format: &PixelFormat, frame: usize, window: PixelWindow) -> Range<usize> {
+    let rows = if format.frames == 1 { 0..format.rows } else { window.y0..window.y1 };
+    rows_in_value(format, frame, rows)
 }
 
 /// The most bytes that a sound stream takes for `inflated` bytes: five for each stored block, which encoders make no
@@ -99,7 +106,7 @@ impl<'a> PixelValue<'a> {
         Ok(Self::Native { bytes: Cow::Borrowed(&value[..end]), start })
     }
 
-    /// As [`PixelValue::open`], for `window` of `frame` alone: of a deflated data set nothing else is inflated.
+    /// As [`PixelValue::open`], for `window` of `frame` alone: of a deflated data set of several frames nothing else is inflated.
     pub(super) fn open_window(
         instance: &Instance,
         frame: usize,
@@ -112,7 +119,7 @@ impl<'a> PixelValue<'a> {
             return Self::open(instance, bytes, range_start);
         };
         let stream = bytes.get(distance(range_start, stream)..).unwrap_or_default();
-        Self::inflated(Inflater::new(), stream, &location, rows_in_value(format, frame, window.y0..window.y1))
+        Self::inflated(Inflater::new(), stream, &location, inflated_whole(format, frame, window))
     }
 
     /// Bytes `rows` of the value of a deflated data set; `stream` is the stream from where `inflater` stands.
@@ -134,7 +141,7 @@ impl<'a> PixelValue<'a> {
     /// The coded bytes of an encapsulated frame.
     pub(super) fn coded_frame(&self, frame: usize, frames: usize) -> Result<Cow<'_, [u8]>, Reason> {
         match self {
-            Self::Native { .. } => Err(pixel_data("the transfer syntax asks for encapsulated frames, found none")),
+            Self::Native { .. } => Err(not_encapsulated()),
             Self::Encapsulated(fragments) => fragments.frame(frame, frames),
             Self::Coded(bytes) => Ok(Cow::Borrowed(bytes)),
         }
@@ -162,13 +169,17 @@ impl<'a> PixelValue<'a> {
     }
 }
 
+/// That native pixel data are where the transfer syntax has coded frames.
+pub(super) fn not_encapsulated() -> Reason {
+    pixel_data("the transfer syntax asks for encapsulated frames, found none")
+}
+
 /// Where the pixel data lies.
 ///
 /// *Errors*: `NoPixelData` where there is none, `PixelData` for frames that are encapsulated in a deflated data set,
 /// which no transfer syntax has.
 pub(super) fn location_of(instance: &Instance) -> Result<PixelLocation, Reason> {
-    let location =
-        instance.pixels.ok_or_else(|| Reason::new(ReasonCode::NoPixelData, "the instance has no pixel data"))?;
+    let location = instance.pixels.ok_or_else(no_pixel_data)?;
     if location.deflated.is_some() && location.encapsulated {
         return Err(pixel_data("encapsulated frames inside a deflated data set"));
     }

@@ -17,8 +17,8 @@ const CODESTREAM_START: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
 
 /// Decodes at least `window` of a frame.
 ///
-/// High-Throughput frames are decoded whole: openjp2 writes their code-blocks elsewhere than its windowed path reads,
-/// as OpenJPEG 2.5 does, and gives a picture of nothing.
+/// Some are decoded whole: of High-Throughput frames the windowed path of openjp2, as of OpenJPEG 2.5, gives a picture of nothing,
+/// and where the main header has the packet headers it takes those of other tiles.
 ///
 /// *Errors*: `PixelData` where the codestream is damaged or of another size than the header says; `Truncated`;
 /// `TooLarge` where it asks for more than an image of its size needs.
@@ -30,7 +30,7 @@ pub(super) fn decode(frame: &[u8], format: &PixelFormat, window: PixelWindow) ->
     let size = [format.rows, format.columns, usize::from(format.samples_per_pixel)];
     let codestream = Codestream::read(frame.get(start..).unwrap_or_default(), size)?;
     let whole = PixelWindow::whole(format.rows, format.columns);
-    let window = if codestream.high_throughput { whole } else { window };
+    let window = if codestream.whole_only { whole } else { window };
     decode_codestream(&codestream, (window != whole).then_some(window), format)
         .ok_or_else(|| pixel_data("damaged JPEG 2000 codestream"))
 }

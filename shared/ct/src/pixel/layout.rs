@@ -2,17 +2,49 @@
 
 use bolus_study::{Reason, ReasonCode};
 
-use super::{MAX_FRAME_PIXELS, too_large};
+use super::codec::Codec;
+use super::frames::{location_of, not_encapsulated};
+use super::{MAX_FRAME_PIXELS, no_pixel_data, too_large};
 use crate::{Instance, PixelFormat};
 
 /// The format of an instance, checked.
 ///
-/// *Errors*: `NoPixelData` where there is none, and those of [`check_layout`].
-pub(super) fn checked_format(instance: &Instance) -> Result<&PixelFormat, Reason> {
-    let no_image = || Reason::new(ReasonCode::NoPixelData, "the instance has no image");
-    let format = instance.format.as_ref().ok_or_else(no_image)?;
+/// *Errors*: `NoPixelData` without pixel data, `MissingAttribute` where an attribute of their layout is, and those of
+/// [`check_layout`].
+pub(crate) fn checked_format(instance: &Instance) -> Result<&PixelFormat, Reason> {
+    if instance.pixels.is_none() {
+        return Err(no_pixel_data());
+    }
+    let missing = || Reason::new(ReasonCode::MissingAttribute, instance.missing_attributes.join(", "));
+    let format = instance.format.as_ref().ok_or_else(missing)?;
     check_layout(format)?;
     Ok(format)
+}
+
+/// Checks as far as the header tells that the frames can be decoded: by their layout, a decoder for the transfer syntax, pixel data in the form that
+/// it asks for, and as long as native frames are.
+///
+/// # Errors
+/// Those of [`checked_format`]; `TransferSyntax`; `PixelData` for another form; `InconsistentAttribute` for too few bytes.
+pub(crate) fn check_decodable(instance: &Instance) -> Result<(), Reason> {
+    let format = checked_format(instance)?;
+    let codec = Codec::of(&instance.transfer_syntax_uid)?;
+    let location = location_of(instance)?;
+    if !codec.is_native() && !location.encapsulated {
+        return Err(not_encapsulated());
+    }
+    let needed = native_bytes(format);
+    if let Some(found) = location.length.filter(|found| *found < needed) {
+        let detail = format!("pixel data of {found} bytes, {needed} needed for the stated rows, columns and frames");
+        return Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
+    }
+    Ok(())
+}
+
+/// The fewest bytes of native frames: colour may be coded with fewer samples than are stated (YBR_FULL_422).
+fn native_bytes(format: &PixelFormat) -> u64 {
+    let pixels = (format.rows as u64).saturating_mul(format.columns as u64).saturating_mul(format.frames as u64);
+    pixels.saturating_mul(u64::from(format.bits_allocated)).div_ceil(8)
 }
 
 /// Checks that a layout says how its cells are read (PS3.5 section 8.1.1) and that a frame is not too large.
@@ -24,7 +56,7 @@ pub(super) fn checked_format(instance: &Instance) -> Result<&PixelFormat, Reason
 /// `InconsistentAttribute` for a dimension of zero, Bits Allocated other than 1, 8, 16 and 32, Bits Stored of zero or
 /// above it, High Bit outside the cell or below Bits Stored - 1, and Pixel Representation other than 0 and 1;
 /// `TooLarge`.
-pub(crate) fn check_layout(format: &PixelFormat) -> Result<(), Reason> {
+fn check_layout(format: &PixelFormat) -> Result<(), Reason> {
     let refused = |detail: String| Err(Reason::new(ReasonCode::InconsistentAttribute, detail));
     let samples = usize::from(format.samples_per_pixel);
     if format.rows == 0 || format.columns == 0 || format.frames == 0 || samples == 0 {

@@ -50,7 +50,7 @@ mod test_files;
 pub use frames::frame_byte_range;
 pub use hu::{decode_indexed_hu, decode_window_hu};
 pub use index::{FrameIndex, FrameIndexer, IndexStep};
-pub(crate) use layout::check_layout;
+pub(crate) use layout::{check_decodable, checked_format};
 pub use stored::{StoredPixels, stored_digest, stored_frame, stored_values};
 
 use bolus_study::{Reason, ReasonCode};
@@ -64,6 +64,10 @@ pub const MAX_DECODED_BYTES: usize = 1 << 30;
 
 fn pixel_data(detail: impl Into<String>) -> Reason {
     Reason::new(ReasonCode::PixelData, detail)
+}
+
+fn no_pixel_data() -> Reason {
+    Reason::new(ReasonCode::NoPixelData, "no PixelData")
 }
 
 fn truncated(expected: usize, found: usize) -> Reason {

@@ -176,12 +176,20 @@ fn tell_groups(stacks: &mut [Stack], groups: &[PlaneGroup]) {
     }
 }
 
-/// A series of files of which none can be placed.
+/// A series of files of which none can be placed, refused for what most of them are.
 fn of_unplaced(unplaced: Vec<(Candidate, Reason)>) -> Option<Series> {
-    let refusal = unplaced.first().map(|(_, reason)| reason.clone())?;
+    let refusal = commonest(unplaced.iter().map(|(_, reason)| reason))?.clone();
     let candidates: Vec<Candidate> = unplaced.iter().map(|(candidate, _)| candidate.clone()).collect();
     let series = series_of(uid_of(&candidates), candidates);
     Some(Series { refusal: Some(refusal), refused: refused_objects(unplaced), ..series })
+}
+
+/// The first reason of the code that most files have.
+fn commonest<'a>(reasons: impl DoubleEndedIterator<Item = &'a Reason> + Clone) -> Option<&'a Reason> {
+    let mut counts: BTreeMap<ReasonCode, usize> = BTreeMap::new();
+    reasons.clone().for_each(|reason| *counts.entry(reason.code).or_default() += 1);
+    // The last of equal ones is taken, so they are asked from behind.
+    reasons.rev().max_by_key(|reason| counts.get(&reason.code))
 }
 
 fn refused_objects(unplaced: Vec<(Candidate, Reason)>) -> Vec<(usize, Reason)> {
@@ -263,14 +271,16 @@ impl Stack {
         series.refusal = self.refusal.take();
         series.remarks = std::mem::take(&mut self.remarks);
         series.remarks.extend(self.frames.first().and_then(|one| value_remark(&one.slice.instance)));
-        let mut refused: BTreeMap<usize, Reason> = match series.refusal {
-            None => refused_objects(self.unplaced).into_iter().collect(),
-            Some(_) => BTreeMap::new(),
+        // Where all of the stack is refused, files of which it has no frame keep the reason of their own.
+        let own: BTreeSet<usize> = match series.refusal {
+            None => BTreeSet::new(),
+            Some(_) => self.frames.iter().map(|one| one.slice.object).collect(),
         };
+        let mut refused: BTreeMap<usize, Reason> = refused_objects(self.unplaced).into_iter().collect();
         for frame in self.left_out {
             if used.contains(&frame.object) || shared.contains(&frame.object) {
                 series.refused_frames.push(frame);
-            } else if series.refusal.is_none() {
+            } else if !own.contains(&frame.object) {
                 refused.entry(frame.object).or_insert(frame.reason);
             }
         }

@@ -211,6 +211,7 @@ pub(super) fn member(object: usize, sop: &str, position: [f64; 3], orientation: 
         format: Some(format),
         frames: vec![frame],
         missing_attributes: Vec::new(),
+        contradiction: None,
         pixels: Some(PixelLocation {
             offset: 0,
             length: Some(32),
@@ -247,6 +248,36 @@ fn stacks_of_one_uid_are_split_and_what_cannot_be_placed_joins_the_largest() {
     let codes: Vec<_> = series[0].refused.iter().map(|(object, reason)| (*object, reason.code)).collect();
     let inconsistent = ReasonCode::InconsistentAttribute;
     assert_eq!(codes, [(4, ReasonCode::MissingAttribute), (6, inconsistent)]);
+}
+
+#[test]
+fn a_series_of_refused_files_is_refused_for_what_most_of_them_are() {
+    let placeless = |object: usize| {
+        let mut one = member(object, &format!("1.2.{object}"), [0.0; 3], AXIAL);
+        one.instance.frames[0].position_mm = None;
+        one
+    };
+    let mut short = placeless(0);
+    short.instance.format.as_mut().unwrap().rows = 4000;
+    let series = group_checked([short, placeless(1), placeless(2)].to_vec());
+    assert_eq!(series[0].refusal.as_ref().unwrap().code, ReasonCode::MissingAttribute);
+    let codes: Vec<_> = series[0].refused.iter().map(|(_, reason)| reason.code).collect();
+    assert_eq!(codes, [ReasonCode::InconsistentAttribute, ReasonCode::MissingAttribute, ReasonCode::MissingAttribute]);
+}
+
+#[test]
+fn files_of_a_refused_stack_keep_a_reason_of_their_own() {
+    let at = |object: usize, sop: usize, z: f64| member(object, &format!("1.2.{sop}"), [0.0, 0.0, z], AXIAL);
+    // Two slices at each position that nothing tells apart, a copy of one, and a file without a place.
+    let mut members: Vec<Member> = (0..6).map(|index| at(index, index, (index / 2) as f64)).collect();
+    members.push(at(6, 0, 0.0));
+    let mut lost = at(7, 7, 0.0);
+    lost.instance.frames[0].position_mm = None;
+    members.push(lost);
+    let series = group_checked(members);
+    assert_eq!(series[0].refusal.as_ref().unwrap().code, ReasonCode::AmbiguousPositions);
+    let own: Vec<_> = series[0].refused.iter().map(|(object, reason)| (*object, reason.code)).collect();
+    assert_eq!(own, [(6, ReasonCode::DuplicateInstance), (7, ReasonCode::MissingAttribute)]);
 }
 
 #[test]

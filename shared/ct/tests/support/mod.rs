@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod jpeg;
+pub mod jpeg2000;
 
 use bolus_ct::pixel::{decode_window_hu, frame_byte_range, stored_values};
 use bolus_ct::{HeaderRead, Instance, read_header};

@@ -59,6 +59,11 @@ impl Style {
         self.block_style & 0x40 != 0
     }
 
+    /// Whether late coding passes bypass the arithmetic coder.
+    pub(super) fn is_bypassed(&self) -> bool {
+        self.block_style & 1 != 0
+    }
+
     fn precinct(&self, resolution: usize) -> [u32; 2] {
         self.precincts.get(resolution).copied().unwrap_or([15, 15])
     }
