@@ -108,7 +108,7 @@ mod tests {
         let dies = tokio::spawn(async move {
             let mut waiting = waiting;
             // Takes the question and ends without an answer.
-            waiting.recv().await.map(drop);
+            drop(waiting.recv().await);
         });
         assert!(matches!(lookups.known(vec![key()]).await, Err(LookupError::Gone)));
         dies.await.unwrap();
