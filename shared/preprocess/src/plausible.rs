@@ -7,13 +7,17 @@
 //! Each limit is set from the good ones alone: 772 slices of 30 patients (each by itself and as series), and 6,000 slices of synthetic
 //! patients. A figure beyond every good one is doubted, and the class stays open; one that is beyond them by as much again is refused.
 
+mod joint;
 mod limits;
 mod measure;
+mod structure;
+mod table;
 
 use bolus_study::{Reason, ReasonCode};
 
+pub use joint::Distance;
 pub use limits::Figures;
-pub use measure::PlaneFigures;
+pub use measure::{PlaneFigures, Sampling};
 
 /// Planes that are measured of a series: more tell no more.
 const PLANES: usize = 24;
