@@ -89,7 +89,8 @@ const NEVER: f64 = f64::INFINITY;
 /// What single good slices reach, real ones and synthetic ones: `light` 0.136 and 0.117 at least, `dense` 0.14 and 0.25 at most,
 /// `below_air` 0.076 (padding) and 0, `between` 0.20 and 0.29, `fat` 0.027 and 0.009 at least, `pure_fat` 0.011 and 0.005, `pure_soft`
 /// 0.028 (all but one) and 0.049, both together 0.127 and 0.155, `valley` 0.30 and 0.61 at most, `spread` 5.7 and 5.4 at least,
-/// `roughness` 55 and 67 at most. None is clipped.
+/// `roughness` 55 and 67 at most. None is clipped: the least and the largest value are those of five pixels of a plane at most, and of one in
+/// 2,000 of the smallest planes.
 const LIMITS: &[Limit] = &[
     Limit::least("share below -30 HU (air, lung, fat)", |f| f.light, [0.10, 0.06], SCALE),
     Limit::most("share below -1100 HU", |f| f.below_air, [0.15, 0.25], SCALE),
@@ -102,8 +103,8 @@ const LIMITS: &[Limit] = &[
     Limit::most("share from -60 to 0 HU in tissue", |f| f.valley, [0.45, 0.68], SCALE),
     Limit::least("spread of tissue in steps of 10 HU", |f| f.spread, [5.0, 4.0], PATIENT),
     Limit::most("roughness in HU", |f| f.roughness, [65.0, 110.0], SCALE),
-    Limit::most("share of pixels clipped at a value that is no air", |f| f.clipped_low, [0.003, 0.01], SCALE),
-    Limit::most("share of pixels clipped at a value that is no bone", |f| f.clipped_high, [0.003, 0.01], SCALE),
+    Limit::most("share of pixels clipped at a value that is no air", |f| f.clipped_low, [0.0012, 0.004], SCALE),
+    Limit::most("share of pixels clipped at a value that is no bone", |f| f.clipped_high, [0.0012, 0.004], SCALE),
     // Never refused: a neck whose airway does not show has that outline, in one of a hundred synthetic series.
     Limit::most("share of planes with the outline of a limb", |f| f.limbs, [LIMBS, NEVER], PATIENT),
 ];
@@ -115,7 +116,7 @@ const LIMBS: f64 = 0.5;
 /// series differ, and their mean less. Then what that is multiplied by to be doubted, and to be refused.
 ///
 /// Of real patients that the fit left out, single slices reach 7.4 (8.0 is the limit), three slices next to each other 6.6 (6.6), eight
-/// 6.2 (5.9), whole series 4.3 (5.4). Of 2,344 synthetic series four lie beyond, one in 500 of single slices, and none is refused.
+/// 6.2 (5.9), whole series 4.3 (5.4). Of 2,344 synthetic series three lie beyond, and one in 500 of single slices; none is refused for it.
 const DISTANCE_LEAST: f64 = 4.7;
 const DISTANCE_ONE: f64 = 3.3;
 const DISTANCE: [f64; 2] = [1.0, 1.4];

@@ -68,8 +68,9 @@ impl PlaneFigures {
             return None;
         }
         let width = x1 - x0;
+        let mut inside = Vec::with_capacity(width * (y1 - y0));
         let lines = hu.chunks_exact(columns).take(y1).skip(y0).filter_map(|line| line.get(x0..x1));
-        let inside: Vec<f32> = lines.flatten().copied().collect();
+        lines.for_each(|line| inside.extend_from_slice(line));
         let means = Means::of(Cells::of(&inside, width, sampling.plane_mm));
         let sharp = means.reach > 0 && sampling.source_mm.iter().all(|spacing| *spacing <= SHARP_MM);
         let mut figures = Self {
@@ -100,18 +101,20 @@ impl PlaneFigures {
     }
 }
 
+/// Values that are compared at once.
+const LANES: usize = 16;
+
 /// The extreme value and how many pixels have it.
 fn extreme(values: &[f32], better: impl Fn(f32, f32) -> bool) -> (f32, usize) {
     let Some(&first) = values.first() else { return (0.0, 0) };
-    values.iter().fold((first, 0), |(best, count), &value| {
-        if value == best {
-            (best, count + 1)
-        } else if better(value, best) {
-            (value, 1)
-        } else {
-            (best, count)
-        }
-    })
+    let best_of = |best: f32, value: f32| if better(value, best) { value } else { best };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [first; LANES];
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(best, value)| *best = best_of(*best, *value));
+    }
+    let best = lanes.iter().chain(rest).fold(first, |best, value| best_of(best, *value));
+    (best, values.iter().map(|value| usize::from(*value == best)).sum())
 }
 
 /// Largest area and extents of what may be a limb.

@@ -86,14 +86,17 @@ impl Structure {
         let [above, cells, below] = means.cells(y);
         let across = above.iter().skip(1).zip(below.iter().skip(1));
         for ((mean, along), (above, below)) in here.iter().zip(cells.windows(3)).zip(across) {
-            let [dy, dx] = [(below - above) / 2.0, (along[2] - along[0]) / 2.0];
-            self.cell(*mean, (along[1] - mean).abs(), (dx * dx + dy * dy).sqrt());
+            let step = || ((below - above).powi(2) + (along[2] - along[0]).powi(2)).sqrt() / 2.0;
+            self.cell(*mean, (along[1] - mean).abs(), step);
         }
     }
 
     /// A place and what lies at two sides of it.
     fn between(&mut self, one: f32, middle: f32, other: f32) {
-        let (low, high) = (one.min(other), one.max(other));
+        if middle < AIR_BORDER_HU.start {
+            return;
+        }
+        let (low, high) = if one < other { (one, other) } else { (other, one) };
         let peak = high < middle - STANDS_OUT_HU;
         if FAT_HU.contains(&middle) {
             self.fat_valleys.take(low > middle + STANDS_OUT_HU);
@@ -101,10 +104,8 @@ impl Structure {
             self.fat_flats.take((one - middle).abs() < FLAT_HU && (other - middle).abs() < FLAT_HU);
         } else if SOFT_HU.contains(&middle) {
             self.soft_peaks.take(peak);
-        } else if BONE_HU.contains(&middle) {
-            if peak || low > middle + STANDS_OUT_HU {
-                self.bone_peaks.take(peak);
-            }
+        } else if BONE_HU.contains(&middle) && (peak || low > middle + STANDS_OUT_HU) {
+            self.bone_peaks.take(peak);
         }
         if AIR_BORDER_HU.contains(&middle) {
             self.air_borders.take(low < middle - BORDER_HU && high > middle + BORDER_HU);
@@ -112,17 +113,18 @@ impl Structure {
     }
 
     /// A cell: the mean around it, its distance from that, and the step across it.
-    fn cell(&mut self, mean: f32, off: f32, step: f32) {
+    fn cell(&mut self, mean: f32, off: f32, step: impl Fn() -> f32) {
         if TISSUE_HU.contains(&mean) {
             self.coarse.take(COARSE_HU.contains(&off));
         }
         if SOFT_HU.contains(&mean) {
+            let step = step();
             for (tally, steps) in self.soft_steps.iter_mut().zip(&STEPS_HU) {
                 tally.take(steps.contains(&step));
             }
         }
         if AIR_EDGE_HU.contains(&mean) {
-            self.air_steps.so += f64::from(step);
+            self.air_steps.so += f64::from(step());
             self.air_steps.of += 1.0;
         }
         if LUNG_HU.contains(&mean) {
