@@ -90,6 +90,7 @@ fn other_scales_are_no_hounsfield_units() {
         ("eight bits of a wide window", mapped(|hu| (((hu + 1000.0) / 1400.0).clamp(0.0, 1.0) * 255.0).round())),
         ("twelve bits of a window", mapped(|hu| (((hu + 160.0) / 400.0).clamp(0.0, 1.0) * 4095.0).round() - 1024.0)),
         ("clipped to a window", mapped(|hu| hu.clamp(-160.0, 240.0))),
+        ("clipped above soft tissue", mapped(|hu| hu.clamp(-1000.0, 400.0))),
         ("magnitudes", mapped(f32::abs)),
     ] {
         assert_eq!(code, Some(ReasonCode::NotHounsfield), "{name}");
@@ -127,6 +128,46 @@ fn test_objects_are_no_patients() {
     assert_ne!(judged(&[noisy(vec![0.0; EDGE * EDGE], 500.0)]), Verdict::Plausible, "noise alone");
 }
 
+/// The trunk that the workspace's tests draw, on `size` pixels over 320 mm: coarse, and none that a scanner makes.
+fn drawn_trunk(size: usize, vessel_hu: f32) -> Vec<f32> {
+    let at = |place: usize| (place as f64 - size as f64 / 2.0) / (size as f64 / 2.0);
+    let hu = |place: usize| {
+        let (row, column) = (place / size, place % size);
+        let (y, x) = (at(row), at(column));
+        let texture = ((column * 7 + row * 13) % 81) as f32 - 40.0;
+        match y.hypot(x) {
+            r if r < 0.12 => vessel_hu,
+            r if r < 0.2 => -100.0 + texture,
+            _ if ((x.abs() - 0.42) / 0.18).hypot(y / 0.3) < 1.0 => -850.0 + texture,
+            _ if (x / 0.14).hypot((y - 0.5) / 0.14) < 1.0 => 350.0 + texture,
+            r if r < 0.75 => 45.0 + texture,
+            r if r < 0.9 => -100.0 + texture,
+            _ => -1000.0,
+        }
+    };
+    (0..size * size).map(hu).collect()
+}
+
+#[test]
+fn trunks_that_tests_draw_are_patients() {
+    for vessel in [-150.0, 40.0, 200.0] {
+        // As it is, and with 1 mm pixels between its own of 2.5 mm.
+        let (coarse, fine) = (drawn_trunk(32, vessel), drawn_trunk(128, vessel));
+        let own = Sampling { plane_mm: [10.0; 2], source_mm: [10.0; 2] };
+        let coarse = PlaneFigures::of(&coarse, 32, [(0, 32), (0, 32)], own).unwrap();
+        assert_eq!(judge(&vec![coarse; 8]), Verdict::Plausible, "{vessel}");
+        let between = |y: f64, x: f64| {
+            let at = |mm: f64| mm / 2.5 + 63.5;
+            let (low, part) = ([at(y).floor(), at(x).floor()], [at(y).fract() as f32, at(x).fract() as f32]);
+            let pixel = |dy: usize, dx: usize| fine[(low[0] as usize + dy) * 128 + low[1] as usize + dx];
+            let line = |dy: usize| pixel(dy, 0) + (pixel(dy, 1) - pixel(dy, 0)) * part[1];
+            line(0) + (line(1) - line(0)) * part[0]
+        };
+        let resampled = measured(&plane(between), 2.5).unwrap();
+        assert_eq!(judge(&vec![resampled; 24]), Verdict::Plausible, "{vessel}");
+    }
+}
+
 /// The pixels of a plane in blocks of `edge`, put in another order.
 fn shuffled(plane: &[f32], edge: usize) -> Vec<f32> {
     let across = EDGE / edge;
@@ -150,6 +191,26 @@ fn values_of_a_patient_at_other_places_are_no_patient() {
     let mut sorted = chest(60.0);
     sorted.sort_by(f32::total_cmp);
     assert_ne!(judged(&vec![sorted; 6]), Verdict::Plausible, "sorted");
+}
+
+#[test]
+fn what_no_patient_has_is_left_open_or_refused() {
+    let mapped = |map: fn(f32) -> f32| judged(&vec![chest(60.0).into_iter().map(map).collect(); 24]);
+    for (name, verdict) in [
+        ("shift of -100", mapped(|hu| hu - 100.0)),
+        ("shift of +100", mapped(|hu| hu + 100.0)),
+        ("slope of 0.67", mapped(|hu| hu * 0.67)),
+        ("slope of 2", mapped(|hu| hu * 2.0)),
+        ("root of stored values", mapped(|hu| ((hu + 1024.0).max(0.0) / 2000.0).sqrt() * 1400.0 - 1024.0)),
+        ("twelve bits of a bone window", mapped(|hu| ((hu + 450.0) / 1500.0).clamp(0.0, 1.0) * 4095.0 - 1024.0)),
+        ("heavy noise", judged(&vec![noisy(chest(60.0), 110.0); 24])),
+    ] {
+        assert_ne!(verdict, Verdict::Plausible, "{name}");
+    }
+    // A calibration that drifted, and a dose that is low.
+    for verdict in [mapped(|hu| hu + 10.0), mapped(|hu| hu - 10.0), judged(&vec![noisy(chest(60.0), 25.0); 24])] {
+        assert_eq!(verdict, Verdict::Plausible);
+    }
 }
 
 #[test]
