@@ -115,8 +115,8 @@ const LIMBS: f64 = 0.5;
 /// How far a series of many planes may lie from patients, and how much farther one plane, in standard deviations of patients: planes of a
 /// series differ, and their mean less. Then what that is multiplied by to be doubted, and to be refused.
 ///
-/// Of real patients that the fit left out, single slices reach 7.4 (8.0 is the limit), three slices next to each other 6.6 (6.6), eight
-/// 6.2 (5.9), whole series 4.3 (5.4). Of 2,344 synthetic series three lie beyond, and one in 500 of single slices; none is refused for it.
+/// Fitted on half of the real patients, twenty times over, it holds for the others: no slice and no whole series lies beyond, of 6,761 runs
+/// of three slices two, of 1,557 runs of eight three, by 4 % at most. Of 2,344 synthetic series three lie beyond; none is refused for it.
 const DISTANCE_LEAST: f64 = 4.7;
 const DISTANCE_ONE: f64 = 3.3;
 const DISTANCE: [f64; 2] = [1.0, 1.4];
