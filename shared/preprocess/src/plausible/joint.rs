@@ -4,10 +4,12 @@
 //! elsewhere, plastic. Here the figures are held against each other: [`CENTRE`] is where those of patients lie, [`PRECISION`] (the inverse
 //! of their covariance) how they go together, and the distance from it is Mahalanobis's.
 //!
-//! Fitted on 30 real patients (slices, runs of eight slices, whole series; each patient weighs alike; 6 of 13 parts of the weight), on 1,200
-//! synthetic ones (slices and series; 4 of 13), and on the real series as other scanners and patients would have them (3 of 13): noisier,
-//! smoother, shifted by 15 HU, larger and smaller bodies, cut fields, metal, little fat, consolidated lungs, ascites, arteries, hearts and
-//! kidneys full of contrast.
+//! Fitted on 39 real patients of public CC BY data that may be trained on: nine as series, thirty as 56 single slices (slices, runs of eight
+//! slices, whole series; 6 of 13 parts of the weight); on 1,200 synthetic ones (slices and series; 4 of 13); and on the series of those nine
+//! as other scanners and patients would have them (3 of 13): noisier, smoother, shifted by 15 HU, larger and smaller bodies, cut fields,
+//! metal, little and much fat, consolidated lungs, ascites, arteries, hearts and kidneys full of contrast. Of a kind each patient weighs
+//! alike. `models/training/plausible` fits it again; the example `plane_figures` measures what it fits on. How it holds for other patients is
+//! told where the limits are: see [`super::limits`].
 
 use super::measure::{BIN_HU, BINS, LOWEST_HU, PlaneFigures, TOP_HU};
 use super::structure::{Structure, Tally};
@@ -130,33 +132,42 @@ impl Figure {
 pub struct Distance {
     /// In standard deviations of patients.
     pub value: f64,
-    /// The figures that lie farthest off, the farthest first: which, and what they are.
-    foremost: [(usize, f64); 2],
+    /// The figures, where distances are taken, in the order of [`Distance::names`].
+    pub places: [f64; COUNT],
+    /// Which of them lie farthest off, the farthest first.
+    foremost: [usize; 2],
 }
 
 impl Distance {
+    /// What the figures are, in words without commas.
+    #[must_use]
+    pub fn names() -> [&'static str; COUNT] {
+        FIGURES.each_ref().map(|figure| figure.name)
+    }
+
     /// The distance of what the planes add up to; none where nothing was measured, or too coarsely.
     pub(super) fn of(sums: &Sums) -> Option<Self> {
         let structure = sums.structure.as_ref().filter(|_| sums.all() > 0.0)?;
-        let values: [f64; COUNT] = std::array::from_fn(|place| FIGURES[place].value(sums, structure));
-        let off: [f64; COUNT] = std::array::from_fn(|place| FIGURES[place].place(values[place]) - CENTRE[place]);
+        let places = FIGURES.each_ref().map(|figure| figure.place(figure.value(sums, structure)));
+        let off: [f64; COUNT] = std::array::from_fn(|place| places[place] - CENTRE[place]);
         let part = |row: usize| off[row] * PRECISION[row].iter().zip(&off).map(|(with, off)| with * off).sum::<f64>();
         let mut parts: [(usize, f64); COUNT] = std::array::from_fn(|row| (row, part(row)));
         let value = parts.iter().map(|(_, part)| part).sum::<f64>().max(0.0).sqrt();
         parts.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Some(Self { value, foremost: [parts[0].0, parts[1].0].map(|place| (place, values[place])) })
+        Some(Self { value, places, foremost: [parts[0].0, parts[1].0] })
     }
 
     /// Whether what lies farthest off speaks against the scale of the values.
     pub(super) fn is_scale(&self) -> bool {
-        FIGURES[self.foremost[0].0].is_scale
+        FIGURES[self.foremost[0]].is_scale
     }
 
     /// The figures that lie farthest off, in words.
     pub(super) fn words(&self) -> String {
-        let told = self.foremost.map(|(place, value)| {
-            let figure = &FIGURES[place];
-            format!("{} {value:.3}, usually {:.3}", figure.name, figure.value_at(CENTRE[place]))
+        let told = self.foremost.map(|which| {
+            let figure = &FIGURES[which];
+            let [found, usual] = [self.places[which], CENTRE[which]].map(|place| figure.value_at(place));
+            format!("{} {found:.3}, usually {usual:.3}", figure.name)
         });
         told.join(", ")
     }
