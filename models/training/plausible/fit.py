@@ -3,7 +3,7 @@
 The CSV comes from the example `plane_figures` of bolus-preprocess, which measures what `plausible.planes` writes: figures are the gate's
 own. Each kind of row has a share of the weight (`SHARES`), within it each patient the same. The mean and the inverse covariance are
 written as `shared/preprocess/src/plausible/table.rs`; printed is how far, against the limit of that many planes, lie the rows of the fit,
-those of real patients whom a fit on the other half did not see, and those of a CSV that is only judged (`--judge`).
+those of real patients by fits that have not seen them, and those of a CSV that is only judged (`--judge`).
 """
 
 import argparse
@@ -22,8 +22,6 @@ WIDENED = 0.03
 REFUSED = 1.4
 """Beyond the limit times this a series is refused, `DISTANCE` in `limits.rs`."""
 HALVES = 20
-FIRST_FIGURE = 8
-"""Columns before the figures."""
 FILLED = 119
 """Characters to which rustfmt fills the lines of an array; a line that needs no break has one more."""
 HEADER = """//! Where the figures of patients lie, and how they go together: see [`super::joint`], which also gives their order.
@@ -53,15 +51,17 @@ class Figures:
 
 
 def load(paths: Iterable[Path]) -> Figures:
-    """All rows of all files."""
+    """All rows of all files; the figures are the columns after `most`."""
     rows = []
     for path in paths:
         with path.open() as file:
-            rows += [row for row in list(csv.reader(file))[1:] if row[FIRST_FIGURE]]
-    kinds = ["variant" if row[0].startswith("variant") else row[0] for row in rows]
-    patients, names = ([row[place] for row in rows] for place in (1, 2))
-    numbers = np.array([row[FIRST_FIGURE - 1 :] for row in rows], float)
-    return Figures(np.array(kinds), np.array(patients), np.array(names), numbers[:, 0], numbers[:, 1:])
+            table = csv.reader(file)
+            first = next(table).index("most")
+            rows += [(*row[:3], row[first:]) for row in table if row[first + 1]]
+    kinds, patients, names, numbers = zip(*rows, strict=True)
+    kinds = ["variant" if kind.startswith("variant") else kind for kind in kinds]
+    places = np.array(numbers, float)
+    return Figures(np.array(kinds), np.array(patients), np.array(names), places[:, 0], places[:, 1:])
 
 
 def weights(figures: Figures) -> np.ndarray:
@@ -93,18 +93,26 @@ def relative(figures: Figures, mean: np.ndarray, precision: np.ndarray) -> np.nd
     return np.sqrt(np.einsum("ij,jk,ik->i", off, precision, off)) / figures.most
 
 
-def unseen(figures: Figures, seed: int = 0) -> tuple[Figures, np.ndarray]:
-    """Rows of real patients, and their relative distances, by fits on the other half of the real patients and all synthetic ones."""
-    synthetic = np.char.startswith(figures.kind, "phantom")
-    in_series = np.unique(figures.patient[figures.kind == "run"])
-    single = np.setdiff1d(figures.patient[~synthetic], in_series)
-    rng, left, distances = np.random.default_rng(seed), [], []
-    for _ in range(HALVES):
-        seen = np.concatenate([rng.permutation(group)[: len(group) // 2] for group in (in_series, single)])
-        rows = synthetic | np.isin(figures.patient, seen)
-        left.append(np.flatnonzero(~rows))
-        distances.append(relative(figures[~rows], *fit(figures[rows])))
-    return figures[np.concatenate(left)], np.concatenate(distances)
+def unseen(figures: Figures, left_out: Iterable[np.ndarray]) -> tuple[Figures, np.ndarray]:
+    """Rows of each group of patients, and their relative distances by a fit without them."""
+    rows, distances = [], []
+    for patients in left_out:
+        out = np.isin(figures.patient, patients)
+        rows.append(np.flatnonzero(out))
+        distances.append(relative(figures[out], *fit(figures[~out])))
+    return figures[np.concatenate(rows)], np.concatenate(distances)
+
+
+def real_patients(figures: Figures) -> np.ndarray:
+    """Those who are not drawn."""
+    return np.unique(figures.patient[~np.char.startswith(figures.kind, "phantom")])
+
+
+def halves(figures: Figures, seed: int = 0) -> list[np.ndarray]:
+    """Halves of the real patients at random, of those with series and of those with slices alone."""
+    in_series = np.unique(figures.patient[figures.kind == "series"])
+    groups, rng = (in_series, np.setdiff1d(real_patients(figures), in_series)), np.random.default_rng(seed)
+    return [np.concatenate([rng.permutation(group)[: -(-len(group) // 2)] for group in groups]) for _ in range(HALVES)]
 
 
 def array(numbers: Iterable[float], digits: int, indent: int, end: str) -> str:
@@ -145,7 +153,8 @@ def main() -> None:
     figures = load(a.figures)
     fitted = fit(figures)
     report("fitted on", figures, relative(figures, *fitted))
-    report("real patients that fits on the other half have not seen", *unseen(figures))
+    report("real patients, each by a fit without it", *unseen(figures, real_patients(figures)[:, None]))
+    report(f"half of the real patients by a fit on the others, {HALVES} times", *unseen(figures, halves(figures)))
     for path in a.judge:
         held = load([path])
         report(f"only judged, {path.name}", held, relative(held, *fitted))

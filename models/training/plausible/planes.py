@@ -2,8 +2,7 @@
 
     real FOLDER        of a folder whose manifest.csv says path, set and patient: slices, runs of eight slices, whole series, and the
                        series as other scanners and patients would have them (`variants.py`). These may be fitted on.
-    others FOLDER…     slices, runs and series of any folders of axial CT: to judge a table by; `fit.py` takes
-                       none of them to fit on.
+    others FOLDER…     slices, runs and series of any folders of axial CT: to judge a table by; `fit.py` fits on none of them.
     phantoms           slices and series of synthetic patients whose seeds no set of `phantom.series` uses.
 
 A plane is 192 x 192 pixels of 1 mm about the middle of the image, in HU, NaN where the image does not reach. JPEG-LS is read by

@@ -24,25 +24,25 @@ def write(path, rows):
     return path
 
 
-def drawn(kind, patients, count, seed, centre=CENTRE):
+def drawn(kind, patients, count, seed, initial):
     """Rows of made-up patients."""
-    places = centre + np.random.default_rng(seed).normal(size=(patients * count, 3)) @ SPREAD
-    return [((kind, f"p{number % patients}", f"{kind} {number}"), row) for number, row in enumerate(places)]
+    places = CENTRE + np.random.default_rng(seed).normal(size=(patients * count, 3)) @ SPREAD
+    return [((kind, f"{initial}{number % patients}", f"{kind} {number}"), row) for number, row in enumerate(places)]
 
 
 @pytest.fixture
 def figures(tmp_path):
     """As many rows of one distribution for every kind."""
-    kinds = ["slice", "run", "series", "phantom slice", "phantom series", "variant noise 30"]
-    rows = [row for seed, kind in enumerate(kinds) for row in drawn(kind, 40, 50, seed)]
+    kinds = ["slice", "run", "series", "variant noise 30", "phantom slice", "phantom series"]
+    rows = [row for seed, kind in enumerate(kinds) for row in drawn(kind, 40, 25, seed, "d" if seed > 3 else "p")]
     return fit.load([write(tmp_path / "figures.csv", rows)])
 
 
 def test_the_mean_and_the_widened_covariance_of_patients_are_found(figures):
     mean, precision = fit.fit(figures)
-    assert np.allclose(mean, CENTRE, atol=0.03)
+    assert np.allclose(mean, CENTRE, atol=0.05)
     expected = np.linalg.inv(SPREAD.T @ SPREAD + fit.WIDENED * np.eye(3))
-    assert np.allclose(precision, expected, rtol=0.1, atol=0.2)
+    assert np.allclose(precision, expected, rtol=0.15, atol=0.3)
     assert np.array_equal(precision, precision.T)
 
 
@@ -54,11 +54,19 @@ def test_a_kind_has_its_share_and_a_patient_of_it_the_same_as_any_other(tmp_path
     assert np.allclose(mean, CENTRE + (0.5 * real + 3 * synthetic) / (real + synthetic), atol=1e-3)
 
 
+def test_the_patients_of_a_row_have_no_part_in_the_fit_that_judges_it(tmp_path):
+    rows = [(("slice", f"p{number}", "0"), CENTRE) for number in range(6)] + [(("slice", "odd", "0"), CENTRE + 9)]
+    figures = fit.load([write(tmp_path / "figures.csv", rows)])
+    left, distance = fit.unseen(figures, [np.array(["odd"])])
+    assert left.patient.tolist() == ["odd"] and np.allclose(distance, 9 * np.sqrt(3 / fit.WIDENED) / 8, rtol=0.01)
+
+
 def test_what_no_patient_has_lies_far_and_unseen_patients_do_not(figures):
     mean, precision = fit.fit(figures)
-    left, distance = fit.unseen(figures)
-    assert not np.char.startswith(left.kind, "phantom").any()
-    assert (distance < 1).all()
+    for left_out in (fit.real_patients(figures)[:, None], fit.halves(figures)):
+        left, distance = fit.unseen(figures, left_out)
+        assert not np.char.startswith(left.kind, "phantom").any()
+        assert (distance < 1).all()
     odd = fit.Figures(np.array(["slice"]), np.array(["x"]), np.array(["x"]), np.array([8.0]), CENTRE[None] + [[4, -4, 0]])
     assert fit.relative(odd, mean, precision)[0] > fit.REFUSED
 

@@ -4,8 +4,9 @@
 //! where air, fat, soft tissue and bone must lie in Hounsfield units, and what a head, a neck or a trunk must hold. The measure works on
 //! means over 6 mm, so that neither kernel nor dose matter, and on shares over all planes, so that one slice and a thousand are alike.
 //!
-//! Each limit is set from the good ones alone: 772 slices of 30 patients (each by itself and as series), and 11,000 slices of synthetic
-//! patients. A figure beyond every good one is doubted, and the class stays open; one that is beyond them by as much again is refused.
+//! Each limit lies beyond the good ones: 601 slices of 39 patients that may be trained on (each by itself and as series), and nearly all
+//! synthetic ones. 171 slices of other patients are only judged by it. A figure beyond every good one is doubted, and the class stays
+//! open; one that is beyond them by as much again is refused.
 //!
 //! Where the pixels are fine enough to show it, what lies next to what is measured too, and all figures are held against each other (see
 //! `joint`): values of a patient that lie upside down or at other places, and drawn or cast objects, have no single figure that is odd.

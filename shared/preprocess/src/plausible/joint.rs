@@ -4,12 +4,12 @@
 //! elsewhere, plastic. Here the figures are held against each other: [`CENTRE`] is where those of patients lie, [`PRECISION`] (the inverse
 //! of their covariance) how they go together, and the distance from it is Mahalanobis's.
 //!
-//! Fitted on 39 real patients of public CC BY data that may be trained on: nine as series, thirty as 56 single slices (slices, runs of eight
-//! slices, whole series; 6 of 13 parts of the weight); on 1,200 synthetic ones (slices and series; 4 of 13); and on the series of those nine
-//! as other scanners and patients would have them (3 of 13): noisier, smoother, shifted by 15 HU, larger and smaller bodies, cut fields,
-//! metal, little and much fat, consolidated lungs, ascites, arteries, hearts and kidneys full of contrast. Of a kind each patient weighs
-//! alike. `models/training/plausible` fits it again; the example `plane_figures` measures what it fits on. How it holds for other patients is
-//! told where the limits are: see [`super::limits`].
+//! Fitted on 39 real patients of public CC BY data that may be trained on: nine as series, thirty as 56 single slices (slices, runs of
+//! eight slices, whole series; 6 of 13 parts of the weight); on 1,200 synthetic ones (slices and series; 4 of 13); and on the series of
+//! those nine as other scanners and patients would have them (3 of 13): noisier, smoother, shifted by 15 HU, larger and smaller bodies,
+//! cut fields, metal, little and much fat, consolidated lungs, ascites, arteries, hearts and kidneys full of contrast. Of a kind each
+//! patient weighs alike. `models/training/plausible` fits it again; the example `plane_figures` measures what it fits on. How it holds
+//! for other patients is told where the limits are: see [`super::limits`].
 
 use super::measure::{BIN_HU, BINS, LOWEST_HU, PlaneFigures, TOP_HU};
 use super::structure::{Structure, Tally};
