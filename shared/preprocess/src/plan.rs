@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bolus_study::{Allowed, PixelWindow, Reason, ReasonCode, SeriesGeometry};
 
 use crate::axis::{SourceAxis, Tap, source_range, window_taps};
-use crate::plausible::PlaneFigures;
+use crate::plausible::{PlaneFigures, Sampling};
 use crate::slab::Slab;
 use crate::spec::{GantryTilt, ShortSeries, Spec};
 
@@ -57,7 +57,7 @@ pub struct Plan {
     pub planned: usize,
     rows: usize,
     columns: usize,
-    spacing_mm: [f64; 2],
+    sampling: Sampling,
     fill_hu: f32,
     /// In-plane taps of each source, in the order of `sources`; one entry for all where the stack is rectangular.
     taps: Vec<PlaneTaps>,
@@ -94,7 +94,8 @@ impl Plan {
         })?;
         let [_, rows, columns] = spec.crop;
         let [_, y, x] = spec.spacing_mm;
-        Ok(Self { outputs, sources, window, planned, rows, columns, spacing_mm: [y, x], fill_hu: spec.fill_hu, taps })
+        let sampling = Sampling { plane_mm: [y, x], source_mm: geometry.pixel_spacing_mm };
+        Ok(Self { outputs, sources, window, planned, rows, columns, sampling, fill_hu: spec.fill_hu, taps })
     }
 
     /// The share of the planned positions that are scored, 0 to 1.
@@ -108,7 +109,7 @@ impl Plan {
     pub fn measure(&self, ordinal: usize, plane_hu: &[f32]) -> Option<PlaneFigures> {
         let taps = self.taps.get(ordinal).or_else(|| self.taps.first())?;
         let image = [covered(&taps.y)?, covered(&taps.x)?];
-        PlaneFigures::of(plane_hu, self.columns, image, self.spacing_mm)
+        PlaneFigures::of(plane_hu, self.columns, image, self.sampling)
     }
 
     /// Resamples the window of the source slice `sources[ordinal]` to the output plane.

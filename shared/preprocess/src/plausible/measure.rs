@@ -1,5 +1,6 @@
 //! What is measured of one resampled plane.
 
+use super::structure::Structure;
 use crate::look::PlaneLook;
 
 /// Edge of a cell, over which pixels are averaged, in millimetres.
@@ -10,8 +11,21 @@ const FINE_MM: f64 = 3.0;
 pub(super) const LOWEST_HU: i32 = -1500;
 pub(super) const BIN_HU: i32 = 10;
 pub(super) const BINS: usize = 350;
+/// Above all that the histogram holds.
+pub(super) const TOP_HU: i32 = LOWEST_HU + BIN_HU * BINS as i32;
+/// Pixels of the source up to this edge show what lies next to what.
+const SHARP_MM: f64 = 2.0;
 /// Means that count as tissue where noise is measured.
-const TISSUE_HU: std::ops::Range<f32> = -200.0..300.0;
+pub(super) const TISSUE_HU: std::ops::Range<f32> = -200.0..300.0;
+
+/// How a plane was sampled, in millimetres, `[y, x]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Distance between the plane's own pixels.
+    pub plane_mm: [f64; 2],
+    /// Distance between the pixels of the image that it was resampled from.
+    pub source_mm: [f64; 2],
+}
 
 /// What an outline shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,55 +52,69 @@ pub struct PlaneFigures {
     /// Sum of the distances of cells from the mean around them, in tissue, and their number.
     pub(super) roughness: (f64, usize),
     pub(super) outline: Outline,
+    /// What lies next to what; none of a plane, or from an image, that is too coarse to tell.
+    pub(super) structure: Option<Structure>,
 }
 
 impl PlaneFigures {
     /// Measures the part of a plane that lies in the image.
     ///
     /// *Shape and units*: `hu` is `[y, x]` row-major in HU, the whole plane; `image` is the half-open range of rows, then of columns,
-    /// that the image covers; `spacing_mm` is `[y, x]`. None where that part is empty.
+    /// that the image covers. None where that part is empty.
     #[must_use]
-    pub fn of(hu: &[f32], columns: usize, image: [(usize, usize); 2], spacing_mm: [f64; 2]) -> Option<Self> {
+    pub fn of(hu: &[f32], columns: usize, image: [(usize, usize); 2], sampling: Sampling) -> Option<Self> {
         let [(y0, y1), (x0, x1)] = image;
         if columns == 0 || y1 <= y0 || x1 <= x0 || x1 > columns || y1 * columns > hu.len() {
             return None;
         }
         let width = x1 - x0;
+        let mut inside = Vec::with_capacity(width * (y1 - y0));
         let lines = hu.chunks_exact(columns).take(y1).skip(y0).filter_map(|line| line.get(x0..x1));
-        let inside: Vec<f32> = lines.flatten().copied().collect();
-        let cells = Cells::of(&inside, width, spacing_mm);
+        lines.for_each(|line| inside.extend_from_slice(line));
+        let means = Means::of(Cells::of(&inside, width, sampling.plane_mm));
+        let sharp = means.reach > 0 && sampling.source_mm.iter().all(|spacing| *spacing <= SHARP_MM);
         let mut figures = Self {
             histogram: vec![0; BINS],
             pixels: inside.len(),
             least: extreme(&inside, |value, best| value < best),
             largest: extreme(&inside, |value, best| value > best),
             roughness: (0.0, 0),
-            outline: outline(&inside, width, spacing_mm),
+            outline: outline(&inside, width, sampling.plane_mm),
+            structure: sharp.then(|| Structure::of(&means)),
         };
-        cells.smoothed(|value, mean| {
-            let bin = ((mean - LOWEST_HU as f32) / BIN_HU as f32).clamp(0.0, (BINS - 1) as f32) as usize;
-            figures.histogram[bin] += 1;
-            if TISSUE_HU.contains(&mean) {
-                figures.roughness.0 += f64::from((value - mean).abs());
-                figures.roughness.1 += 1;
-            }
-        });
+        for y in 0..means.rows {
+            let [_, cells, _] = means.cells(y);
+            let line = &means.values[y * means.columns..][..means.columns];
+            line.iter().zip(&cells[means.reach..]).for_each(|(mean, value)| figures.count(*value, *mean));
+        }
         Some(figures)
     }
+
+    /// Counts a cell and the mean around it.
+    fn count(&mut self, value: f32, mean: f32) {
+        let bin = ((mean - LOWEST_HU as f32) / BIN_HU as f32).clamp(0.0, (BINS - 1) as f32) as usize;
+        self.histogram[bin] += 1;
+        if TISSUE_HU.contains(&mean) {
+            self.roughness.0 += f64::from((value - mean).abs());
+            self.roughness.1 += 1;
+        }
+    }
 }
+
+/// Values that are compared at once.
+const LANES: usize = 16;
 
 /// The extreme value and how many pixels have it.
 fn extreme(values: &[f32], better: impl Fn(f32, f32) -> bool) -> (f32, usize) {
     let Some(&first) = values.first() else { return (0.0, 0) };
-    values.iter().fold((first, 0), |(best, count), &value| {
-        if value == best {
-            (best, count + 1)
-        } else if better(value, best) {
-            (value, 1)
-        } else {
-            (best, count)
-        }
-    })
+    let best_of = |best: f32, value: f32| if better(value, best) { value } else { best };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [first; LANES];
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(best, value)| *best = best_of(*best, *value));
+    }
+    let best = lanes.iter().chain(rest).fold(first, |best, value| best_of(best, *value));
+    (best, values.iter().map(|value| usize::from(*value == best)).sum())
 }
 
 /// Largest area and extents of what may be a limb.
@@ -126,22 +154,44 @@ impl Cells {
         Self { values, rows, columns: cells, reach: usize::from(fine) }
     }
 
-    /// Gives each cell that has all its neighbours, with the mean over them and itself.
-    fn smoothed(&self, mut take: impl FnMut(f32, f32)) {
-        if self.reach == 0 {
-            self.values.iter().for_each(|value| take(*value, *value));
-            return;
+    fn line(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..][..self.columns]
+    }
+}
+
+/// The means around those cells of a plane that have all their neighbours.
+pub(super) struct Means {
+    /// Row-major.
+    pub values: Vec<f32>,
+    pub rows: usize,
+    pub columns: usize,
+    /// Cells to each side over which a mean is taken; where that is none, cells are their own means.
+    reach: usize,
+    of: Cells,
+}
+
+impl Means {
+    fn of(cells: Cells) -> Self {
+        let reach = cells.reach;
+        let [rows, columns] = [cells.rows, cells.columns].map(|count| count.saturating_sub(2 * reach));
+        if reach == 0 || rows == 0 || columns == 0 {
+            let (values, rows) = if reach == 0 { (cells.values.clone(), rows) } else { (Vec::new(), 0) };
+            return Self { values, rows, columns, reach, of: cells };
         }
-        let columns = self.columns;
-        let mut sums = vec![0.0_f32; columns];
-        for y in 1..self.rows.saturating_sub(1) {
-            let line = |row: usize| &self.values[row * columns..][..columns];
-            for (((sum, above), here), below) in sums.iter_mut().zip(line(y - 1)).zip(line(y)).zip(line(y + 1)) {
+        let mut values = Vec::with_capacity(rows * columns);
+        let mut sums = vec![0.0_f32; cells.columns];
+        for y in 0..rows {
+            let lines = (cells.line(y), cells.line(y + 1), cells.line(y + 2));
+            for (((sum, above), here), below) in sums.iter_mut().zip(lines.0).zip(lines.1).zip(lines.2) {
                 *sum = above + here + below;
             }
-            for (three, value) in sums.windows(3).zip(line(y).iter().skip(1)) {
-                take(*value, (three[0] + three[1] + three[2]) / 9.0);
-            }
+            values.extend(sums.windows(3).map(|three| (three[0] + three[1] + three[2]) / 9.0));
         }
+        Self { values, rows, columns, reach, of: cells }
+    }
+
+    /// The lines of cells above, at and below the means of row `y`; all three the one of that row where there is no reach.
+    pub fn cells(&self, y: usize) -> [&[f32]; 3] {
+        [y, y + self.reach, y + 2 * self.reach].map(|row| self.of.line(row))
     }
 }
