@@ -34,21 +34,22 @@ impl Slab {
     pub fn into_tensor(self, spec: &Spec) -> Tensor {
         let Self { mut hu, slices, rows, columns } = self;
         let [low, high] = spec.clip_hu;
-        let (mut smallest, mut largest) = (f32::INFINITY, f32::NEG_INFINITY);
         for value in &mut hu {
             let floored = value.max(spec.floor_hu);
             let kept = if floored > spec.ceiling_hu { spec.above_ceiling_hu } else { floored };
             *value = kept.clamp(low, high);
-            smallest = smallest.min(*value);
-            largest = largest.max(*value);
         }
         let (from, to) = match spec.scale {
-            Scale::MinMax => (smallest, largest),
+            Scale::MinMax => hu.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(smallest, largest), value| {
+                (smallest.min(*value), largest.max(*value))
+            }),
             Scale::Clip => (low, high),
         };
         let span = to - from;
-        for value in &mut hu {
-            *value = if span > 0.0 { (*value - from) / span } else { 0.0 };
+        if span > 0.0 {
+            hu.iter_mut().for_each(|value| *value = (*value - from) / span);
+        } else {
+            hu.fill(0.0);
         }
         Tensor { data: hu, slices, rows, columns }
     }
