@@ -55,7 +55,9 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
         let scan = scan(unit, &Spool::new(None)?, &cpu, &progress, &cancel).await?;
         let listed = start.elapsed();
-        let preparer = Preparer::new(Spec::published_chest(), None, cpu.clone(), Arc::clone(&progress));
+        // A drawn trunk is no patient.
+        let preparer = Preparer::new(Spec::published_chest(), None, cpu.clone(), Arc::clone(&progress))
+            .allowing("not_a_patient,not_hounsfield".parse()?);
         for series in &scan.series {
             let prepared = preparer.prepare(&scan, series).await.map_err(|error| error.reason.to_string())?;
             let (slices, megabytes) = (series.slices.len(), progress.bytes_read.get() as f64 / 1e6);
