@@ -126,7 +126,7 @@ impl Reason {
     /// A reason that is one of [`ReasonCode::JUDGEMENTS`]: its particulars end with how to override it.
     pub fn judgement(code: ReasonCode, detail: impl std::fmt::Display) -> Self {
         debug_assert!(ReasonCode::JUDGEMENTS.contains(&code), "{code} cannot be overridden");
-        Self { code, detail: format!("{detail}; overridden by --allow {code}") }
+        Self { code, detail: format!("{detail}; --allow {code} overrides this") }
     }
 
     /// Whether the reason may pass by itself: see [`ReasonCode::is_transient`].

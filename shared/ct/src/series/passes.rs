@@ -19,7 +19,7 @@ use attribute::{ATTRIBUTES, Attribute, Kind, Value};
 use occupied::{FEWEST, Occupied, near_mm};
 
 /// Two sets of slices meet where this share of the smaller lies where the other does. Slabs that follow one another overlap by less.
-const MEET: f64 = 0.25;
+const MEET: f64 = 0.15;
 /// Sweeps are told by their order alone, so more of them must lie where the others do.
 const SWEEPS_MEET: f64 = 0.5;
 /// More passes than this are not looked for: a perfusion study has some dozens.
@@ -189,7 +189,10 @@ fn between_pauses(values: &[Part]) -> Vec<Part> {
         Value::Number(seconds) => seconds,
         _ => f64::NEG_INFINITY,
     };
-    let steps: Vec<f64> = values.iter().zip(values.iter().skip(1)).map(|(a, b)| seconds(b) - seconds(a)).collect();
+    // Slices of one value are no step apart: a clock that stands still for a whole pass has its pauses between the passes.
+    let still = values.iter().flat_map(|value| std::iter::repeat_n(0.0, value.slices.len().saturating_sub(1)));
+    let moved = values.iter().zip(values.iter().skip(1)).map(|(a, b)| seconds(b) - seconds(a));
+    let steps: Vec<f64> = moved.chain(still).collect();
     let usual = crate::geometry::median(&steps).unwrap_or_default();
     let pause = (PAUSE_STEPS * usual).max(SHORTEST_PAUSE_S);
     let mut joined: Vec<Part> = Vec::new();

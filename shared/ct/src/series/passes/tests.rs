@@ -100,7 +100,9 @@ fn ranges_behind_one_another_stay_one_though_they_overlap_a_little() {
     check(both(pass(0, 6, 0.0, 8.0, acquisition(1)), pass(6, 1, 44.0, 4.0, acquisition(2))), &[(0..7, "")]);
     let series = group_checked(ranges(72.0));
     assert_eq!((series.len(), series[0].slices.len(), series[0].refused.len()), (1, 38, 2));
-    check(ranges(40.0), &[(0..20, "1 AcquisitionNumber 1"), (20..40, "2 AcquisitionNumber 2")]);
+    for second in [40.0, 64.0] {
+        check(ranges(second), &[(0..20, "1 AcquisitionNumber 1"), (20..40, "2 AcquisitionNumber 2")]);
+    }
 }
 
 #[test]
@@ -146,6 +148,12 @@ fn clocks_that_run_on_part_passes_at_a_pause() {
             |begin: f64| move |index: usize, one: &mut Member| marks(one).acquired_s = Some(begin + 0.4 * index as f64);
         let members = both(pass(0, 12, 0.0, 4.0, clock(0.0)), pass(12, 12, start, 4.0, clock(40.0)));
         check(members, &[(0..12, "1 AcquisitionTime (1 of 2)"), (12..24, "2 AcquisitionTime (2 of 2)")]);
+    }
+    // A writer's clock that tells one time for a whole pass, at the same positions and half a step apart.
+    for start in [0.0, 2.0] {
+        let made = |seconds: f64| move |_: usize, one: &mut Member| marks(one).made_s = Some(seconds);
+        let members = both(pass(0, 12, 0.0, 4.0, made(0.0)), pass(12, 12, start, 4.0, made(60.0)));
+        assert_eq!(stacks(members).len(), 2, "{start}");
     }
     // A writer that writes a pass in any order is no reason to part it.
     let order = [3.0, 9.0, 1.0, 7.0, 0.0, 8.0, 2.0, 11.0, 5.0, 10.0, 4.0, 6.0];
