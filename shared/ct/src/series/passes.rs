@@ -140,7 +140,7 @@ fn parts(slices: &[Placed], members: &[usize], attribute: &Attribute, near: f64)
             .or_else(|| runs(&between_pauses(&values), near, true))
             .or_else(|| sweeps(slices, &values, near, true)),
         Kind::Writer => runs(&values, near, false).or_else(|| runs(&between_pauses(&values), near, true)),
-        Kind::Number => sweeps(slices, &values, near, false),
+        Kind::Number => sweeps(slices, &values, near, true),
     }
 }
 

@@ -165,6 +165,16 @@ fn clocks_that_run_on_part_passes_at_a_pause() {
 }
 
 #[test]
+fn a_second_way_in_between_is_a_second_pass_though_only_the_numbers_say_so() {
+    let numbered =
+        |first: usize| move |index: usize, one: &mut Member| marks(one).instance_number = Some((first + index) as f64);
+    for start in [0.0, 2.0, 0.8] {
+        let members = both(pass(0, 8, 0.0, 4.0, numbered(1)), pass(8, 8, start, 4.0, numbered(9)));
+        assert_eq!(stacks(members).len(), 2, "{start}");
+    }
+}
+
+#[test]
 fn attributes_part_together() {
     let of = |number: usize, kernel: &'static str| {
         move |_: usize, one: &mut Member| {
