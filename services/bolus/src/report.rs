@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bolus_labeling::Labeled;
-use bolus_study::{LabelRow, Prediction, Reason, Status};
+use bolus_study::{LabelRow, Prediction, Reason, Remark, Status};
 use serde::Serialize;
 
 use crate::picture::{Overview, write_sheet};
@@ -131,6 +131,8 @@ struct SeriesLine<'a> {
     bundle: &'a str,
     slices_scored: usize,
     slices_planned: usize,
+    coverage: Option<f64>,
+    remarks: &'a [Remark],
     device: Option<&'a str>,
     seconds: f64,
     row_key: &'a str,
@@ -158,6 +160,8 @@ impl<'a> SeriesLine<'a> {
             bundle: &row.bundle.name,
             slices_scored: prediction.map_or(0, |p| p.slices.len()),
             slices_planned: prediction.map_or(0, |p| p.slices_planned),
+            coverage: prediction.and_then(|p| p.coverage),
+            remarks: &row.remarks,
             device: prediction.map(|p| p.device.as_str()),
             seconds: row.seconds,
             row_key: row.key.as_str(),

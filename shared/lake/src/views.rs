@@ -40,9 +40,9 @@ const SERIES_LABELS: &str = "
 /// are few: the table itself streams through, however long it is.
 const SLICE_SCORES: &str = "
     SELECT row_key, study_instance_uid, series_instance_uid, bundle_name, bundle_version, slice['z_mm'] AS z_mm,
-           slice['sop_instance_uid'] AS sop_instance_uid, slice['probability'] AS probability
+           slice['sop_instance_uid'] AS sop_instance_uid, slice['probability'] AS probability, stack
     FROM (
-        SELECT l.row_key, l.study_instance_uid, l.series_instance_uid, l.bundle_name, l.bundle_version,
+        SELECT l.row_key, l.study_instance_uid, l.series_instance_uid, l.bundle_name, l.bundle_version, l.stack,
                unnest(l.slices) AS slice
         FROM (
             SELECT row_key AS old_key, created_at AS old_created_at
@@ -64,7 +64,8 @@ const SLICE_SCORES: &str = "
 /// What was not labelled, and why.
 const FAILURES: &str = "
     SELECT row_key, status, reason_code, reason, study_instance_uid, series_instance_uid, source_uri, bundle_name,
-           bundle_version, modality, body_part, slice_count, files, attempts, event, created_at, program_version
+           bundle_version, modality, body_part, slice_count, files, attempts, event, created_at, program_version,
+           stack, stack_parted_by
     FROM labels
     WHERE status <> 'labelled'";
 
