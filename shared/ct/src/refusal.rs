@@ -38,13 +38,21 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
         Some(class) => return Some(Reason::new(ReasonCode::SopClass, format!("SOP class {class} is no CT image"))),
         None => return Some(Reason::new(ReasonCode::MissingAttribute, "SOPClassUID")),
     }
-    if instance.frames.first().is_some_and(|frame| named(&frame.image_type, &["LOCALIZER"]).is_some()) {
-        return Some(Reason::new(ReasonCode::Localizer, "image type LOCALIZER"));
+    if !instance.frames.is_empty() && instance.frames.iter().all(is_localizer) {
+        return Some(localizer());
     }
     if instance.pixels.is_none() {
         return Some(Reason::new(ReasonCode::NoPixelData, "no PixelData"));
     }
     None
+}
+
+fn is_localizer(frame: &FrameInfo) -> bool {
+    named(&frame.image_type, &["LOCALIZER"]).is_some()
+}
+
+fn localizer() -> Reason {
+    Reason::new(ReasonCode::Localizer, "image type LOCALIZER")
 }
 
 /// What keeps the instance's image from being read although it is CT: a page of text, layout missing, in contradiction or without a
@@ -99,8 +107,11 @@ pub(crate) struct Placed {
 /// Places a frame in space and Hounsfield units.
 ///
 /// # Errors
-/// The attribute that is missing; nothing is guessed.
+/// The attribute that is missing; nothing is guessed. And that it is a localizer, of which an Enhanced CT may hold one among its slices.
 pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, Reason> {
+    if is_localizer(frame) {
+        return Err(localizer());
+    }
     let missing = |keyword: &str| Reason::new(ReasonCode::MissingAttribute, keyword);
     let rescale_slope = frame.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
     if rescale_slope == 0.0 {

@@ -309,6 +309,23 @@ fn frames_of_one_file_are_slices() {
 }
 
 #[test]
+fn a_localizer_among_the_frames_costs_itself() {
+    for place in 0..4 {
+        let mut multi = member(0, "1.2.0", [0.0; 3], AXIAL);
+        let frame = multi.instance.frames[0].clone();
+        let at = |z: usize| FrameInfo { position_mm: Some([0.0, 0.0, z as f64]), ..frame.clone() };
+        multi.instance.frames = (0..4).map(at).collect();
+        multi.instance.frames[place].image_type[2] = "LOCALIZER".into();
+        multi.instance.format.as_mut().unwrap().frames = 4;
+        multi.instance.pixels.as_mut().unwrap().length = Some(128);
+        let series = group_checked(vec![multi]);
+        assert_eq!(series[0].slices.len(), 3, "{place}");
+        let refused: Vec<_> = series[0].refused_frames.iter().map(|one| (one.frame, one.reason.code)).collect();
+        assert_eq!(refused, [(place, ReasonCode::Localizer)]);
+    }
+}
+
+#[test]
 fn geometry_of_what_is_left_shows_the_gap() {
     let members = (0..5).map(|index| member(index, &format!("1.2.{index}"), [0.0, 0.0, index as f64], AXIAL)).collect();
     let series = group(members);
