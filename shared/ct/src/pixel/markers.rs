@@ -23,7 +23,7 @@ const COM: u8 = 0xFE;
 /// Segments whose content says how colour is coded: JFIF and Adobe.
 const COLOUR: [u8; 2] = [0xE0, 0xEE];
 
-/// Rewrites a stream; `None` where it is none. `colour` keeps the segments that tell how colour is coded; with one
+/// Rewrites a stream; `None` where it is none, or where only EOI could say that it is whole. `colour` keeps the segments that tell how colour is coded; with one
 /// component all application data are dropped.
 ///
 /// Zeros before EOI may be data or not, and only the decoder can tell: `drop_zeros` takes them away.
@@ -61,6 +61,10 @@ pub(super) fn rewritten(frame: &[u8], syntax: Syntax, colour: bool, drop_zeros: 
             out.extend(data);
             rest = rest.get(data.len()..)?;
         }
+    }
+    // CharLS reads the end of a last code that is not there as zeros, and says nothing: a stream without EOI may be cut.
+    if !ended && syntax == Syntax::JpegLs {
+        return None;
     }
     // Without EOI nobody knows whether zeros at the end are data or fill a fragment: a cut stream must not gain by them.
     if drop_zeros || !ended {
