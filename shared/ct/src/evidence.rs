@@ -112,7 +112,7 @@ pub(crate) fn find_evidence(fields: Fields<'_>) -> Vec<Evidence> {
 fn find_route(fields: Fields<'_>) -> Route {
     let stated: Vec<Route> = fields
         .text(tags::CONTRAST_BOLUS_ROUTE)
-        .map(|text| read_route(&text))
+        .map(|text| read_route(&text).0)
         .into_iter()
         .chain(route_items(fields).iter().map(|item| coded_route(*item)))
         .collect();
@@ -139,7 +139,7 @@ fn coded_route(item: Fields<'_>) -> Route {
         Some("47625008" | "58100008" | "G-D101" | "G-D102") => Route::Vascular,
         // Oral and rectal.
         Some("26643006" | "37161004" | "G-D140" | "G-D160") => Route::Other,
-        _ => item.text(tags::CODE_MEANING).map_or(Route::Unstated, |meaning| read_route(&meaning)),
+        _ => item.text(tags::CODE_MEANING).map_or(Route::Unstated, |meaning| read_route(&meaning).0),
     }
 }
 
@@ -157,6 +157,12 @@ impl Found {
         if !self.evidence.contains(&one) {
             self.evidence.push(one);
         }
+    }
+
+    /// A text of the agent: of it only the known words are kept.
+    fn agent(&mut self, attribute: &str, text: &str, route: Route) {
+        let Reading { says, rule, phrase } = read_agent(text, route);
+        self.add(attribute, &phrase, (says, rule));
     }
 
     fn text(&mut self, attribute: &str, text: Option<String>) {
@@ -198,14 +204,14 @@ impl Found {
 
     fn agents(&mut self, fields: Fields<'_>, route: Route) {
         if let Some(text) = fields.text(tags::CONTRAST_BOLUS_AGENT) {
-            self.add("ContrastBolusAgent", &text, read_agent(&text, route));
+            self.agent("ContrastBolusAgent", &text, route);
         }
         for item in fields.items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE) {
             let own = find_route(item);
             let route = if own == Route::Unstated { route } else { own };
             let text = item.text(tags::CODE_MEANING).or_else(|| item.text(tags::CODE_VALUE));
             if let Some(text) = text {
-                self.add("ContrastBolusAgentSequence", &text, read_agent(&text, route));
+                self.agent("ContrastBolusAgentSequence", &text, route);
             }
         }
     }
@@ -217,17 +223,18 @@ impl Found {
             Route::Other => Some((Says::Undecided, "route-not-intravenous")),
             Route::Unstated => None,
         };
-        if let Some(text) = fields.text(tags::CONTRAST_BOLUS_ROUTE)
-            && let Some(read) = says(read_route(&text))
+        if let Some((route, words)) = fields.text(tags::CONTRAST_BOLUS_ROUTE).map(|text| read_route(&text))
+            && let Some(read) = says(route)
             && !self.agent_is_negated()
         {
-            self.add("ContrastBolusRoute", &text, read);
+            self.add("ContrastBolusRoute", &words, read);
         }
         if overall == Route::Unstated || self.agent_is_negated() {
             return;
         }
         for item in route_items(fields) {
-            let text = item.text(tags::CODE_MEANING).or_else(|| item.text(tags::CODE_VALUE));
+            let words = item.text(tags::CODE_MEANING).map(|text| read_route(&text).1).filter(|words| !words.is_empty());
+            let text = words.or_else(|| item.text(tags::CODE_VALUE));
             if let (Some(text), Some(read)) = (text, says(coded_route(item))) {
                 self.add("ContrastBolusAdministrationRouteSequence", &text, read);
             }

@@ -72,11 +72,45 @@ fn agents() {
         ("unbekannt", unknown),
         ("?", unknown),
         ("不明", unknown),
+        // Denials beside other words, and doses of nothing.
+        ("KEINES (Allergie)", negated),
+        ("IV: none", negated),
+        ("i.v. nein", negated),
+        ("OMNIPAQUE 0ML", negated),
+        ("OMNIPAQUE 350 0 ml", negated),
+        ("0.0 ml Omnipaque", negated),
+        ("OMNIPAQUE 5.0 ML", named),
+        ("none given DR SMITH", negated),
+        ("NULL MARIA", (Says::Enhanced, "agent-not-recognised")),
+        ("MUELLER HANS", (Says::Enhanced, "agent-not-recognised")),
     ] {
-        assert_eq!(read_agent(text, Route::Unstated), expected, "{text}");
+        assert_eq!(agent(text, Route::Unstated), expected, "{text}");
     }
-    assert_eq!(read_agent("ISOVUE", Route::Other), elsewhere);
-    assert_eq!(read_agent("ISOVUE", Route::Vascular), named);
+    assert_eq!(agent("ISOVUE", Route::Other), elsewhere);
+    assert_eq!(agent("ISOVUE", Route::Vascular), named);
+}
+
+fn agent(text: &str, route: Route) -> (Says, &'static str) {
+    let Reading { says, rule, .. } = read_agent(text, route);
+    (says, rule)
+}
+
+#[test]
+fn of_an_agent_only_known_words_are_kept() {
+    for (text, kept) in [
+        ("MUELLER HANS", ""),
+        ("Omnipaque 350 MUELLER HANS", "Omnipaque 350"),
+        ("ISOVUE300/100", "ISOVUE300/100"),
+        ("none given DR SMITH", "none given"),
+        ("SMITH oral", "oral"),
+        ("SMITH IV", "IV"),
+        ("YES", "YES"),
+        ("0 ml", "0 ml"),
+        ("unknown", "unknown"),
+    ] {
+        assert_eq!(read_agent(text, Route::Unstated).phrase, kept, "{text}");
+    }
+    assert_eq!(read_route("IV DR SMITH").1, "IV");
 }
 
 #[test]
@@ -104,7 +138,7 @@ fn routes() {
         ("voie orale", Route::Other),
         ("口服", Route::Other),
     ] {
-        assert_eq!(read_route(text), expected, "{text}");
+        assert_eq!(read_route(text).0, expected, "{text}");
     }
 }
 

@@ -66,6 +66,11 @@ fn words_of_descriptions() {
         ("Lung window", ""),
         ("foot", "extremity"),
         ("head first", ""),
+        ("Brjósthol", "chest"),
+        ("krūtinė su kontrastu", "chest"),
+        ("Rindkere", "chest"),
+        ("Ngực", "chest"),
+        ("Гръден кош", "chest"),
     ] {
         assert_eq!(names(&body_parts_of_words(text)), expected, "{text}");
     }

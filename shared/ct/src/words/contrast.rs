@@ -56,6 +56,8 @@ pub(super) enum Kind {
     Agent,
     /// An amount: "100 ml".
     Dose,
+    /// An amount of nothing: "0 ml". It denies what stands behind it, else what stands before.
+    ZeroDose,
     /// "Intravenous".
     Iv,
     /// "Oral", "rectal", and agents that are given so.

@@ -51,6 +51,14 @@ fn enhanced() {
         "I.V. CONTRAST",
         "CT ABDOMEN +CONTRAST",
         "DELAYED WITH CONTRAST",
+        "krūtinė su kontrastu",
+        "Toraks kontras",
+        "Toraks dengan kontras",
+        "Vatsa tehosteaineella",
+        "CONTRAST 5.0 ml",
+        "10.0 cc contrast",
+        "breath hold contrast",
+        "CONTRAST - ARTERIAL",
     ];
     check(Level::Series, Some(Says::Enhanced), &texts);
     check(Level::Study, Some(Says::Enhanced), &texts);
@@ -110,6 +118,21 @@ fn native() {
         "TC SENZA",
         "VNC ARTERIAL",
         "non enhanced",
+        "IV contrast held",
+        "CONTRAST -",
+        "ce-",
+        "Contrast 0 ml",
+        "contrast 0.0 ml",
+        "0 cc contrast",
+        "0 ml of IV contrast",
+        "with contrast 0 ml",
+        "minus contrast",
+        "contrast omitted",
+        "lacks contrast",
+        "krūtinės be kontrasto",
+        "Toraks tanpa kontras",
+        "Thx nat.",
+        "Vatsa ilman tehosteainetta",
         "IV CONTRAST NONE".trim_start_matches("IV "),
     ];
     check(Level::Series, Some(Says::Native), &texts);

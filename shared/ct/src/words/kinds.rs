@@ -37,10 +37,20 @@ pub(super) fn words(tokens: &[Token]) -> Vec<Word> {
     words
 }
 
+/// "0 ml" denies as "no" does before a medium ("0 ml contrast") and as "none" behind one ("contrast 0 ml").
+///
 /// "Con" is contrast behind an opener or a vein ("non con", "iv con") and "with" before a medium ("con contraste").
 fn settle_ambiguous(words: &mut [Word]) {
     for at in 0..words.len() {
         let kind = |index: Option<usize>| index.and_then(|index| words.get(index)).map(|word| word.kind);
+        if kind(Some(at)) == Some(Kind::ZeroDose) {
+            let behind = kind(at.checked_sub(1)).is_some_and(is_object);
+            let before = kind(Some(at + 1)).is_some_and(|kind| is_object(kind) || kind == Kind::Filler);
+            if let Some(word) = words.get_mut(at) {
+                word.kind = if before && !behind { Kind::Not } else { Kind::NoAfter };
+            }
+            continue;
+        }
         if kind(Some(at)) != Some(Kind::WithOrWeak) {
             continue;
         }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use bolus_study::{BodyPart, Says};
+use bolus_study::BodyPart;
 
 use super::Route;
 use super::contrast::{Level, Reading};
@@ -25,10 +25,10 @@ struct Known {
     parts: Option<Vec<BodyPart>>,
     parts_of_tag: Option<Vec<BodyPart>>,
     projection: Option<bool>,
-    route: Option<Route>,
-    agent: Option<(Says, &'static str)>,
-    agent_in_vessel: Option<(Says, &'static str)>,
-    agent_elsewhere: Option<(Says, &'static str)>,
+    route: Option<(Route, String)>,
+    agent: Option<Reading>,
+    agent_in_vessel: Option<Reading>,
+    agent_elsewhere: Option<Reading>,
 }
 
 /// What `read` gives for `text`, read once. `read` must not ask here again.
@@ -72,13 +72,13 @@ pub(crate) fn is_projection(text: &str) -> bool {
     remembered(text, |known| &mut known.projection, || super::reads_as_projection(text))
 }
 
-/// A route in words.
-pub(crate) fn read_route(text: &str) -> Route {
+/// A route in words, and those of them that say it.
+pub(crate) fn read_route(text: &str) -> (Route, String) {
     remembered(text, |known| &mut known.route, || super::agents::read_route(text))
 }
 
-/// What the text of Contrast/Bolus Agent says, where the other attributes state `route`.
-pub(crate) fn read_agent(text: &str, route: Route) -> (Says, &'static str) {
+/// What the text of Contrast/Bolus Agent says, where the other attributes state `route`, and the words that say it.
+pub(crate) fn read_agent(text: &str, route: Route) -> Reading {
     let read = || super::agents::read_agent(text, route);
     match route {
         Route::Unstated => remembered(text, |known| &mut known.agent, read),

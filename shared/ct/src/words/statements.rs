@@ -300,6 +300,10 @@ impl Reader<'_> {
     /// The end of a denial behind a medium ("contrast: none"), which must not itself deny something that follows.
     fn denial_after(&self, to: usize) -> Option<usize> {
         let at = self.after_joins(to);
+        // "Omnipaque 350 0 ml": the number behind an agent is its concentration.
+        let agent = to.checked_sub(1).and_then(|before| self.kind(before)) == Some(Kind::Agent);
+        let concentration = agent && self.kind(at) == Some(Kind::Number) && self.kind(at + 1) == Some(Kind::NoAfter);
+        let at = at + usize::from(concentration);
         match self.kind(at)? {
             Kind::NoAfter => Some(at + 1),
             // "Contrast not injected".

@@ -155,13 +155,24 @@ fn collect(letters: &[Letter], from: usize, length: usize) -> String {
     letters.iter().skip(from).take(length).map(|letter| letter.folded).collect()
 }
 
-/// A run of digits; `3D` and `2D` stay one token.
+/// A run of digits; `3D` and `2D` stay one token, and zeros behind the point are left out: `5.0` is `5`.
 fn number(letters: &[Letter], at: usize) -> (Option<String>, usize) {
     let digits = letters.iter().skip(at).take_while(|letter| letter.class == Class::Digit).count();
     let dimensional = letters.get(at + digits).is_some_and(|letter| letter.folded == 'd')
         && class_at(letters, at + digits + 1) != Class::Word;
     let length = if dimensional && digits == 1 { 2 } else { digits };
-    (Some(collect(letters, at, length)), length)
+    (Some(collect(letters, at, length)), length + zero_fraction(letters, at, at + length))
+}
+
+/// Letters of a fraction of zeros at `end` of the number from `start`; none in `1.0.3` and `2.05`.
+fn zero_fraction(letters: &[Letter], start: usize, end: usize) -> usize {
+    let point = |at: usize| letters.get(at).is_some_and(|letter| matches!(letter.folded, '.' | ','));
+    let zeros = letters.iter().skip(end + 1).take_while(|letter| letter.folded == '0').count();
+    let behind = end + 1 + zeros;
+    let goes_on = class_at(letters, behind) == Class::Digit
+        || (point(behind) && class_at(letters, behind + 1) == Class::Digit)
+        || start.checked_sub(1).is_some_and(point);
+    if point(end) && zeros > 0 && !goes_on { zeros + 1 } else { 0 }
 }
 
 /// A word, up to where its case turns; or an abbreviation of single letters with full stops, without these.
@@ -215,7 +226,7 @@ fn case_turns(run: &[Letter], end: usize) -> bool {
 }
 
 /// Words that a plus or a minus behind them turns into "with" or "without".
-const SIGNED: [&str; 8] = ["contrast", "kontrast", "iv", "km", "cm", "ci", "c", "i"];
+const SIGNED: [&str; 11] = ["contraste", "contrast", "kontrast", "mdc", "ce", "iv", "km", "cm", "ci", "c", "i"];
 
 /// `c+`, `c-` and `c+-` from `C+`, `+C`, `C-`, `-C`, `C(+)`, `I+`, `IV-`, `KM+/-` at `at`, with the length in letters.
 fn contrast_sign(letters: &[Letter], at: usize) -> Option<(&'static str, usize)> {
@@ -244,6 +255,9 @@ fn contrast_sign(letters: &[Letter], at: usize) -> Option<(&'static str, usize)>
         if starts(sign, "-") && !wordy(sign + 1) {
             return Some(("c-", word.len() + 1));
         }
+        if let Some(end) = last_minus(letters, sign) {
+            return Some(("c-", end - at));
+        }
     }
     let ends = !wordy(at + 2) && !starts(at + 2, "+");
     let single_before = before.is_some_and(wordy) && at.checked_sub(2).is_none_or(|index| !wordy(index));
@@ -252,6 +266,14 @@ fn contrast_sign(letters: &[Letter], at: usize) -> Option<(&'static str, usize)>
     }
     let spaced = before.is_none_or(|index| letters.get(index).is_some_and(|one| !wordy(index) && one.folded != '-'));
     (spaced && starts(at, "-c") && ends && !starts(at + 2, "-")).then_some(("c-", 2))
+}
+
+/// The end of a minus that is the last sign of the text, behind spaces at `from`: "CONTRAST -". Elsewhere a dash with
+/// spaces parts words.
+fn last_minus(letters: &[Letter], from: usize) -> Option<usize> {
+    let at = from + letters.iter().skip(from).take_while(|letter| letter.folded == ' ').count();
+    let last = letters.iter().skip(at + 1).all(|letter| matches!(letter.folded, ' ' | ')' | ']' | '.'));
+    (letters.get(at)?.folded == '-' && last).then_some(at + 1)
 }
 
 /// Whether a single letter stands at `at`: `C+A+P` is a list of body parts.
