@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bolus_ct::pixel::stored_values;
 use bolus_ct::{HeaderRead, read_header};
+use bolus_testkit::{SyntheticSeries, with_own_meta};
 use dicom_core::value::PixelFragmentSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -17,6 +18,9 @@ use crate::support::{Run, bolus, data, files_below, label, temp};
 
 /// Drawn pictures are no patients, and JPEG of 8 bits leaves few values of a real one.
 const ALLOW: &str = "not_hounsfield,not_a_patient";
+
+/// It needs a window of 192 mm: less than any picture here has.
+const MODEL: &str = "chest-lite";
 
 /// What is compared of a file: its digests, what is exported of it, and its series' probability as text.
 type Told = (Vec<String>, Vec<u8>, String);
@@ -32,63 +36,29 @@ fn told(file: &Path) -> Told {
     let digests = inspected.of_type("file").into_iter().map(|line| text(line, "pixel_sha256")).collect();
 
     let folder = temp();
-    let [truth, spec, out] = ["truth.csv", "spec.toml", "out"].map(|name| folder.path().join(name));
+    let [truth, out] = ["truth.csv", "out"].map(|name| folder.path().join(name));
     let uid = text(inspected.of_type("series")[0], "series_instance_uid");
     std::fs::write(&truth, format!("series_uid,contrast\n{uid},0\n")).unwrap();
-    std::fs::write(&spec, SPEC).unwrap();
     let mut export = bolus();
     export.arg("export-tensors").arg(file).arg("--truth").arg(truth).arg("--out").arg(&out);
-    let exported = json(export.arg("--spec").arg(spec).args(["--json", "--any-body-part", "--allow", ALLOW]));
+    let exported = json(export.args(["--model", MODEL, "--json", "--any-body-part", "--allow", ALLOW]));
     assert_eq!(exported.count("series_exported"), 1, "{}: {:?}", file.display(), exported.lines);
     let shard = files_below(&out).into_iter().find(|path| path.extension().is_some_and(|end| end == "npy"));
 
     let lake = folder.path().join("lake");
-    let labelled = label(&[file], &lake, &["--model", "chest-lite", "--allow", ALLOW]);
+    let labelled = label(&[file], &lake, &["--model", MODEL, "--allow", ALLOW]);
     assert_eq!(labelled.code, 0, "{}: {} {:?}", file.display(), labelled.stderr, labelled.lines);
     let probability = labelled.of_type("series")[0]["probability"].to_string();
     (digests, std::fs::read(shard.unwrap()).unwrap(), probability)
 }
 
-/// A window of 192 mm: less than any picture here has.
-const SPEC: &str = r#"body_parts = ["chest"]
-[preprocessing]
-spacing_mm = [3.0, 1.0, 1.0]
-alignment = "centre"
-crop = [3, 192, 192]
-kept_slices = [0, 2]
-short_series = "slide"
-fill_hu = -1024.0
-floor_hu = -1024.0
-ceiling_hu = 700.0
-above_ceiling_hu = 0.0
-clip_hu = [-200.0, 200.0]
-scale = "min-max"
-gantry_tilt = "shear-back"
-axial_tolerance_deg = 20.0
-"#;
-
 type Object = FileDicomObject<InMemDicomObject>;
 
-fn meta(transfer_syntax: &str) -> FileMetaTableBuilder {
-    FileMetaTableBuilder::new()
-        .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
-        .media_storage_sop_instance_uid("1.2.3")
-        .transfer_syntax(transfer_syntax)
-}
-
 fn written(object: Object, transfer_syntax: &str) -> Vec<u8> {
+    let meta = FileMetaTableBuilder::new().transfer_syntax(transfer_syntax);
     let mut bytes = Vec::new();
-    object.into_inner().with_meta(meta(transfer_syntax)).unwrap().write_all(&mut bytes).unwrap();
+    object.into_inner().with_meta(meta).unwrap().write_all(&mut bytes).unwrap();
     bytes
-}
-
-/// The file with a new file meta group: that of the real slices has a value that dicom-object does not take.
-fn plain_meta(bytes: &[u8], transfer_syntax: &str) -> Vec<u8> {
-    let length = u32::from_le_bytes(bytes[140..144].try_into().unwrap()) as usize;
-    let mut changed = bytes[..132].to_vec();
-    meta(transfer_syntax).build().unwrap().write(&mut changed).unwrap();
-    changed.extend_from_slice(&bytes[144 + length..]);
-    changed
 }
 
 /// The same header around the values of whole frames, uncompressed.
@@ -100,7 +70,7 @@ fn twin(bytes: &[u8]) -> Vec<u8> {
     // All encapsulated ones read alike, and dicom-object does not know each of them.
     let uid = instance.transfer_syntax_uid.as_str();
     let known = if uid.starts_with("1.2.840.10008.1.2.4.") { uids::JPEG_BASELINE8_BIT } else { uid };
-    let mut object: Object = dicom_object::from_reader(plain_meta(bytes, known).as_slice()).unwrap();
+    let mut object: Object = dicom_object::from_reader(with_own_meta(bytes, known).unwrap().as_slice()).unwrap();
     let cells = match pixels.dtype {
         "uint8" => DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(pixels.bytes.into())),
         "uint16" | "int16" => {
@@ -170,7 +140,7 @@ fn picture(name: &str, syntax: &str, coded: Vec<u8>) -> Vec<u8> {
     let intercept = if signed { 0.0 } else { -200.0 };
     let spacing = 230.0 / f64::from(rows.min(columns));
 
-    let slice = bolus_testkit::SyntheticSeries::chest("1.2.3", 1).file(0);
+    let slice = SyntheticSeries::chest("1.2.3", 1).file(0);
     let mut object: Object = dicom_object::from_reader(slice.as_slice()).unwrap();
     let text = |tag: Tag, value: String| DataElement::new(tag, VR::DS, PrimitiveValue::from(value));
     for (tag, value) in [

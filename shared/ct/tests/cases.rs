@@ -1,10 +1,12 @@
 //! Headers and deflated data sets of the odd files beside the repository, as their pages say is right.
 #![allow(clippy::unwrap_used)] // Helpers of tests: a panic is a failed test.
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bolus_ct::pixel::{decode_window_hu, frame_byte_range, stored_digest};
+use bolus_ct::pixel::stored_digest;
 use bolus_ct::{HeaderRead, Instance, Member, group, read_header};
 use bolus_study::{Declared, PixelWindow, Reason, ReasonCode};
 
@@ -69,13 +71,8 @@ fn pixels_are_there_or_their_absence_has_a_name() {
 fn a_deflated_file_that_is_cut_is_cut_for_every_window() {
     let Some(cases) = cases() else { return };
     let file = fs::read(cases.join("19-dicomrs350-deflated/cut-short.dcm")).unwrap();
-    let instance = header(&file).unwrap();
     let window = PixelWindow { y0: 0, y1: 8, x0: 0, x1: 8 };
-    let range = frame_byte_range(&instance, 0, window, file.len() as u64);
-    let bytes = &file[range.start as usize..range.end as usize];
-    let mut hu = Vec::new();
-    let decoded = decode_window_hu(&instance, 0, window, bytes, range.start, f32::NAN, &mut hu);
-    assert_eq!(decoded.unwrap_err().code, ReasonCode::Truncated);
+    assert_eq!(support::window(&file, window).unwrap_err().code, ReasonCode::Truncated);
 }
 
 #[test]

@@ -1,22 +1,18 @@
 //! One fault has one reason: of the file, whose pixels cannot be decoded, and of the series that it is in.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bolus_ct::pixel::stored_digest;
-use bolus_ct::{HeaderRead, Instance, Member, Series, group, read_header, undecodable};
-use bolus_study::{Reason, ReasonCode};
+use bolus_ct::{Instance, Member, Series, group, undecodable};
+use bolus_study::ReasonCode;
+use support::{files, header};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn instance(file: &[u8]) -> Result<Instance, Reason> {
-    match read_header(file, file.len() as u64)? {
-        HeaderRead::Instance(instance) => Ok(*instance),
-        HeaderRead::NeedMore { .. } => panic!("a whole file wants more"),
-    }
 }
 
 /// The series that the instance makes alone.
@@ -26,28 +22,12 @@ fn series(instance: Instance) -> Series {
     all.remove(0)
 }
 
-/// All files of the repository's collection, and of the larger one and the reported cases where they are.
-fn files() -> Vec<PathBuf> {
-    let larger = repository().join("../shared");
-    let required = std::env::var("BOLUS_TEST_REQUIRE").is_ok_and(|value| value == "1");
-    assert!(larger.is_dir() || !required, "{} is missing", larger.display());
-    let mut folders = vec![repository().join("tests/data"), larger.join("data"), larger.join("cases")];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found
-}
-
 #[test]
 fn files_and_their_series_name_one_reason() {
     let (mut by_header, mut instances) = (0, 0);
-    for path in files() {
+    for path in files(&["data", "cases"]) {
         let file = fs::read(&path).unwrap();
-        let Ok(instance) = instance(&file) else { continue };
+        let Ok(instance) = header(&file) else { continue };
         instances += 1;
         let told = undecodable(&instance);
         let found = stored_digest(&file, &instance).err();
@@ -69,7 +49,7 @@ fn files_and_their_series_name_one_reason() {
 /// What `change` makes of a CT slice with native pixels.
 fn changed(change: impl FnOnce(&mut Instance)) -> Instance {
     let file = fs::read(repository().join("tests/data/odd/CT_small.dcm")).unwrap();
-    let mut instance = instance(&file).unwrap();
+    let mut instance = header(&file).unwrap();
     change(&mut instance);
     instance
 }
@@ -133,7 +113,7 @@ fn items_beyond_the_frames_are_named() {
     let frames = b"\x28\x00\x08\x00IS\x02\x002 ";
     let at = file.windows(frames.len()).position(|bytes| bytes == frames).unwrap();
     file[at + 8] = b'1';
-    let instance = instance(&file).unwrap();
+    let instance = header(&file).unwrap();
     assert!(stored_digest(&file, &instance).is_ok(), "the pixels count");
     let refusal = series(instance).refusal.unwrap();
     assert_eq!(refusal.code, ReasonCode::InconsistentAttribute, "{refusal}");

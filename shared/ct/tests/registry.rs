@@ -7,13 +7,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bolus_ct::pixel::stored_values;
 use bolus_ct::{HeaderRead, PixelFormat, read_header};
+use bolus_testkit::with_own_meta;
 use dicom_dictionary_std::uids;
 use dicom_object::OpenFileOptions;
-use dicom_object::meta::FileMetaTableBuilder;
 use dicom_pixeldata::PixelDecoder;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -24,27 +24,10 @@ const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 /// What is coded with loss; decoders round their own way, by so much at most.
 const LOSSY: [(&str, u32); 2] = [(uids::JPEG_BASELINE8_BIT, 2), (uids::JPEG_EXTENDED12_BIT, 2)];
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The files of the repository's collection, and of the larger one where it is.
+/// The DICOM files of the repository's collection, and of the larger one where it is.
 fn files() -> Vec<PathBuf> {
-    let larger = repository().join("../shared/data");
-    let required = std::env::var("BOLUS_TEST_REQUIRE").is_ok_and(|value| value == "1");
-    assert!(larger.is_dir() || !required, "{} is missing", larger.display());
-    let mut found = Vec::new();
-    let mut folders = vec![repository().join("tests/data"), larger];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.path() {
-                path if path.is_dir() => folders.push(path),
-                path if path.extension().is_some_and(|extension| extension == "dcm") => found.push(path),
-                _ => {}
-            }
-        }
-    }
-    found.sort();
+    let mut found = support::files(&["data"]);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "dcm"));
     found
 }
 
@@ -72,26 +55,6 @@ fn theirs(file: &[u8], syntax: &str, format: &PixelFormat) -> Result<Vec<u8>, St
         }
     }
     Ok(cells)
-}
-
-/// The data set behind a file meta group of our own: dicom-object reads none with control characters in a title.
-fn with_own_meta(file: &[u8], syntax: &str) -> Option<Vec<u8>> {
-    let mut at = if file.get(128..132)? == b"DICM" { 132 } else { 0 };
-    while file.get(at..at + 2)? == [2, 0] {
-        let is_long = matches!(file.get(at + 4..at + 6)?, b"OB" | b"UN");
-        at += match is_long {
-            true => 12 + u32::from_le_bytes(file.get(at + 8..at + 12)?.try_into().ok()?) as usize,
-            false => 8 + usize::from(u16::from_le_bytes(file.get(at + 6..at + 8)?.try_into().ok()?)),
-        };
-    }
-    let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(syntax)
-        .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
-        .media_storage_sop_instance_uid("2.25.1");
-    let mut whole = [&[0; 128][..], b"DICM"].concat();
-    meta.build().ok()?.write(&mut whole).ok()?;
-    whole.extend(file.get(at..)?);
-    Some(whole)
 }
 
 /// How many cells differ by more than decoders of the syntax may.

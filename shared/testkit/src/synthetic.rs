@@ -122,7 +122,8 @@ impl SyntheticSeries {
 
     /// Stored values of a rough trunk: air, fat below the skin and around a vessel in the middle, soft tissue, lungs, a spine, and a
     /// texture that differs by slice. What is no patient is not labelled.
-    pub(crate) fn pixels(&self, index: usize) -> Vec<u16> {
+    #[must_use]
+    pub fn pixels(&self, index: usize) -> Vec<u16> {
         let middle = f64::from(self.size) / 2.0;
         (0..usize::from(self.size) * usize::from(self.size))
             .map(|place| {

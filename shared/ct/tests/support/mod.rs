@@ -5,6 +5,8 @@
 pub mod jpeg;
 pub mod jpeg2000;
 
+use std::path::{Path, PathBuf};
+
 use bolus_ct::pixel::{decode_window_hu, frame_byte_range, stored_values};
 use bolus_ct::{HeaderRead, Instance, read_header};
 use bolus_study::{PixelWindow, Reason};
@@ -170,6 +172,24 @@ pub fn check(file: &[u8], shape: Shape, expected: Option<&[i32]>, windows: &[Pix
     }
 }
 
+/// All files of the repository's collection, and below `folders` of the larger one where that is, sorted.
+pub fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let required = std::env::var("BOLUS_TEST_REQUIRE").is_ok_and(|value| value == "1");
+    let larger = folders.iter().map(|folder| repository.join("../shared").join(folder));
+    let larger = larger.inspect(|folder| assert!(folder.is_dir() || !required, "{} is missing", folder.display()));
+    let mut folders: Vec<PathBuf> = larger.chain([repository.join("tests/data")]).collect();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// A coded picture of `vectors`, by the end of its name.
 pub fn vector(end: &str) -> (Shape, Vec<u8>) {
     let mut found = vectors().into_iter().filter(|(name, ..)| name.ends_with(end));
@@ -179,7 +199,7 @@ pub fn vector(end: &str) -> (Shape, Vec<u8>) {
 
 /// The coded pictures of `vectors`: file name, shape and bytes.
 pub fn vectors() -> Vec<(String, Shape, Vec<u8>)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut vectors = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,3 +1,4 @@
+use bolus_testkit::SyntheticSeries;
 use proptest::prelude::*;
 
 use super::*;
@@ -129,28 +130,14 @@ fn test_objects_are_no_patients() {
 }
 
 /// The trunk that the workspace's tests draw, on `size` pixels over 320 mm: coarse, and none that a scanner makes.
-fn drawn_trunk(size: usize, vessel_hu: f32) -> Vec<f32> {
-    let at = |place: usize| (place as f64 - size as f64 / 2.0) / (size as f64 / 2.0);
-    let hu = |place: usize| {
-        let (row, column) = (place / size, place % size);
-        let (y, x) = (at(row), at(column));
-        let texture = ((column * 7 + row * 13) % 81) as f32 - 40.0;
-        match y.hypot(x) {
-            r if r < 0.12 => vessel_hu,
-            r if r < 0.2 => -100.0 + texture,
-            _ if ((x.abs() - 0.42) / 0.18).hypot(y / 0.3) < 1.0 => -850.0 + texture,
-            _ if (x / 0.14).hypot((y - 0.5) / 0.14) < 1.0 => 350.0 + texture,
-            r if r < 0.75 => 45.0 + texture,
-            r if r < 0.9 => -100.0 + texture,
-            _ => -1000.0,
-        }
-    };
-    (0..size * size).map(hu).collect()
+fn drawn_trunk(size: u16, vessel_hu: i16) -> Vec<f32> {
+    let series = SyntheticSeries { size, vessel_hu, ..SyntheticSeries::chest("1.2.3", 1) };
+    series.pixels(0).into_iter().map(|stored| f32::from(stored) - 1024.0).collect()
 }
 
 #[test]
 fn trunks_that_tests_draw_are_patients() {
-    for vessel in [-150.0, 40.0, 200.0] {
+    for vessel in [-150, 40, 200] {
         // As it is, and with 1 mm pixels between its own of 2.5 mm.
         let (coarse, fine) = (drawn_trunk(32, vessel), drawn_trunk(128, vessel));
         let own = Sampling { plane_mm: [10.0; 2], source_mm: [10.0; 2] };
