@@ -103,10 +103,9 @@ mod tests {
     #[tokio::test]
     async fn who_gets_no_answer_is_told() {
         let key = || RowKey::of("1.2.3", &ContentDigest::of(Vec::new()), "bundle");
-        let (questions, waiting) = mpsc::channel(1);
+        let (questions, mut waiting) = mpsc::channel(1);
         let lookups = Lookups { questions };
         let dies = tokio::spawn(async move {
-            let mut waiting = waiting;
             // Takes the question and ends without an answer.
             drop(waiting.recv().await);
         });

@@ -4,7 +4,7 @@ use bolus_study::{Reason, ReasonCode};
 use dicom_dictionary_std::uids;
 
 use crate::geometry::Plane;
-use crate::pixel::{check_decodable, checked_format};
+use crate::pixel::{check_decodable, checked_format, no_pixel_data};
 use crate::values::{named, projection_judgement, screen_type, value_judgement};
 use crate::{FrameInfo, Instance, PixelFormat};
 
@@ -42,7 +42,7 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
         return Some(localizer());
     }
     if instance.pixels.is_none() {
-        return Some(Reason::new(ReasonCode::NoPixelData, "no PixelData"));
+        return Some(no_pixel_data());
     }
     None
 }

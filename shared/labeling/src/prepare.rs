@@ -92,6 +92,13 @@ pub struct Unprepared {
     pub unreadable: bool,
 }
 
+impl From<Reason> for Unprepared {
+    /// A series that is none for the bundle, by what is known before its pixels.
+    fn from(reason: Reason) -> Self {
+        Self { reason, refused: Vec::new(), unreadable: false }
+    }
+}
+
 impl Workshop<'_> {
     /// Prepares `series`. A slice that cannot be decoded is left out and the rest is planned anew, as long as few are.
     pub async fn prepare(&self, series: &Series, objects: &[ObjectRef]) -> Result<Prepared, Unprepared> {
@@ -266,7 +273,7 @@ impl Lost {
     }
 
     pub fn unprepared(&self, series: &Series, reason: Reason) -> Unprepared {
-        Unprepared { reason, refused: self.refused(series), unreadable: false }
+        Unprepared { refused: self.refused(series), ..reason.into() }
     }
 }
 

@@ -64,8 +64,7 @@ impl Preparer {
             None => self.look(scan, series).await,
         };
         if let (Some(covered), Some(found)) = (&self.body_parts, &seen) {
-            let refused = Vec::new();
-            admit_body_part(found, covered).map_err(|reason| Unprepared { reason, refused, unreadable: false })?;
+            admit_body_part(found, covered)?;
         }
         self.prepare_seen(scan, series, seen.as_ref()).await
     }
@@ -81,8 +80,7 @@ impl Preparer {
         series: &Series,
         seen: Option<&BodyPartFinding>,
     ) -> Result<Prepared, Unprepared> {
-        let none = |reason| Unprepared { reason, refused: Vec::new(), unreadable: false };
-        self.planned(series).map_err(none)?;
+        self.planned(series)?;
         let stages = PixelStages::begin();
         let workshop = Workshop {
             spec: &self.spec,

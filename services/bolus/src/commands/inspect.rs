@@ -73,6 +73,9 @@ struct Fate {
 impl Fate {
     /// The fate, knowing which files cannot be decoded.
     fn knowing(mut self, series: &Series, undecoded: &BTreeMap<usize, Reason>) -> Self {
+        if undecoded.is_empty() {
+            return self;
+        }
         let known: BTreeSet<usize> = series.refused.iter().map(|(object, _)| *object).collect();
         let slices: BTreeSet<usize> = series.slices.iter().map(|slice| slice.object).collect();
         let lost = undecoded.iter().filter(|(object, _)| slices.contains(object) && !known.contains(object));

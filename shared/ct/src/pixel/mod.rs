@@ -66,7 +66,7 @@ fn pixel_data(detail: impl Into<String>) -> Reason {
     Reason::new(ReasonCode::PixelData, detail)
 }
 
-fn no_pixel_data() -> Reason {
+pub(crate) fn no_pixel_data() -> Reason {
     Reason::new(ReasonCode::NoPixelData, "no PixelData")
 }
 

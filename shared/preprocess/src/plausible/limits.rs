@@ -180,7 +180,7 @@ impl Figures {
     /// How far so many planes may lie from patients and not be doubted for it, in standard deviations of patients.
     #[must_use]
     pub fn distance_most(&self) -> f64 {
-        DISTANCE[0] * (DISTANCE_LEAST + DISTANCE_ONE / (self.planes as f64).sqrt())
+        DISTANCE_LEAST + DISTANCE_ONE / (self.planes as f64).sqrt()
     }
 
     /// What lies beyond the limits, and whether that is enough to refuse.
@@ -208,7 +208,7 @@ impl Figures {
     /// Whether all figures together lie too far from those of patients. A limb does, and is never refused for that.
     fn too_far(&self, border: usize) -> Option<Breach> {
         let distance = self.distance.filter(|_| border == 0 || self.limbs <= LIMBS)?;
-        let most = self.distance_most() * DISTANCE[border] / DISTANCE[0];
+        let most = self.distance_most() * DISTANCE[border];
         let words = || format!("distance from patients {:.1}, {most:.1} at most: {}", distance.value, distance.words());
         (distance.value > most).then(|| Breach { words: words(), is_scale: distance.is_scale() })
     }
