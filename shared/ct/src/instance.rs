@@ -138,9 +138,7 @@ pub struct Instance {
     pub series_number: Option<String>,
     /// Series Description (0008,103E).
     pub series_description: Option<String>,
-    /// Whether the series description speaks of a projection or a curved plane (MIP, VRT, CPR and the like).
-    pub projection_by_words: bool,
-    /// What descriptions and attributes say of the pixel values.
+    /// What descriptions and attributes say of the pixel values, and of projections.
     pub values: ValueHints,
     /// Manufacturer (0008,0070).
     pub manufacturer: Option<String>,

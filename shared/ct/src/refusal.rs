@@ -5,7 +5,7 @@ use dicom_dictionary_std::uids;
 
 use crate::geometry::Plane;
 use crate::pixel::{check_decodable, checked_format, no_pixel_data};
-use crate::values::{named, projection_judgement, screen_type, value_judgement};
+use crate::values::{localizer_type, named, projection_judgement, screen_type, value_judgement};
 use crate::{FrameInfo, Instance, PixelFormat};
 
 /// Storage classes that hold CT images (PS3.4 annex B.5).
@@ -38,8 +38,9 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
         Some(class) => return Some(Reason::new(ReasonCode::SopClass, format!("SOP class {class} is no CT image"))),
         None => return Some(Reason::new(ReasonCode::MissingAttribute, "SOPClassUID")),
     }
-    if !instance.frames.is_empty() && instance.frames.iter().all(is_localizer) {
-        return Some(localizer());
+    let localizers = || instance.frames.iter().all(|frame| localizer_type(frame).is_some());
+    if let Some(kind) = instance.frames.first().and_then(localizer_type).filter(|_| localizers()) {
+        return Some(localizer(&kind));
     }
     if instance.pixels.is_none() {
         return Some(no_pixel_data());
@@ -47,12 +48,8 @@ pub(crate) fn refusal_of(instance: &Instance) -> Option<Reason> {
     None
 }
 
-fn is_localizer(frame: &FrameInfo) -> bool {
-    named(&frame.image_type, &["LOCALIZER"]).is_some()
-}
-
-fn localizer() -> Reason {
-    Reason::new(ReasonCode::Localizer, "image type LOCALIZER")
+fn localizer(kind: &str) -> Reason {
+    Reason::new(ReasonCode::Localizer, format!("image type {}", kind.escape_debug()))
 }
 
 /// What keeps the instance's image from being read although it is CT: a page of text, layout missing, in contradiction or without a
@@ -61,7 +58,7 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
     if let Some(kind) = screen_type(instance) {
         return Some(Reason::new(
             ReasonCode::SecondaryCapture,
-            format!("image type {kind}: a screen or a page of text"),
+            format!("image type {}: a screen or a page of text", kind.escape_debug()),
         ));
     }
     let Some(format) = &instance.format else { return checked_format(instance).err() };
@@ -109,8 +106,8 @@ pub(crate) struct Placed {
 /// # Errors
 /// The attribute that is missing; nothing is guessed. And that it is a localizer, of which an Enhanced CT may hold one among its slices.
 pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, Reason> {
-    if is_localizer(frame) {
-        return Err(localizer());
+    if let Some(kind) = localizer_type(frame) {
+        return Err(localizer(&kind));
     }
     let missing = |keyword: &str| Reason::new(ReasonCode::MissingAttribute, keyword);
     let rescale_slope = frame.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
@@ -144,5 +141,5 @@ pub(crate) fn is_derived(instance: &Instance) -> bool {
     let is = |index: usize, name: &str| value(index).eq_ignore_ascii_case(name);
     let compressed_original = is(1, "PRIMARY") && is(2, "AXIAL");
     let by_type = is(0, "DERIVED") && !compressed_original;
-    by_type || instance.projection_by_words || named(&frame.image_type, REFORMAT_TYPES).is_some()
+    by_type || instance.values.projection.is_some() || named(&frame.image_type, REFORMAT_TYPES).is_some()
 }

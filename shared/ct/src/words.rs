@@ -10,25 +10,10 @@ mod statements;
 #[cfg(test)]
 mod table_tests;
 mod tokens;
+mod values;
 
 pub(crate) use agents::Route;
 pub(crate) use contrast::{Level, Reading};
 pub use memo::body_parts_of_words;
-pub(crate) use memo::{body_parts_of_tag, is_projection, read_agent, read_contrast, read_route};
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use lexicon::Lexicon;
-use tokens::tokens;
-
-/// Phrases of projections and curved planes. Flat planes (axial, coronal, sagittal reformats) are left to the geometry.
-static PROJECTIONS: LazyLock<Lexicon<()>> = LazyLock::new(|| {
-    let phrases = ["mip", "mips", "minip", "minips", "vrt", "vr", "volume render*", "ray sum", "curved", "cpr", "ssd"];
-    Lexicon::new([BTreeMap::from([((), phrases.map(str::to_owned).to_vec())])])
-});
-
-/// Whether `text` speaks of a projection or a curved plane.
-fn reads_as_projection(text: &str) -> bool {
-    !PROJECTIONS.hits(&tokens(text).list).is_empty()
-}
+pub(crate) use memo::{body_parts_of_tag, read_agent, read_contrast, read_description, read_image_type, read_route};
+pub(crate) use values::{ValueKind, ValueWords};

@@ -11,7 +11,7 @@ use super::reader::Meta;
 use super::walk::{Found, Place};
 use crate::evidence::find_evidence;
 use crate::values::hints;
-use crate::words::{body_parts_of_tag, body_parts_of_words, is_projection};
+use crate::words::{body_parts_of_tag, body_parts_of_words};
 use crate::{ExtendedOffsets, FrameInfo, Instance, PixelFormat, PixelLocation};
 
 /// More frames than this in one instance are refused: a number that lies must not cost memory.
@@ -79,7 +79,6 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
         frame_of_reference_uid: fields.text(tags::FRAME_OF_REFERENCE_UID),
         series_number: fields.text(tags::SERIES_NUMBER),
         series_description: fields.text(tags::SERIES_DESCRIPTION),
-        projection_by_words: fields.text(tags::SERIES_DESCRIPTION).is_some_and(|text| is_projection(&text)),
         values: hints(fields),
         manufacturer: fields.text(tags::MANUFACTURER),
         kernel: fields.text(tags::CONVOLUTION_KERNEL),

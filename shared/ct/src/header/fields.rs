@@ -4,7 +4,7 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::parser::{DataSet, Element, Value, is_known_vr};
+use super::parser::{DataSet, Element, Value, is_known_vr, is_wanted};
 use super::text::Charset;
 
 /// Values of a text that are looked at.
@@ -33,8 +33,17 @@ impl<'s> Fields<'s> {
         self
     }
 
+    /// The element of an attribute. What is asked for must be kept: else it would be absent in every file, and nobody would
+    /// notice.
+    fn element(&self, tag: Tag) -> Option<&'s Element> {
+        if cfg!(any(test, debug_assertions)) {
+            assert!(is_wanted(tag), "{tag} is asked for and never kept");
+        }
+        self.set.element(tag)
+    }
+
     fn bytes(&self, tag: Tag) -> Option<&'s [u8]> {
-        match &self.set.element(tag)?.value {
+        match &self.element(tag)?.value {
             Value::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
             _ => None,
         }
@@ -124,7 +133,7 @@ impl<'s> Fields<'s> {
 
     /// The items of a sequence; none where it is absent.
     pub fn items(&self, tag: Tag) -> impl Iterator<Item = Fields<'s>> + use<'s> {
-        let items: &'s [DataSet] = match self.set.element(tag) {
+        let items: &'s [DataSet] = match self.element(tag) {
             Some(Element { value: Value::Items(items), .. }) => items,
             _ => &[],
         };
@@ -135,7 +144,7 @@ impl<'s> Fields<'s> {
     /// The value representation of an element: as stated, or the standard's where the file has none, `UN`, or one that
     /// does not exist. `US or SS` is `US` here.
     fn vr(&self, tag: Tag) -> Option<[u8; 2]> {
-        let stated = self.set.element(tag)?.vr;
+        let stated = self.element(tag)?.vr;
         if is_known_vr(stated) && &stated != b"UN" {
             return Some(stated);
         }

@@ -5,6 +5,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::marks;
+use crate::values;
 
 /// Why a walk stopped before the pixel data or the end.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,12 +112,14 @@ pub(super) fn is_wanted_sequence(tag: Tag) -> bool {
             | tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE
             | tags::CT_IMAGE_FRAME_TYPE_SEQUENCE
     ) || marks::is_sequence(tag)
+        || values::is_sequence(tag)
 }
 
 /// Attributes that are kept, wherever they occur.
 pub(super) fn is_wanted(tag: Tag) -> bool {
     is_wanted_sequence(tag)
         || marks::is_attribute(tag)
+        || values::is_attribute(tag)
         || matches!(
             tag,
             tags::MEDIA_STORAGE_SOP_CLASS_UID

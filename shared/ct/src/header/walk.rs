@@ -12,13 +12,14 @@ use dicom_dictionary_std::tags;
 use super::Fields;
 use super::head::{Head, ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, UNDEFINED, Window, head_at};
 use super::parser::{DataSet, Element, Encoding, Stop, Value, is_known_vr, is_wanted, is_wanted_sequence};
+use crate::values::is_cut;
 
 /// Sequences that are nested deeper are refused: real files stay under ten. A level costs some 100 bytes.
 const MAX_DEPTH: usize = 4096;
 /// Below this depth nothing is kept: no attribute that is wanted lies deeper than six.
 const MAX_KEPT_DEPTH: usize = 16;
 /// A kept value that is longer is refused: those that are wanted have at most a few hundred bytes (PS3.5 table 6.2-1), and
-/// some are held for as long as the series is known.
+/// some are held for as long as the series is known. Of a free text that is longer the start is kept.
 const MAX_VALUE_BYTES: u32 = 4096;
 /// The same inside functional groups, of which there may be tens of thousands.
 const MAX_GROUP_VALUE_BYTES: u32 = 256;
@@ -230,12 +231,14 @@ impl Walker {
             return self.open(head, Some(end), limit);
         }
         let most = if self.is_in_groups() { MAX_GROUP_VALUE_BYTES } else { MAX_VALUE_BYTES };
-        if head.length > most {
+        // The start of a long text tells what it is about.
+        let length = if is_cut(head.tag) { head.length.min(most) } else { head.length };
+        if length > most {
             let tag = head.tag;
             let detail = format!("{tag} has {} bytes, at most {most} are taken", head.length);
             return Err(Stop::Refused(Reason::new(ReasonCode::TooLarge, detail)));
         }
-        let bytes = window.peek(value, head.length.into())?;
+        let bytes = window.peek(value, length.into())?;
         self.hold(bytes.len())?;
         self.at = end;
         self.keep(Element { tag: head.tag, vr: head.vr, value: Value::Bytes(bytes.into()) });

@@ -199,7 +199,6 @@ pub(super) fn member(object: usize, sop: &str, position: [f64; 3], orientation: 
         frame_of_reference_uid: Some("1.3".into()),
         series_number: None,
         series_description: None,
-        projection_by_words: false,
         values: crate::ValueHints::default(),
         manufacturer: None,
         kernel: None,

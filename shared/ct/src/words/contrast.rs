@@ -9,9 +9,10 @@ use bolus_study::Says;
 use serde::Deserialize;
 
 use super::body::part_glued;
-use super::lexicon::{Lexicon, table};
+use super::lexicon::{Lexicon, Table, table};
 use super::statements::{Mark, Statement, statements};
 use super::tokens::{Tokens, tokens};
+use super::values::virtual_native_phrases;
 
 /// Whether a text speaks of one series or of the whole study, which may hold series of both kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,7 +77,9 @@ pub(super) enum Kind {
     PhaseShort,
     /// Delays and protocols that hint at contrast, or at none, and do not say so.
     Hint,
-    /// Virtual non-contrast: computed from an enhanced scan, and its pixels look native.
+    /// Virtual non-contrast: computed from an enhanced scan, and its pixels look native. Its phrases stand in the tables of
+    /// values.
+    #[serde(skip)]
     VirtualNative,
     /// Calcium scoring, which is done without contrast.
     CalciumScore,
@@ -123,8 +126,12 @@ pub(super) const TABLES: [(&str, &str); 10] = [
     ("nordic", include_str!("tables/nordic.toml")),
 ];
 
-pub(super) static LEXICON: LazyLock<Lexicon<Kind>> =
-    LazyLock::new(|| Lexicon::new(TABLES.iter().map(|(_, text)| table(text))));
+pub(super) static LEXICON: LazyLock<Lexicon<Kind>> = LazyLock::new(|| Lexicon::new(tables()));
+
+/// All tables, with the phrases that the tables of values have of the virtual native.
+pub(super) fn tables() -> Vec<Table<Kind>> {
+    TABLES.iter().map(|(_, text)| table(text)).chain([virtual_native_phrases()]).collect()
+}
 
 /// What a description says, by which rule, and the words that say it.
 #[derive(Debug, Clone, PartialEq, Eq)]

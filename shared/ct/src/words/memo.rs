@@ -7,6 +7,7 @@ use bolus_study::BodyPart;
 
 use super::Route;
 use super::contrast::{Level, Reading};
+use super::values::ValueWords;
 
 /// Texts remembered by a thread; when there are more it begins anew, so that memory stays small.
 const MOST_TEXTS: usize = 256;
@@ -24,7 +25,8 @@ struct Known {
     of_study: Option<Option<Reading>>,
     parts: Option<Vec<BodyPart>>,
     parts_of_tag: Option<Vec<BodyPart>>,
-    projection: Option<bool>,
+    described: Option<ValueWords>,
+    image_type: Option<ValueWords>,
     route: Option<(Route, String)>,
     agent: Option<Reading>,
     agent_in_vessel: Option<Reading>,
@@ -67,9 +69,14 @@ pub(crate) fn body_parts_of_tag(value: &str) -> Vec<BodyPart> {
     remembered(value, |known| &mut known.parts_of_tag, || super::body::body_parts_of_tag(value))
 }
 
-/// Whether `text` speaks of a reformat or a projection.
-pub(crate) fn is_projection(text: &str) -> bool {
-    remembered(text, |known| &mut known.projection, || super::reads_as_projection(text))
+/// What a description says of the pixel values.
+pub(crate) fn read_description(text: &str) -> ValueWords {
+    remembered(text, |known| &mut known.described, || super::values::read_description(text))
+}
+
+/// What one value of Image Type says of the pixel values.
+pub(crate) fn read_image_type(value: &str) -> ValueWords {
+    remembered(value, |known| &mut known.image_type, || super::values::read_image_type(value))
 }
 
 /// A route in words, and those of them that say it.

@@ -181,8 +181,17 @@ fn word(letters: &[Letter], at: usize) -> (Option<String>, usize) {
         return (Some(text), length);
     }
     let run: Vec<Letter> = letters.iter().skip(at).take_while(|letter| letter.class == Class::Word).copied().collect();
-    let length = (1..run.len()).find(|end| case_turns(&run, *end)).unwrap_or(run.len());
+    let turn = || (1..run.len()).find(|end| case_turns(&run, *end));
+    let length = energy_unit(&run).or_else(turn).unwrap_or(run.len());
     (Some(collect(letters, at, length)), length)
+}
+
+/// The length of `keV` or `кэВ` that `run` begins with: its case turns inside the unit.
+fn energy_unit(run: &[Letter]) -> Option<usize> {
+    let [first, second, third, ..] = run else { return None };
+    let folded = [first.folded, second.folded, third.folded];
+    let is_unit = matches!(folded, ['k', 'e', 'v'] | ['к', 'э', 'в']) && !second.upper && third.upper;
+    is_unit.then_some(folded.len())
 }
 
 /// `i.v.`, `P.O`, `m.d.c.`: single letters with full stops between them.
