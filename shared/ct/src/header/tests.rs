@@ -23,7 +23,7 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-pub(super) fn files_under(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
