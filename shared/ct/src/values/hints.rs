@@ -110,7 +110,8 @@ impl ValueHints {
         for tag in TYPES {
             self.take(&words_of(&fields.codes(tag)));
         }
-        if let Some(kev) = fields.number(tags::MONOENERGETIC_ENERGY_EQUIVALENT).filter(|kev| *kev > 0.0) {
+        let equivalents = fields.numbers(tags::MONOENERGETIC_ENERGY_EQUIVALENT).unwrap_or_default();
+        for kev in equivalents.into_iter().filter(|kev| kev.is_finite() && *kev > 0.0) {
             self.monoenergetic = true;
             self.energies_kev.push(kev);
         }

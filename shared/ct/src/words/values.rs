@@ -311,5 +311,4 @@ fn glued_forms(phrase: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "values_tests.rs"]
 mod tests;
