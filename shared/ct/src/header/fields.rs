@@ -141,6 +141,11 @@ impl<'s> Fields<'s> {
         items.iter().map(move |set| Fields { set, big, charset }.with_own_charset())
     }
 
+    /// Whether a sequence stands there and holds no item.
+    pub fn is_empty_sequence(&self, tag: Tag) -> bool {
+        matches!(self.element(tag), Some(Element { value: Value::Items(items), .. }) if items.is_empty())
+    }
+
     /// The value representation of an element: as stated, or the standard's where the file has none, `UN`, or one that
     /// does not exist. `US or SS` is `US` here.
     fn vr(&self, tag: Tag) -> Option<[u8; 2]> {

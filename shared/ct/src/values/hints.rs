@@ -115,6 +115,9 @@ impl ValueHints {
             self.monoenergetic = true;
             self.energies_kev.push(kev);
         }
+        if fields.is_empty_sequence(tags::MULTIENERGY_CT_CHARACTERISTICS_SEQUENCE) {
+            self.map.get_or_insert_with(|| "multi-energy characteristics, which are empty".to_owned());
+        }
         for code in fields.items(tags::DERIVATION_CODE_SEQUENCE) {
             self.read_derivation(code);
         }

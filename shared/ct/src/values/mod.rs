@@ -59,7 +59,7 @@ pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
     }
     let hints = &instance.values;
     if let Some(said) = &hints.map {
-        return map(format!("the description speaks of {said}"));
+        return map(format!("the header speaks of {said}"));
     }
     if let Some(unit) = &hints.mapped_unit {
         return map(format!("real world values in {}, HU expected", unit.escape_debug()));
@@ -106,7 +106,7 @@ pub(crate) fn projection_judgement(instance: &Instance) -> Option<Reason> {
     let by_type = instance.frames.iter().find_map(image_type::projection_of);
     let detail = match (by_type, &instance.values.projection) {
         (Some(words), _) => format!("image type {}: a projection or a curved plane", words.escape_debug()),
-        (None, Some(words)) => format!("the description speaks of {words:?}, a projection or a curved plane"),
+        (None, Some(words)) => format!("the header speaks of {words:?}, a projection or a curved plane"),
         (None, None) => return None,
     };
     Some(Reason::judgement(ReasonCode::Derived, detail))

@@ -184,6 +184,7 @@ fn energies_of_all_sources_count() {
         (vec![kev(40.0)], false),
         (vec![kev(70.0)], true),
         (vec![kev(59.9)], false),
+        (vec![(tags::MULTIENERGY_CT_CHARACTERISTICS_SEQUENCE, Items(Vec::new()))], false),
         (vec![characteristics(40.0)], false),
         (vec![characteristics(70.0)], true),
         (vec![shared(190.0)], false),
@@ -269,7 +270,7 @@ fn judgements_name_the_words_and_nothing_else() {
     let reason = judged(&[(tags::SERIES_DESCRIPTION, Text("SMITH JOHN VNC 3.0"))]).unwrap();
     assert_eq!(
         reason.detail,
-        "the description speaks of \"VNC\", virtual native images; --allow material_map overrides this"
+        "the header speaks of \"VNC\", virtual native images; --allow material_map overrides this"
     );
     let reason = judged(&[(tags::IMAGE_TYPE, Text("DERIVED\\PRIMARY\\AXIAL\\SMITH DE_IODINE"))]).unwrap();
     assert!(reason.detail.starts_with("image type IODINE: a map of a material; --allow"), "{reason}");
