@@ -8,8 +8,8 @@ use bolus_study::{Reason, ReasonCode, Remark, RemarkCode};
 use dicom_dictionary_std::tags;
 use serde::Serialize;
 
-use crate::Instance;
 use crate::header::Fields;
+use crate::{FrameInfo, Instance};
 
 /// Energies of virtual monoenergetic images in keV whose contrast is near that of a tube voltage of 120 kV.
 const LIKE_A_TUBE_KEV: std::ops::RangeInclusive<f64> = 60.0..=80.0;
@@ -177,7 +177,18 @@ pub struct ValueHints {
     pub kev: Option<f64>,
 }
 
-/// Collects the hints of a data set.
+impl ValueHints {
+    /// These hints, and those of `outer` where there are none.
+    pub(crate) fn over(self, outer: &Self) -> Self {
+        Self {
+            map_by_words: self.map_by_words.or_else(|| outer.map_by_words.clone()),
+            monoenergetic: self.monoenergetic || outer.monoenergetic,
+            kev: self.kev.or(outer.kev),
+        }
+    }
+}
+
+/// Collects the hints of a data set, or of one frame's functional group.
 pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
     let described = [tags::SERIES_DESCRIPTION, tags::DERIVATION_DESCRIPTION, tags::IMAGE_COMMENTS];
     let texts: Vec<Vec<String>> =
@@ -193,16 +204,16 @@ pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
     }
 }
 
-/// Monoenergetic Energy Equivalent, which stands in Multi-energy CT Characteristics, of the instance or of a functional group.
+/// Monoenergetic Energy Equivalent, which stands in Multi-energy CT Characteristics, of the instance or of the functional group of all
+/// frames. Those of one frame are asked by themselves.
 fn equivalent_kev(fields: Fields<'_>) -> Option<f64> {
     let group = |fields: Fields<'_>| {
         let inner = fields.items(tags::MULTIENERGY_CT_CHARACTERISTICS_SEQUENCE);
         inner.into_iter().find_map(|item| item.number(tags::MONOENERGETIC_ENERGY_EQUIVALENT))
     };
     let shared = || fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).find_map(group);
-    let per_frame = || fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).find_map(group);
     let own = fields.number(tags::MONOENERGETIC_ENERGY_EQUIVALENT);
-    own.or_else(|| group(fields)).or_else(shared).or_else(per_frame).filter(|kev| *kev > 0.0)
+    own.or_else(|| group(fields)).or_else(shared).filter(|kev| *kev > 0.0)
 }
 
 /// Lower-case runs of letters or of digits.
@@ -250,30 +261,29 @@ fn fits(word: &str, pattern: &str) -> bool {
     rest.is_empty() || open
 }
 
-/// Why the values of the instance are not those that a network of tube-voltage images takes; `None` where they are, or may be.
+/// Why the values of a frame are not those that a network of tube-voltage images takes; `None` where they are, or may be.
 ///
-/// Image Type and Rescale Type of any frame speak for the whole file.
-pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
+/// Image Type, Rescale Type and energy are the frame's own; the descriptions of the instance speak for all of its frames.
+pub(crate) fn value_judgement(instance: &Instance, frame: &FrameInfo) -> Option<Reason> {
     let judged = |code, detail: String| Some(Reason::judgement(code, detail));
-    for frame in &instance.frames {
-        if let Some(reason) = rescale_judgement(frame.rescale_type.as_deref()) {
-            return Some(reason);
-        }
-        if let Some(kind) = named(&frame.image_type, MAP_TYPES) {
-            return judged(ReasonCode::MaterialMap, format!("image type {kind}"));
-        }
-        let derived = frame.image_type.first().is_some_and(|value| value.eq_ignore_ascii_case("DERIVED"));
-        if derived && let Some(kind) = named(&frame.image_type, &["PERFUSION"]) {
-            return judged(ReasonCode::MaterialMap, format!("derived images of image type {kind}"));
-        }
+    if let Some(reason) = rescale_judgement(frame.rescale_type.as_deref()) {
+        return Some(reason);
     }
-    if let Some(phrase) = &instance.values.map_by_words {
+    if let Some(kind) = named(&frame.image_type, MAP_TYPES) {
+        return judged(ReasonCode::MaterialMap, format!("image type {kind}"));
+    }
+    let derived = frame.image_type.first().is_some_and(|value| value.eq_ignore_ascii_case("DERIVED"));
+    if derived && let Some(kind) = named(&frame.image_type, &["PERFUSION"]) {
+        return judged(ReasonCode::MaterialMap, format!("derived images of image type {kind}"));
+    }
+    let values = frame.values(instance);
+    if let Some(phrase) = &values.map_by_words {
         return judged(ReasonCode::MaterialMap, format!("the description speaks of {phrase:?}"));
     }
-    if !is_monoenergetic(instance) {
+    if !is_monoenergetic(values, frame) {
         return None;
     }
-    match instance.values.kev {
+    match values.kev {
         Some(kev) if LIKE_A_TUBE_KEV.contains(&kev) => None,
         Some(kev) => judged(
             ReasonCode::MaterialMap,
@@ -284,13 +294,19 @@ pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
 }
 
 /// What is told of monoenergetic images that are taken.
-pub(crate) fn value_remark(instance: &Instance) -> Option<Remark> {
-    let kev = instance.values.kev.filter(|_| is_monoenergetic(instance))?;
+pub(crate) fn value_remark(instance: &Instance, frame: &FrameInfo) -> Option<Remark> {
+    let values = frame.values(instance);
+    let kev = values.kev.filter(|_| is_monoenergetic(values, frame))?;
     Some(Remark::new(RemarkCode::Monoenergetic, format!("virtual monoenergetic images of {kev} keV")))
 }
 
-fn is_monoenergetic(instance: &Instance) -> bool {
-    instance.values.monoenergetic || instance.frames.iter().any(|frame| named(&frame.image_type, MONO_TYPES).is_some())
+fn is_monoenergetic(values: &ValueHints, frame: &FrameInfo) -> bool {
+    values.monoenergetic || named(&frame.image_type, MONO_TYPES).is_some()
+}
+
+/// The value of an Image Type that names something else than planes of attenuation as a tube voltage shows it.
+pub(crate) fn unlike_plain(image_type: &[String]) -> Option<&'static str> {
+    [MAP_TYPES, PROJECTION_TYPES, MONO_TYPES, SCREEN_TYPES].into_iter().find_map(|names| named(image_type, names))
 }
 
 /// Rescale Type (PS3.3 section C.11.1.1.2): `HU` and what writers make of it (`Hounsfield`, `Houndsfield Unit`) are taken.
@@ -314,15 +330,14 @@ fn rescale_judgement(unit: Option<&str>) -> Option<Reason> {
     }
 }
 
-/// The screen that the instance is a page of, by Image Type.
-pub(crate) fn screen_type(instance: &Instance) -> Option<&'static str> {
-    instance.frames.first().and_then(|frame| named(&frame.image_type, SCREEN_TYPES))
+/// The screen that the frame is a page of, by Image Type.
+pub(crate) fn screen_type(frame: &FrameInfo) -> Option<&'static str> {
+    named(&frame.image_type, SCREEN_TYPES)
 }
 
-/// Why the instance shows no plane: projections, renderings and curved reformats, by Image Type or by the words of the series.
-pub(crate) fn projection_judgement(instance: &Instance) -> Option<Reason> {
-    let by_type = instance.frames.iter().find_map(|frame| named(&frame.image_type, PROJECTION_TYPES));
-    let detail = match by_type {
+/// Why the frame shows no plane: projections, renderings and curved reformats, by Image Type or by the words of the series.
+pub(crate) fn projection_judgement(instance: &Instance, frame: &FrameInfo) -> Option<Reason> {
+    let detail = match named(&frame.image_type, PROJECTION_TYPES) {
         Some(kind) => format!("image type {kind}: a projection or a curved plane"),
         None if instance.projection_by_words => "the description speaks of a projection or a curved plane".to_owned(),
         None => return None,
