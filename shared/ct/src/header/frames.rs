@@ -9,7 +9,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::Fields;
-use super::marks::{Dimensions, grouped_marks, plain_marks};
+use super::marks::{Dimensions, grouped_marks, number_of, plain_marks};
 use super::says::Sayings;
 use crate::values::{named, unlike_plain};
 use crate::{FrameInfo, PassMarks};
@@ -155,12 +155,11 @@ fn grouped_frame(
 ) -> FrameInfo {
     let items = |tag: Tag| groups.into_iter().flatten().filter_map(move |group| group.items(tag).next());
     let [own, _] = groups;
-    let mut frame = match own.and_then(super::says::converted) {
-        Some(converted) => layered(plain_frame(converted), outer),
-        None => outer.clone(),
-    };
-    // The order of instance numbers is that of files, and in them of frames.
-    frame.pass.instance_number = outer.pass.instance_number;
+    let converted = own.and_then(super::says::converted).map(plain_frame);
+    // The number that the frame had as a file tells more than its place in this one.
+    let number = converted.as_ref().and_then(|frame| frame.pass.instance_number);
+    let mut frame = converted.map_or_else(|| outer.clone(), |converted| layered(converted, outer));
+    frame.pass.instance_number = number.or_else(|| Some(number_of(outer.pass.instance_number, index)));
     if let Some(item) = items(tags::PLANE_POSITION_SEQUENCE).next() {
         frame.position_mm = item.vector(tags::IMAGE_POSITION_PATIENT);
     }
@@ -177,7 +176,7 @@ fn grouped_frame(
     }
     let unit = items(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE).find_map(|item| item.text(tags::RESCALE_TYPE));
     frame.rescale_type = unit.or(frame.rescale_type);
-    frame.pass = grouped_marks(groups, dimensions, &frame.pass, index);
+    frame.pass = grouped_marks(groups, dimensions, &frame.pass);
     frame
 }
 

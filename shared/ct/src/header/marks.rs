@@ -10,13 +10,14 @@ use crate::PassMarks;
 const FRAMES: f64 = 65_536.0;
 
 /// Dimensions that are places of frames in a stack, or in a file.
-const PLACES: [Tag; 7] = [
+const PLACES: [Tag; 8] = [
     tags::IMAGE_POSITION_PATIENT,
     tags::IN_STACK_POSITION_NUMBER,
     tags::SLICE_LOCATION,
     tags::IMAGE_POSITION_VOLUME,
     tags::TABLE_POSITION,
     tags::DATA_COLLECTION_CENTER_PATIENT,
+    tags::RECONSTRUCTION_TARGET_CENTER_PATIENT,
     tags::INSTANCE_NUMBER,
 ];
 /// Sequences that hold the Irradiation Event UID of a frame.
@@ -134,14 +135,14 @@ impl Dimensions {
     }
 }
 
-/// The marks of the frame at `index` of a multi-frame instance, out of its own groups, then those of all frames: attribute by
+/// A number that has the frames of a file in their order, and files in that of their Instance Numbers.
+pub(super) fn number_of(file: Option<f64>, index: usize) -> f64 {
+    file.unwrap_or_default() * FRAMES + index as f64
+}
+
+/// The marks of a frame of a multi-frame instance, out of its own groups, then those of all frames: attribute by
 /// attribute, then those of `base`.
-pub(super) fn grouped_marks(
-    groups: [Option<Fields<'_>>; 2],
-    dimensions: &Dimensions,
-    base: &PassMarks,
-    index: usize,
-) -> PassMarks {
+pub(super) fn grouped_marks(groups: [Option<Fields<'_>>; 2], dimensions: &Dimensions, base: &PassMarks) -> PassMarks {
     let content = |tag| found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| item.u16(tag)).map(f64::from);
     let moment = |tag| found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| date_time(&item.text(tag)?));
     let (heart, breath) = (tags::CARDIAC_SYNCHRONIZATION_SEQUENCE, tags::RESPIRATORY_SYNCHRONIZATION_SEQUENCE);
@@ -166,7 +167,7 @@ pub(super) fn grouped_marks(
         kernel: found(groups, tags::CT_RECONSTRUCTION_SEQUENCE, |item| item.text(tags::CONVOLUTION_KERNEL)),
         filter: found(groups, tags::CTX_RAY_DETAILS_SEQUENCE, |item| item.text(tags::FILTER_TYPE)),
         dimensions: found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| dimensions.values(item)),
-        instance_number: Some(base.instance_number.unwrap_or_default() * FRAMES + index as f64),
+        instance_number: None,
     };
     own.over(base)
 }
