@@ -95,16 +95,37 @@ pub fn evidence_of_words(attribute: &str, text: &str) -> Option<Evidence> {
     Some(Evidence { attribute: attribute.to_owned(), value, says, rule: rule.to_owned() })
 }
 
-/// All statements of one instance's header.
-pub(crate) fn find_evidence(fields: Fields<'_>) -> Vec<Evidence> {
+/// What one instance's header says of all its frames, whose Image Type is `image_type` where they have no other. What was moved into
+/// the shared group of a Legacy Converted Enhanced CT is read like the data set.
+pub(crate) fn find_evidence(fields: Fields<'_>, image_type: &[String]) -> Vec<Evidence> {
+    let shared: Vec<Fields<'_>> = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).collect();
+    let converted = shared.iter().flat_map(|group| group.items(tags::UNASSIGNED_SHARED_CONVERTED_ATTRIBUTES_SEQUENCE));
+    let sets: Vec<Fields<'_>> = [fields].into_iter().chain(converted).collect();
+    let route = overall(sets.iter().map(|set| find_route(*set)));
+    let agents = Agents::of(fields);
     let mut found = Found::default();
-    let route = find_route(fields);
-    found.words(fields);
-    found.agents(fields, route);
-    found.routes(fields, route);
-    found.doses(fields, route);
-    found.ingredients(fields, route);
-    found.usage(fields);
+    found.image_type(image_type);
+    sets.iter().for_each(|set| found.words(*set));
+    sets.iter().for_each(|set| found.contrast(*set, route));
+    sets.iter().chain(&shared).for_each(|group| found.usage(*group, &agents));
+    found.evidence
+}
+
+/// What one frame's functional group says, beside what is said of all frames: its own image type, its usage of contrast, and what stood
+/// in the data set that it was `converted` from.
+pub(crate) fn frame_evidence(
+    group: Fields<'_>,
+    converted: Option<Fields<'_>>,
+    image_type: &[String],
+    agents: &Agents,
+) -> Vec<Evidence> {
+    let mut found = Found::default();
+    found.image_type(image_type);
+    if let Some(set) = converted {
+        found.contrast(set, find_route(set));
+        found.usage(set, agents);
+    }
+    found.usage(group, agents);
     found.evidence
 }
 
@@ -116,13 +137,15 @@ fn find_route(fields: Fields<'_>) -> Route {
         .into_iter()
         .chain(route_items(fields).iter().map(|item| coded_route(*item)))
         .collect();
-    if stated.contains(&Route::Vascular) {
-        Route::Vascular
-    } else if stated.contains(&Route::Other) {
-        Route::Other
-    } else {
-        Route::Unstated
-    }
+    overall(stated.into_iter())
+}
+
+fn overall(routes: impl Iterator<Item = Route>) -> Route {
+    routes.fold(Route::Unstated, |overall, route| match (overall, route) {
+        (Route::Vascular, _) | (_, Route::Vascular) => Route::Vascular,
+        (Route::Other, _) | (_, Route::Other) => Route::Other,
+        _ => Route::Unstated,
+    })
 }
 
 /// Items of the route sequence, of the data set or inside the items of the agent sequence.
@@ -170,14 +193,25 @@ impl Found {
         self.evidence.extend(read.filter(|one| !self.evidence.contains(one)));
     }
 
-    /// Words of the descriptions and the meanings of procedure codes.
-    fn words(&mut self, fields: Fields<'_>) {
-        let image_type = fields.texts(tags::IMAGE_TYPE).join(" ");
+    /// Of Image Type or Frame Type only a virtual native image says something.
+    fn image_type(&mut self, values: &[String]) {
         if let Some(Reading { says, rule: rule @ "words-virtual-native", phrase }) =
-            read_contrast(&image_type, Level::Series)
+            read_contrast(&values.join(" "), Level::Series)
         {
             self.add("ImageType", &phrase, (says, rule));
         }
+    }
+
+    /// What the attributes of contrast say.
+    fn contrast(&mut self, fields: Fields<'_>, route: Route) {
+        self.agents(fields, route);
+        self.routes(fields, route);
+        self.doses(fields, route);
+        self.ingredients(fields, route);
+    }
+
+    /// Words of the descriptions and the meanings of procedure codes.
+    fn words(&mut self, fields: Fields<'_>) {
         self.text("SeriesDescription", fields.text(tags::SERIES_DESCRIPTION));
         self.text("ProtocolName", fields.text(tags::PROTOCOL_NAME));
         self.text("StudyDescription", fields.text(tags::STUDY_DESCRIPTION));
@@ -297,32 +331,6 @@ impl Found {
             }
         }
     }
-
-    /// Enhanced CT usage (PS3.3 section C.7.6.16.2.12), shared or frame by frame.
-    fn usage(&mut self, fields: Fields<'_>) {
-        let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
-        let groups = shared.chain(fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)).chain([fields]);
-        for usage in groups.flat_map(|group| group.items(tags::CONTRAST_BOLUS_USAGE_SEQUENCE)) {
-            let yes_no = [
-                (tags::CONTRAST_BOLUS_AGENT_ADMINISTERED, "ContrastBolusAgentAdministered", "usage-administered"),
-                (tags::CONTRAST_BOLUS_AGENT_DETECTED, "ContrastBolusAgentDetected", "usage-detected"),
-            ];
-            for (tag, keyword, rule) in yes_no {
-                match usage.text(tag).as_deref() {
-                    Some("YES") => self.add(keyword, "YES", (Says::Enhanced, rule)),
-                    Some("NO") => self.add(keyword, "NO", (Says::Native, rule)),
-                    _ => {}
-                }
-            }
-            match usage.text(tags::CONTRAST_BOLUS_AGENT_PHASE).as_deref() {
-                Some("PRE_CONTRAST") => {
-                    self.add("ContrastBolusAgentPhase", "PRE_CONTRAST", (Says::Native, "usage-phase"));
-                }
-                Some(phase) => self.add("ContrastBolusAgentPhase", phase, (Says::Enhanced, "usage-phase")),
-                None => {}
-            }
-        }
-    }
 }
 
 const DOSES: [(Tag, &str); 4] = [
@@ -336,6 +344,11 @@ const TIMES: [(Tag, &str); 2] = [
     (tags::CONTRAST_BOLUS_START_TIME, "ContrastBolusStartTime"),
     (tags::CONTRAST_BOLUS_STOP_TIME, "ContrastBolusStopTime"),
 ];
+
+/// Contrast/Bolus Usage (PS3.3 section C.7.6.16.2.12).
+mod usage;
+
+pub(crate) use usage::Agents;
 
 #[cfg(test)]
 #[path = "evidence_tests.rs"]

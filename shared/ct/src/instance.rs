@@ -1,5 +1,7 @@
 //! What the header of one DICOM instance tells, as far as labelling needs it.
 
+use std::sync::Arc;
+
 use bolus_study::{BodyPart, Evidence, Orientation, SeriesUid, SopInstanceUid, StudyUid, Vector3};
 use serde::Serialize;
 
@@ -82,6 +84,40 @@ pub struct FrameInfo {
     pub image_type: Vec<String>,
     /// What may tell the pass that made it from others.
     pub pass: PassMarks,
+    /// What the frame's own groups say of its values and of contrast, shared by the frames that say the same; `None` where they say
+    /// nothing beyond the instance.
+    #[serde(skip)]
+    pub says: Option<Arc<FrameSays>>,
+}
+
+/// What the functional groups of one frame say beyond the instance (PS3.3 section C.7.6.16).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FrameSays {
+    /// What its pixel values are, by its groups or else by the instance; `None` where the groups say nothing of it.
+    pub values: Option<ValueHints>,
+    /// What its groups say about contrast, beside what [`Instance::evidence`] says of all frames.
+    pub evidence: Vec<Evidence>,
+}
+
+impl FrameInfo {
+    /// Whether nothing that tells what the values are, but for the instance, differs from `other`.
+    pub(crate) fn measures_like(&self, other: &Self) -> bool {
+        let same_says = match (&self.says, &other.says) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
+        same_says && self.image_type == other.image_type && self.rescale_type == other.rescale_type
+    }
+
+    /// What the frame says about contrast, beside its instance.
+    pub(crate) fn evidence(&self) -> &[Evidence] {
+        self.says.as_ref().map_or(&[], |says| &says.evidence)
+    }
+
+    /// What descriptions and attributes say of the frame's values, one of `instance`.
+    pub(crate) fn values<'a>(&'a self, instance: &'a Instance) -> &'a ValueHints {
+        self.says.as_ref().and_then(|says| says.values.as_ref()).unwrap_or(&instance.values)
+    }
 }
 
 /// What may tell one pass of the scanner, or one reconstruction of it, from another at the same positions. All of it is optional,
@@ -94,18 +130,24 @@ pub struct PassMarks {
     pub temporal_position: Option<f64>,
     /// Acquisition Number (0020,0012), or Frame Acquisition Number (0020,9156).
     pub acquisition_number: Option<f64>,
+    /// Temporal Position Time Offset (0020,930D), in seconds.
+    pub temporal_offset_s: Option<f64>,
     /// Irradiation Event UID (0008,3010).
     pub irradiation_event_uid: Option<String>,
     /// When the acquisition began, in seconds since any fixed moment: Acquisition DateTime (0008,002A), else Acquisition Date and
     /// Time; of a frame, Frame Acquisition DateTime (0018,9074).
     #[serde(skip)]
     pub acquired_s: Option<f64>,
+    /// Which moment the frame stands for, in seconds likewise: Frame Reference DateTime (0018,9151).
+    #[serde(skip)]
+    pub referenced_s: Option<f64>,
     /// When the image was made, in seconds likewise: Content Date and Time.
     #[serde(skip)]
     pub made_s: Option<f64>,
     /// Nominal Percentage of Cardiac Phase (0020,9241), or of Respiratory Phase (0020,9245).
     pub phase_percent: Option<f64>,
-    /// Trigger Time (0018,1060), or Nominal Cardiac Trigger Delay Time (0020,9153), in milliseconds.
+    /// Trigger Time (0018,1060), or the nominal, else actual delay from a cardiac (0020,9153 and 9252) or respiratory (0020,9255 and
+    /// 9257) trigger, in milliseconds.
     pub trigger_ms: Option<f64>,
     /// KVP (0018,0060).
     pub kvp: Option<f64>,
@@ -113,6 +155,8 @@ pub struct PassMarks {
     pub kernel: Option<String>,
     /// Filter Type (0018,1160).
     pub filter: Option<String>,
+    /// Dimension Index Values (0020,9157) of the dimensions that are no places.
+    pub dimensions: Option<Box<[u32]>>,
     /// Instance Number (0020,0013); where a file holds several frames, a number that has them in their order.
     pub instance_number: Option<f64>,
 }
@@ -153,7 +197,7 @@ pub struct Instance {
     pub body_parts_by_tag: Vec<BodyPart>,
     /// The body parts that the words of the descriptions name.
     pub body_parts_by_words: Vec<BodyPart>,
-    /// What the header says about contrast.
+    /// What the header says about contrast in all frames; [`FrameSays`] has what it says of some.
     pub evidence: Vec<Evidence>,
     /// Layout of the stored values; `None` where the instance has no image.
     pub format: Option<PixelFormat>,
@@ -174,14 +218,39 @@ impl PassMarks {
         stack_id: None,
         temporal_position: None,
         acquisition_number: None,
+        temporal_offset_s: None,
         irradiation_event_uid: None,
         acquired_s: None,
+        referenced_s: None,
         made_s: None,
         phase_percent: None,
         trigger_ms: None,
         kvp: None,
         kernel: None,
         filter: None,
+        dimensions: None,
         instance_number: None,
     };
+
+    /// These marks, and those of `outer` where there are none.
+    pub(crate) fn over(self, outer: &Self) -> Self {
+        let text = |own: Option<String>, outer: &Option<String>| own.or_else(|| outer.clone());
+        Self {
+            stack_id: text(self.stack_id, &outer.stack_id),
+            temporal_position: self.temporal_position.or(outer.temporal_position),
+            acquisition_number: self.acquisition_number.or(outer.acquisition_number),
+            temporal_offset_s: self.temporal_offset_s.or(outer.temporal_offset_s),
+            irradiation_event_uid: text(self.irradiation_event_uid, &outer.irradiation_event_uid),
+            acquired_s: self.acquired_s.or(outer.acquired_s),
+            referenced_s: self.referenced_s.or(outer.referenced_s),
+            made_s: self.made_s.or(outer.made_s),
+            phase_percent: self.phase_percent.or(outer.phase_percent),
+            trigger_ms: self.trigger_ms.or(outer.trigger_ms),
+            kvp: self.kvp.or(outer.kvp),
+            kernel: text(self.kernel, &outer.kernel),
+            filter: text(self.filter, &outer.filter),
+            dimensions: self.dimensions.or_else(|| outer.dimensions.clone()),
+            instance_number: self.instance_number.or(outer.instance_number),
+        }
+    }
 }

@@ -55,11 +55,11 @@ fn localizer(kind: &str) -> Reason {
 /// What keeps the instance's image from being read although it is CT: a page of text, layout missing, in contradiction or without a
 /// decoder. Such a page goes with the stack of its series.
 pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
-    if let Some(kind) = screen_type(instance) {
-        return Some(Reason::new(
-            ReasonCode::SecondaryCapture,
-            format!("image type {}: a screen or a page of text", kind.escape_debug()),
-        ));
+    let mut screens = instance.frames.iter().map(screen_type);
+    if let Some(Some(kind)) = screens.next()
+        && screens.all(|kind| kind.is_some())
+    {
+        return Some(screen(&kind));
     }
     let Some(format) = &instance.format else { return checked_format(instance).err() };
     if !GREY.iter().any(|grey| format.photometric.trim().eq_ignore_ascii_case(grey)) {
@@ -76,6 +76,10 @@ pub(crate) fn image_refusal(instance: &Instance) -> Option<Reason> {
     check_decodable(instance)
         .err()
         .or_else(|| contradiction().map(|detail| Reason::new(ReasonCode::InconsistentAttribute, detail)))
+}
+
+fn screen(kind: &str) -> Reason {
+    Reason::new(ReasonCode::SecondaryCapture, format!("image type {}: a screen or a page of text", kind.escape_debug()))
 }
 
 /// Why the pixels of the instance cannot be decoded, as far as its header tells, by the reason that it has in its series; `None` where the
@@ -104,10 +108,14 @@ pub(crate) struct Placed {
 /// Places a frame in space and Hounsfield units.
 ///
 /// # Errors
-/// The attribute that is missing; nothing is guessed. And that it is a localizer, of which an Enhanced CT may hold one among its slices.
+/// The attribute that is missing; nothing is guessed. And that it is a localizer or a screen, of which an Enhanced CT may hold one among
+/// its slices.
 pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, Reason> {
     if let Some(kind) = localizer_type(frame) {
         return Err(localizer(&kind));
+    }
+    if let Some(kind) = screen_type(frame) {
+        return Err(screen(&kind));
     }
     let missing = |keyword: &str| Reason::new(ReasonCode::MissingAttribute, keyword);
     let rescale_slope = frame.rescale_slope.ok_or_else(|| missing("RescaleSlope"))?;
@@ -127,19 +135,18 @@ pub(crate) fn place(format: &PixelFormat, frame: &FrameInfo) -> Result<Placed, R
     })
 }
 
-/// What speaks against the instance's images although they can be read: the user may know better (`--allow`).
-pub(crate) fn judgement_of(instance: &Instance) -> Option<Reason> {
-    value_judgement(instance).or_else(|| projection_judgement(instance))
+/// What speaks against a frame of the instance although it can be read: the user may know better (`--allow`).
+pub(crate) fn judgement_of(instance: &Instance, frame: &FrameInfo) -> Option<Reason> {
+    value_judgement(instance, frame).or_else(|| projection_judgement(instance, frame))
 }
 
-/// Whether the images were made from other images.
+/// Whether the frame was made from other images.
 ///
 /// `DERIVED\PRIMARY\AXIAL` alone is not: it also marks originals that were compressed with loss.
-pub(crate) fn is_derived(instance: &Instance) -> bool {
-    let Some(frame) = instance.frames.first() else { return false };
+pub(crate) fn is_derived(instance: &Instance, frame: &FrameInfo) -> bool {
     let value = |index: usize| frame.image_type.get(index).map_or("", |value| value.trim());
     let is = |index: usize, name: &str| value(index).eq_ignore_ascii_case(name);
     let compressed_original = is(1, "PRIMARY") && is(2, "AXIAL");
     let by_type = is(0, "DERIVED") && !compressed_original;
-    by_type || instance.values.projection.is_some() || named(&frame.image_type, REFORMAT_TYPES).is_some()
+    by_type || frame.values(instance).projection.is_some() || named(&frame.image_type, REFORMAT_TYPES).is_some()
 }

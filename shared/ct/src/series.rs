@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod case_tests;
+#[cfg(test)]
+mod enhanced_tests;
 mod group;
 mod members;
 mod passes;

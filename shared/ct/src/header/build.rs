@@ -1,16 +1,16 @@
 //! From parsed elements to an [`Instance`].
 
-use bolus_study::{Orientation, Reason, ReasonCode, SeriesUid, SopInstanceUid, StudyUid};
+use bolus_study::{Reason, ReasonCode, SeriesUid, SopInstanceUid, StudyUid};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::Fields;
-use super::marks::{grouped_marks, plain_marks};
+use super::frames::{Frames, unlike_frames};
 use super::parser::DataSet;
 use super::reader::Meta;
+use super::says::values_of_all;
 use super::walk::{Found, Place};
 use crate::evidence::find_evidence;
-use crate::values::hints;
 use crate::words::{body_parts_of_tag, body_parts_of_words};
 use crate::{ExtendedOffsets, FrameInfo, Instance, PixelFormat, PixelLocation};
 
@@ -33,9 +33,6 @@ const FRAME_TEXTS: [Tag; 6] = [
 /// than it takes here, a deflated one up to a tenth.
 const LISTED_FLOOR_BYTES: u64 = 16 * 1024;
 const LISTED_PER_BYTE: u64 = 64;
-/// How far a direction cosine's length may be from 1, and the product of the two from 0, before the orientation
-/// counts as unreadable.
-const ORIENTATION_TOLERANCE: f64 = 0.02;
 
 /// What the bytes of an instance were.
 pub(super) struct Source<'a> {
@@ -56,12 +53,11 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
     let pixels = found.pixels.map(|place| location(place, found, source.deflated));
     let (format, missing_attributes) = pixel_format(fields, pixels.as_ref());
     let frames = match &format {
-        Some(_) if pixels.is_none() => vec![plain_frame(fields)],
-        Some(format) => {
+        Some(format) if pixels.is_some() => {
             admit_frames(fields, format, pixels.as_ref(), source.file_len)?;
-            frames(fields, format.frames)?
+            Frames::of(fields, format.frames, allowed_bytes(source.file_len))?
         }
-        None => vec![plain_frame(fields)],
+        _ => Frames::plain(fields),
     };
     let count = format.as_ref().filter(|_| pixels.is_some()).map_or(usize::MAX, |format| format.frames);
     let items = fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).count();
@@ -79,16 +75,16 @@ pub(super) fn instance(data_set: &DataSet, found: Found, source: &Source<'_>) ->
         frame_of_reference_uid: fields.text(tags::FRAME_OF_REFERENCE_UID),
         series_number: fields.text(tags::SERIES_NUMBER),
         series_description: fields.text(tags::SERIES_DESCRIPTION),
-        values: hints(fields),
+        values: values_of_all(fields),
         manufacturer: fields.text(tags::MANUFACTURER),
         kernel: fields.text(tags::CONVOLUTION_KERNEL),
         stated_tilt_deg: fields.number(tags::GANTRY_DETECTOR_TILT),
         patient_id: fields.text(tags::PATIENT_ID),
         body_parts_by_tag: body_parts_of_tag(&fields.text(tags::BODY_PART_EXAMINED).unwrap_or_default()),
         body_parts_by_words: body_parts_by_words(fields),
-        evidence: find_evidence(fields),
+        evidence: find_evidence(fields, &frames.outer_type),
         format,
-        frames,
+        frames: frames.list,
         missing_attributes,
         contradiction: (items > count).then(|| unlike_frames(count, items)),
         pixels,
@@ -187,6 +183,11 @@ fn stored_value(value: u16, signed: bool) -> i32 {
     if signed { i32::from(value.cast_signed()) } else { i32::from(value) }
 }
 
+/// What the frames of a file of `file_len` bytes may take.
+fn allowed_bytes(file_len: u64) -> u64 {
+    LISTED_FLOOR_BYTES.saturating_add(file_len.saturating_mul(LISTED_PER_BYTE))
+}
+
 /// Whether so many frames may be listed: each takes some hundred bytes of memory for as long as the series is known.
 ///
 /// *Errors*: `TooLarge` beyond the limits, `InconsistentAttribute` where the file has not the bytes for so many items.
@@ -209,105 +210,11 @@ fn admit_frames(
     }
     let texts: usize = FRAME_TEXTS.into_iter().filter_map(|tag| fields.text(tag)).map(|text| text.len()).sum();
     let listed = frames.saturating_mul(FRAME_BYTES.saturating_add(texts as u64));
-    let allowed = LISTED_FLOOR_BYTES.saturating_add(file_len.saturating_mul(LISTED_PER_BYTE));
+    let allowed = allowed_bytes(file_len);
     if listed > allowed {
         let detail =
             format!("{frames} frames take {listed} bytes of memory, at most {allowed} for a file of {file_len}");
         return Err(Reason::new(ReasonCode::TooLarge, detail));
     }
     Ok(())
-}
-
-/// One entry a frame, at least one.
-fn frames(fields: Fields<'_>, count: usize) -> Result<Vec<FrameInfo>, Reason> {
-    let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).next();
-    let per_frame: Vec<_> = fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).collect();
-    let mut outer = plain_frame(fields);
-    if count > 1 {
-        // One position cannot hold for several frames.
-        outer.position_mm = None;
-    }
-    if shared.is_none() && per_frame.is_empty() {
-        return Ok(vec![outer; count]);
-    }
-    if per_frame.len() < count && !per_frame.is_empty() {
-        return Err(Reason::new(ReasonCode::InconsistentAttribute, unlike_frames(count, per_frame.len())));
-    }
-    // With more items than frames nobody knows which item is whose: the pixels count, the geometry does not, and
-    // `Instance::contradiction` says so.
-    let fit = per_frame.len() <= count;
-    if !fit {
-        outer.position_mm = None;
-    }
-    let groups = |index| [per_frame.get(index).copied().filter(|_| fit), shared];
-    let frame = |index| {
-        let frame = grouped_frame(groups(index), &outer);
-        FrameInfo { pass: grouped_marks(groups(index), &outer.pass, index), ..frame }
-    };
-    Ok((0..count).map(frame).collect())
-}
-
-/// That Number of Frames and the items of the Per-Frame Functional Groups Sequence differ, which are one a frame (PS3.3 section C.7.6.16).
-fn unlike_frames(frames: usize, items: usize) -> String {
-    format!("{frames} frames by Number of Frames, {items} items in Per-Frame Functional Groups Sequence")
-}
-
-/// The frame of a classic instance: everything stands in the data set itself.
-fn plain_frame(fields: Fields<'_>) -> FrameInfo {
-    FrameInfo {
-        position_mm: fields.vector(tags::IMAGE_POSITION_PATIENT),
-        orientation: fields.vector(tags::IMAGE_ORIENTATION_PATIENT).and_then(orientation),
-        pixel_spacing_mm: fields.vector(tags::PIXEL_SPACING).filter(is_positive),
-        slice_thickness_mm: fields.number(tags::SLICE_THICKNESS).filter(|thickness| *thickness > 0.0),
-        rescale_slope: fields.number(tags::RESCALE_SLOPE),
-        rescale_intercept: fields.number(tags::RESCALE_INTERCEPT),
-        rescale_type: fields.text(tags::RESCALE_TYPE),
-        image_type: fields.codes(tags::IMAGE_TYPE),
-        pass: plain_marks(fields),
-    }
-}
-
-/// A frame of an Enhanced CT (PS3.3 section C.7.6.16): each macro stands in the frame's own item or in the shared one.
-/// Where neither has it, what stands in the data set itself is meant.
-fn grouped_frame(groups: [Option<Fields<'_>>; 2], outer: &FrameInfo) -> FrameInfo {
-    let macro_item = |tag: Tag| groups.into_iter().flatten().find_map(|group| group.items(tag).next());
-    let mut frame = outer.clone();
-    if let Some(item) = macro_item(tags::PLANE_POSITION_SEQUENCE) {
-        frame.position_mm = item.vector(tags::IMAGE_POSITION_PATIENT);
-    }
-    if let Some(item) = macro_item(tags::PLANE_ORIENTATION_SEQUENCE) {
-        frame.orientation = item.vector(tags::IMAGE_ORIENTATION_PATIENT).and_then(orientation);
-    }
-    if let Some(item) = macro_item(tags::PIXEL_MEASURES_SEQUENCE) {
-        frame.pixel_spacing_mm = item.vector(tags::PIXEL_SPACING).filter(is_positive);
-        frame.slice_thickness_mm = item.number(tags::SLICE_THICKNESS).filter(|thickness| *thickness > 0.0);
-    }
-    if let Some(item) = macro_item(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE) {
-        frame.rescale_slope = item.number(tags::RESCALE_SLOPE);
-        frame.rescale_intercept = item.number(tags::RESCALE_INTERCEPT);
-        frame.rescale_type = item.text(tags::RESCALE_TYPE);
-    }
-    if let Some(item) = macro_item(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE) {
-        let frame_type = item.codes(tags::FRAME_TYPE);
-        if !frame_type.is_empty() {
-            frame.image_type = frame_type;
-        }
-    }
-    frame
-}
-
-fn is_positive(spacing: &[f64; 2]) -> bool {
-    spacing.iter().all(|distance| *distance > 0.0)
-}
-
-/// Unit direction cosines; `None` where the six numbers are not two perpendicular unit vectors.
-fn orientation(cosines: [f64; 6]) -> Option<Orientation> {
-    let [ax, ay, az, bx, by, bz] = cosines;
-    let unit = |[x, y, z]: [f64; 3]| {
-        let length = (x * x + y * y + z * z).sqrt();
-        ((length - 1.0).abs() <= ORIENTATION_TOLERANCE).then(|| [x / length, y / length, z / length])
-    };
-    let (along_row, along_column) = (unit([ax, ay, az])?, unit([bx, by, bz])?);
-    let product: f64 = along_row.iter().zip(&along_column).map(|(a, b)| a * b).sum();
-    (product.abs() <= ORIENTATION_TOLERANCE).then_some(Orientation { along_row, along_column })
 }

@@ -131,6 +131,23 @@ impl<'s> Fields<'s> {
         }
     }
 
+    /// The attribute that a value of VR AT names.
+    pub fn pointer(&self, tag: Tag) -> Option<Tag> {
+        let &[g0, g1, e0, e1] = self.bytes(tag)?.first_chunk()?;
+        let half = |bytes| if self.big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
+        Some(Tag(half([g0, g1]), half([e0, e1])))
+    }
+
+    /// Whether the element of `tag` is, byte by byte, that of `other`, or both have none.
+    pub fn has_the_same(&self, tag: Tag, other: Fields<'_>) -> bool {
+        self.element(tag) == other.element(tag)
+    }
+
+    /// What the element of `tag` takes with all that is in it.
+    pub fn kept_bytes(&self, tag: Tag) -> usize {
+        self.element(tag).map_or(0, Element::kept_bytes)
+    }
+
     /// The items of a sequence; none where it is absent.
     pub fn items(&self, tag: Tag) -> impl Iterator<Item = Fields<'s>> + use<'s> {
         let items: &'s [DataSet] = match self.element(tag) {

@@ -1,4 +1,4 @@
-//! What may tell one pass from another, out of a header (PS3.3 sections C.7.3.1, C.8.2.1 and C.7.6.16.2.2).
+//! What may tell one pass from another, out of a header (PS3.3 sections C.7.3.1, C.8.2.1, C.7.6.16.2 and C.7.6.17).
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -9,7 +9,25 @@ use crate::PassMarks;
 /// More frames than a file can have here: keeps the frames of one file together in the order of instance numbers.
 const FRAMES: f64 = 65_536.0;
 
-/// Whether `tag` is a sequence that holds marks.
+/// Dimensions that are places of frames in a stack, or in a file.
+const PLACES: [Tag; 8] = [
+    tags::IMAGE_POSITION_PATIENT,
+    tags::IN_STACK_POSITION_NUMBER,
+    tags::SLICE_LOCATION,
+    tags::IMAGE_POSITION_VOLUME,
+    tags::TABLE_POSITION,
+    tags::DATA_COLLECTION_CENTER_PATIENT,
+    tags::RECONSTRUCTION_TARGET_CENTER_PATIENT,
+    tags::INSTANCE_NUMBER,
+];
+/// Sequences that hold the Irradiation Event UID of a frame.
+const IRRADIATION_EVENTS: [Tag; 3] = [
+    tags::IRRADIATION_EVENT_IDENTIFICATION_SEQUENCE,
+    tags::CT_ACQUISITION_DETAILS_SEQUENCE,
+    tags::FRAME_CONTENT_SEQUENCE,
+];
+
+/// Whether `tag` is a sequence that holds marks, or the values and the contrast of a frame.
 pub(super) fn is_sequence(tag: Tag) -> bool {
     matches!(
         tag,
@@ -17,10 +35,18 @@ pub(super) fn is_sequence(tag: Tag) -> bool {
             | tags::CARDIAC_SYNCHRONIZATION_SEQUENCE
             | tags::CT_RECONSTRUCTION_SEQUENCE
             | tags::CTX_RAY_DETAILS_SEQUENCE
+            | tags::RESPIRATORY_SYNCHRONIZATION_SEQUENCE
+            | tags::TEMPORAL_POSITION_SEQUENCE
+            | tags::IRRADIATION_EVENT_IDENTIFICATION_SEQUENCE
+            | tags::CT_ACQUISITION_DETAILS_SEQUENCE
+            | tags::DIMENSION_INDEX_SEQUENCE
+            | tags::MULTIENERGY_CT_CHARACTERISTICS_SEQUENCE
+            | tags::UNASSIGNED_SHARED_CONVERTED_ATTRIBUTES_SEQUENCE
+            | tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE
     )
 }
 
-/// Whether `tag` is an attribute that is a mark.
+/// Whether `tag` is an attribute that is a mark, or tells one or a frame's values.
 pub(super) fn is_attribute(tag: Tag) -> bool {
     matches!(
         tag,
@@ -40,6 +66,15 @@ pub(super) fn is_attribute(tag: Tag) -> bool {
             | tags::NOMINAL_PERCENTAGE_OF_RESPIRATORY_PHASE
             | tags::TRIGGER_TIME
             | tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME
+            | tags::ACTUAL_CARDIAC_TRIGGER_DELAY_TIME
+            | tags::NOMINAL_RESPIRATORY_TRIGGER_DELAY_TIME
+            | tags::ACTUAL_RESPIRATORY_TRIGGER_DELAY_TIME
+            | tags::FRAME_REFERENCE_DATE_TIME
+            | tags::TEMPORAL_POSITION_TIME_OFFSET
+            | tags::DIMENSION_INDEX_POINTER
+            | tags::DIMENSION_INDEX_VALUES
+            | tags::MONOENERGETIC_ENERGY_EQUIVALENT
+            | tags::CONTRAST_BOLUS_AGENT_NUMBER
             | tags::KVP
             | tags::FILTER_TYPE
             | tags::INSTANCE_NUMBER
@@ -55,48 +90,100 @@ pub(super) fn plain_marks(fields: Fields<'_>) -> PassMarks {
     PassMarks {
         stack_id: fields.text(tags::STACK_ID),
         temporal_position: number(tags::TEMPORAL_POSITION_IDENTIFIER),
+        temporal_offset_s: None,
         acquisition_number: number(tags::ACQUISITION_NUMBER),
         irradiation_event_uid: fields.text(tags::IRRADIATION_EVENT_UID),
         acquired_s: fields
             .text(tags::ACQUISITION_DATE_TIME)
             .and_then(|text| date_time(&text))
             .or_else(|| moment(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)),
+        referenced_s: None,
         made_s: moment(tags::CONTENT_DATE, tags::CONTENT_TIME),
         phase_percent: percent(fields),
         trigger_ms: fields.number(tags::TRIGGER_TIME),
         kvp: fields.number(tags::KVP),
         kernel: fields.text(tags::CONVOLUTION_KERNEL),
         filter: fields.text(tags::FILTER_TYPE),
+        dimensions: None,
         instance_number: number(tags::INSTANCE_NUMBER),
     }
 }
 
-/// The marks of the frame at `index` of a multi-frame instance: its own, or those of all frames, or the instance's.
-pub(super) fn grouped_marks(groups: [Option<Fields<'_>>; 2], instance: &PassMarks, index: usize) -> PassMarks {
-    let item = |tag: Tag| groups.into_iter().flatten().find_map(|group| group.items(tag).next());
-    let content = item(tags::FRAME_CONTENT_SEQUENCE);
-    let heart = item(tags::CARDIAC_SYNCHRONIZATION_SEQUENCE);
-    let rays = item(tags::CTX_RAY_DETAILS_SEQUENCE);
-    let whole = |tag| content.and_then(|item| item.u16(tag)).map(f64::from);
-    let acquired = content.and_then(|item| item.text(tags::FRAME_ACQUISITION_DATE_TIME));
-    PassMarks {
-        stack_id: content.and_then(|item| item.text(tags::STACK_ID)).or_else(|| instance.stack_id.clone()),
-        temporal_position: whole(tags::TEMPORAL_POSITION_INDEX).or(instance.temporal_position),
-        acquisition_number: whole(tags::FRAME_ACQUISITION_NUMBER).or(instance.acquisition_number),
-        irradiation_event_uid: instance.irradiation_event_uid.clone(),
-        acquired_s: acquired.and_then(|text| date_time(&text)).or(instance.acquired_s),
-        made_s: instance.made_s,
-        phase_percent: heart.and_then(percent).or(instance.phase_percent),
-        trigger_ms: heart
-            .and_then(|item| item.number(tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME))
-            .or(instance.trigger_ms),
-        kvp: rays.and_then(|item| item.number(tags::KVP)).or(instance.kvp),
-        kernel: item(tags::CT_RECONSTRUCTION_SEQUENCE)
-            .and_then(|item| item.text(tags::CONVOLUTION_KERNEL))
-            .or_else(|| instance.kernel.clone()),
-        filter: rays.and_then(|item| item.text(tags::FILTER_TYPE)).or_else(|| instance.filter.clone()),
-        instance_number: Some(instance.instance_number.unwrap_or_default() * FRAMES + index as f64),
+/// What the Dimension Index Values of the frames stand for (PS3.3 section C.7.6.17), where that is not a place.
+#[derive(Debug, Default)]
+pub(super) struct Dimensions {
+    /// Whether each is no place; none where the file does not say what its dimensions are.
+    told: Vec<bool>,
+}
+
+impl Dimensions {
+    pub fn of(fields: Fields<'_>) -> Self {
+        let is_place = |pointer: Option<Tag>| pointer.is_some_and(|tag| PLACES.contains(&tag));
+        let items = fields.items(tags::DIMENSION_INDEX_SEQUENCE);
+        Self { told: items.map(|item| !is_place(item.pointer(tags::DIMENSION_INDEX_POINTER))).collect() }
     }
+
+    /// The values of a frame that are no places. Where nobody says which they are the last is taken for one, as most writers have it.
+    fn values(&self, content: Fields<'_>) -> Option<Box<[u32]>> {
+        let values = content.numbers(tags::DIMENSION_INDEX_VALUES)?;
+        let told = values.len() == self.told.len();
+        let is_mark = |index: usize| match told {
+            true => self.told.get(index).copied().unwrap_or_default(),
+            false => index + 1 < values.len(),
+        };
+        Some(values.iter().enumerate().filter(|(index, _)| is_mark(*index)).map(|(_, value)| *value as u32).collect())
+    }
+}
+
+/// A number that has the frames of a file in their order, and files in that of their Instance Numbers.
+pub(super) fn number_of(file: Option<f64>, index: usize) -> f64 {
+    file.unwrap_or_default() * FRAMES + index as f64
+}
+
+/// The marks of a frame of a multi-frame instance, out of its own groups, then those of all frames: attribute by
+/// attribute, then those of `base`.
+pub(super) fn grouped_marks(groups: [Option<Fields<'_>>; 2], dimensions: &Dimensions, base: &PassMarks) -> PassMarks {
+    let content = |tag| found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| item.u16(tag)).map(f64::from);
+    let moment = |tag| found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| date_time(&item.text(tag)?));
+    let (heart, breath) = (tags::CARDIAC_SYNCHRONIZATION_SEQUENCE, tags::RESPIRATORY_SYNCHRONIZATION_SEQUENCE);
+    let of_heart = [tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME, tags::ACTUAL_CARDIAC_TRIGGER_DELAY_TIME];
+    let of_breath = [tags::NOMINAL_RESPIRATORY_TRIGGER_DELAY_TIME, tags::ACTUAL_RESPIRATORY_TRIGGER_DELAY_TIME];
+    let delay =
+        |trigger, tags: [Tag; 2]| found(groups, trigger, |item| tags.into_iter().find_map(|tag| item.number(tag)));
+    let own = PassMarks {
+        stack_id: found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| item.text(tags::STACK_ID)),
+        temporal_position: content(tags::TEMPORAL_POSITION_INDEX),
+        temporal_offset_s: found(groups, tags::TEMPORAL_POSITION_SEQUENCE, |item| {
+            item.number(tags::TEMPORAL_POSITION_TIME_OFFSET)
+        }),
+        acquisition_number: content(tags::FRAME_ACQUISITION_NUMBER),
+        irradiation_event_uid: irradiation_event(groups),
+        acquired_s: moment(tags::FRAME_ACQUISITION_DATE_TIME),
+        referenced_s: moment(tags::FRAME_REFERENCE_DATE_TIME),
+        made_s: None,
+        phase_percent: found(groups, heart, percent).or_else(|| found(groups, breath, percent)),
+        trigger_ms: delay(heart, of_heart).or_else(|| delay(breath, of_breath)),
+        kvp: found(groups, tags::CTX_RAY_DETAILS_SEQUENCE, |item| item.number(tags::KVP)),
+        kernel: found(groups, tags::CT_RECONSTRUCTION_SEQUENCE, |item| item.text(tags::CONVOLUTION_KERNEL)),
+        filter: found(groups, tags::CTX_RAY_DETAILS_SEQUENCE, |item| item.text(tags::FILTER_TYPE)),
+        dimensions: found(groups, tags::FRAME_CONTENT_SEQUENCE, |item| dimensions.values(item)),
+        instance_number: None,
+    };
+    own.over(base)
+}
+
+/// Where the standard has it (PS3.3 section C.8.15.3.13 and its neighbours), and where writers put it.
+fn irradiation_event(groups: [Option<Fields<'_>>; 2]) -> Option<String> {
+    let uid = |fields: Fields<'_>| fields.text(tags::IRRADIATION_EVENT_UID);
+    let group = |group: Fields<'_>| {
+        IRRADIATION_EVENTS.into_iter().find_map(|sequence| group.items(sequence).find_map(uid)).or_else(|| uid(group))
+    };
+    groups.into_iter().flatten().find_map(group)
+}
+
+/// What `read` finds in the first group whose items of `sequence` have it.
+fn found<'s, T>(groups: [Option<Fields<'s>>; 2], sequence: Tag, read: impl Fn(Fields<'s>) -> Option<T>) -> Option<T> {
+    groups.into_iter().flatten().find_map(|group| group.items(sequence).find_map(&read))
 }
 
 fn percent(fields: Fields<'_>) -> Option<f64> {

@@ -2,10 +2,12 @@
 
 mod build;
 mod fields;
+mod frames;
 mod head;
 mod marks;
 mod parser;
 mod reader;
+mod says;
 mod text;
 mod walk;
 

@@ -21,7 +21,7 @@ pub(super) enum Stop {
 }
 
 /// An element's value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     /// The bytes as stored.
     Bytes(Box<[u8]>),
@@ -30,7 +30,7 @@ pub(super) enum Value {
 }
 
 /// One kept element.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Element {
     /// The attribute.
     pub tag: Tag,
@@ -40,8 +40,19 @@ pub(super) struct Element {
     pub value: Value,
 }
 
+impl Element {
+    /// What it takes with all that is in it; the nesting of what is kept is bounded.
+    pub fn kept_bytes(&self) -> usize {
+        let inside = match &self.value {
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Items(items) => items.iter().flat_map(|item| &item.elements).map(Self::kept_bytes).sum(),
+        };
+        size_of::<Self>() + inside
+    }
+}
+
 /// The kept elements of a data set or of an item, each attribute once: where one is repeated, the first counts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct DataSet {
     /// In file order.
     pub elements: Vec<Element>,

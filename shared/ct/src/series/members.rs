@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, SeriesFacts, SeriesUid};
+use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, DeclaredContrast, Evidence, SeriesFacts, SeriesUid};
 
 use super::{Candidate, Series};
-use crate::Instance;
 use crate::evidence::declare;
-use crate::refusal::{is_derived, judgement_of};
+use crate::refusal::is_derived;
+use crate::{FrameInfo, FrameSays, Instance};
 
 /// The Series Instance UID that `members` state, and whether it had to be derived from their SOP Instance UIDs.
 pub(super) fn uid_of(members: &[Candidate]) -> (SeriesUid, bool) {
@@ -30,20 +30,34 @@ pub(super) fn series_of((uid, uid_derived): (SeriesUid, bool), mut members: Vec<
         study_uid: instances().find_map(|instance| instance.study_uid.clone()),
         geometry: None,
         slices: Vec::new(),
-        declared: declare(instances().flat_map(|instance| instance.evidence.iter().cloned())),
+        declared: declared(&members),
         body_part: body_part(&members),
         facts: facts(&members),
         refused: Vec::new(),
         refused_frames: Vec::new(),
         objects: members.iter().map(|member| member.object).collect(),
         refusal: None,
-        judgement: instances().find_map(judgement_of),
-        derived: instances().any(is_derived),
+        judgement: None,
+        derived: instances().any(|instance| instance.frames.iter().any(|frame| is_derived(instance, frame))),
         remarks: Vec::new(),
         patient_id: instances().find_map(|instance| instance.patient_id.clone()),
         content: members.iter().map(|member| (member.object, member.sop_uid.as_str().to_owned())).collect(),
         counted_before: BTreeSet::new(),
     }
+}
+
+/// What the headers of whole files declare, whatever frame they say it of.
+fn declared(members: &[Candidate]) -> DeclaredContrast {
+    let instances = || members.iter().map(|member| member.instance.as_ref());
+    let frames = instances().flat_map(|instance| &instance.frames);
+    declare(instances().flat_map(|instance| &instance.evidence).chain(of_frames(frames)).cloned())
+}
+
+/// What `frames` say about contrast beside their instances, what several share once.
+pub(super) fn of_frames<'a>(frames: impl Iterator<Item = &'a FrameInfo>) -> impl Iterator<Item = &'a Evidence> {
+    let mut seen: BTreeSet<*const FrameSays> = BTreeSet::new();
+    let says = frames.filter_map(|frame| frame.says.as_deref()).filter(move |says| seen.insert(&raw const **says));
+    says.flat_map(|says| &says.evidence)
 }
 
 /// The parts that any instance names: by the tag, else by the words.

@@ -8,7 +8,8 @@ use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
 use super::{Candidate, RefusedFrame, Slice};
 use crate::geometry::{Plane, project};
 use crate::refusal::{judgement_of, place};
-use crate::{Instance, PassMarks};
+use crate::values::energy_kev;
+use crate::{FrameInfo, Instance, PassMarks};
 
 /// A frame that can be a slice.
 #[derive(Debug, Clone)]
@@ -16,18 +17,32 @@ pub(super) struct Placed {
     pub slice: Slice,
     pub position_mm: Vector3,
     pub plane: Plane,
-    /// What speaks against the images of its file: see [`judgement_of`].
+    /// What speaks against the frame: see [`judgement_of`].
     pub judged: Option<ReasonCode>,
 }
 
 impl Placed {
+    pub fn info(&self) -> Option<&FrameInfo> {
+        self.slice.instance.frames.get(self.slice.frame)
+    }
+
     pub fn marks(&self) -> &PassMarks {
         static NONE: PassMarks = PassMarks::NONE;
-        self.slice.instance.frames.get(self.slice.frame).map_or(&NONE, |frame| &frame.pass)
+        self.info().map_or(&NONE, |frame| &frame.pass)
     }
 
     pub fn image_type(&self) -> &[String] {
-        self.slice.instance.frames.get(self.slice.frame).map_or(&[], |frame| &frame.image_type)
+        self.info().map_or(&[], |frame| &frame.image_type)
+    }
+
+    /// The energy of a virtual monoenergetic frame, in keV.
+    pub fn kev(&self) -> Option<f64> {
+        self.info().and_then(|frame| energy_kev(&self.slice.instance, frame))
+    }
+
+    /// What speaks against the frame, in words.
+    pub fn judgement(&self) -> Option<Reason> {
+        self.judged.and_then(|_| judgement_of(&self.slice.instance, self.info()?))
     }
 
     pub fn candidate(&self) -> Candidate {
@@ -105,8 +120,14 @@ fn frames_of(candidate: &Candidate) -> Result<(Vec<Placed>, Vec<RefusedFrame>), 
     let Candidate { object, sop_uid, instance } = candidate;
     let format = instance.format.as_ref().ok_or_else(nothing)?;
     let (mut placed, mut left_out) = (Vec::new(), Vec::new());
-    let judged = judgement_of(instance).map(|reason| reason.code);
+    // Frames that say the same of themselves are judged once.
+    let mut last: Option<(&FrameInfo, Option<ReasonCode>)> = None;
     for (frame, info) in instance.frames.iter().enumerate() {
+        let judged = match last {
+            Some((frame, judged)) if frame.measures_like(info) => judged,
+            _ => judgement_of(instance, info).map(|reason| reason.code),
+        };
+        last = Some((info, judged));
         match place(format, info) {
             Ok(found) => placed.push(Placed {
                 position_mm: found.position_mm,

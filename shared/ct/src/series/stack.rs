@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bolus_study::{Reason, ReasonCode, Remark, RemarkCode, SopInstanceUid};
 
-use super::members::{series_of, uid_of};
+use super::members::{of_frames, series_of, uid_of};
 use super::passes::passes;
 use super::planes::{Placed, Placement, PlaneGroup};
 use super::{Candidate, RefusedFrame, Series, Slice};
+use crate::evidence::declare;
 use crate::geometry::{Plane, SAME_POSITION_MM, measure};
-use crate::refusal::{is_derived, judgement_of};
+use crate::refusal::is_derived;
 use crate::values::value_remark;
 
 /// At most this many slices of another plane or pass are pages of the stack beside them rather than a stack.
@@ -92,9 +93,11 @@ fn stacks_of_group(place: usize, group: &mut PlaneGroup) -> Vec<Stack> {
     stacks
 }
 
-/// The place of the first of the stacks of most frames, those that are not refused before the others.
+/// The place of the first of the stacks of most frames, those that are not refused before the others, and among them those before which
+/// nothing speaks: a few slices of attenuation are no pages of a stack of maps.
 fn largest(stacks: &[Stack]) -> Option<usize> {
-    let size = |stack: &Stack| (stack.refusal.is_none(), stack.frames.len());
+    let is_judged = |stack: &Stack| stack.frames.first().is_some_and(|one| one.judged.is_some());
+    let size = |stack: &Stack| (stack.refusal.is_none(), !is_judged(stack), stack.frames.len());
     (0..stacks.len()).rev().max_by_key(|place| stacks.get(*place).map(size))
 }
 
@@ -122,8 +125,7 @@ fn without_pages(stacks: Vec<Stack>, largest: usize, groups: &[PlaneGroup]) -> V
     }
     let Some(beside) = kept.get_mut(main) else { return kept };
     for page in pages {
-        let judged = page.frames.first().filter(|one| one.judged.is_some());
-        let judged = judged.and_then(|one| judgement_of(&one.slice.instance));
+        let judged = page.frames.first().and_then(Placed::judgement);
         let by_place = || match (page.group == group, groups.get(page.group).zip(groups.get(group))) {
             (false, _) if plane.is_axial() && !page.plane.is_axial() => {
                 Reason::new(ReasonCode::NotAxial, "a page that is not axial among axial ones")
@@ -267,10 +269,12 @@ impl Stack {
         shared: &BTreeSet<usize>,
     ) -> Series {
         let mut series = series_of(uid, self.own_files().collect());
+        self.tell_frames(&mut series);
         series.objects = self.files().map(|candidate| candidate.object).collect::<BTreeSet<_>>().into_iter().collect();
         series.refusal = self.refusal.take();
         series.remarks = std::mem::take(&mut self.remarks);
-        series.remarks.extend(self.frames.first().and_then(|one| value_remark(&one.slice.instance)));
+        let first = self.frames.first();
+        series.remarks.extend(first.and_then(|one| value_remark(&one.slice.instance, one.info()?)));
         // Where all of the stack is refused, files of which it has no frame keep the reason of their own.
         let own: BTreeSet<usize> = match series.refusal {
             None => BTreeSet::new(),
@@ -289,6 +293,19 @@ impl Stack {
             settle(&mut series, &self.plane, kept);
         }
         series
+    }
+
+    /// Puts into `series` what the headers say of the stack's own frames: others of the same files may say otherwise.
+    fn tell_frames(&self, series: &mut Series) {
+        let files = self.own_files().map(|candidate| (candidate.object, candidate.instance));
+        let instances: BTreeMap<usize, _> = files.collect();
+        let of_files = instances.values().flat_map(|instance| &instance.evidence);
+        let own = self.frames.iter().filter_map(Placed::info);
+        let unplaced = self.unplaced.iter().flat_map(|(candidate, _)| &candidate.instance.frames);
+        series.declared = declare(of_files.chain(of_frames(own.chain(unplaced))).cloned());
+        series.judgement = self.frames.first().and_then(Placed::judgement);
+        let kernel = self.frames.iter().find_map(|one| one.marks().kernel.clone());
+        series.facts.kernel = kernel.or(series.facts.kernel.take());
     }
 
     /// What identifies the content: a file that other stacks hold frames of is named with the stack's own.
@@ -340,7 +357,9 @@ fn without_repeats(mut positioned: Vec<Placed>, left_out: &mut Vec<RefusedFrame>
 fn settle(series: &mut Series, plane: &Plane, kept: Vec<Placed>) {
     let positions = kept.iter().map(|one| one.position_mm).collect();
     series.slices = kept.into_iter().map(|one| one.slice).collect();
-    series.derived = series.slices.iter().any(|slice| is_derived(&slice.instance));
+    let derived =
+        |slice: &Slice| slice.instance.frames.get(slice.frame).is_some_and(|frame| is_derived(&slice.instance, frame));
+    series.derived = series.slices.iter().any(derived);
     series.remarks.extend(shared_uids(&series.slices));
     let geometry = measure(plane, positions, common_thickness(&series.slices));
     let facts = &mut series.facts;

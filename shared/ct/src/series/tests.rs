@@ -173,6 +173,7 @@ pub(super) fn member(object: usize, sop: &str, position: [f64; 3], orientation: 
         rescale_type: None,
         image_type: vec!["ORIGINAL".into(), "PRIMARY".into(), "AXIAL".into()],
         pass: PassMarks::default(),
+        says: None,
     };
     let format = PixelFormat {
         rows: 4,

@@ -21,10 +21,10 @@ const TEXTS: [Tag; 6] = [
 ];
 /// Attributes that are written like Image Type (PS3.3 sections C.8.16.2.1.2 and C.8.16.2.1.3).
 const TYPES: [Tag; 2] = [tags::VOLUMETRIC_PROPERTIES, tags::VOLUME_BASED_CALCULATION_TECHNIQUE];
-/// Items that are read as if they stood in the data set itself: the functional groups, and what both may hold.
-const NESTED: [Tag; 7] = [
+/// Items that are read as if they stood in the data set itself: the functional groups of all frames, and what these and those of
+/// one frame may hold. One frame's are asked by themselves.
+const NESTED: [Tag; 6] = [
     tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
     tags::DERIVATION_IMAGE_SEQUENCE,
     tags::FRAME_CONTENT_SEQUENCE,
     tags::CT_IMAGE_FRAME_TYPE_SEQUENCE,
@@ -59,6 +59,13 @@ pub(crate) fn is_sequence(tag: Tag) -> bool {
     NESTED.contains(&tag) || CODES.contains(&tag)
 }
 
+/// The attributes of a functional group that are asked for here, save those of its Frame Content Sequence, of which only Frame Comments
+/// (0020,9158) are.
+pub(crate) fn asked_of_groups() -> impl Iterator<Item = Tag> {
+    let all = TEXTS.into_iter().chain(TYPES).chain(ATTRIBUTES).chain(NESTED).chain(CODES);
+    all.filter(|tag| *tag != tags::FRAME_CONTENT_SEQUENCE)
+}
+
 /// Whether `tag` is an attribute that is asked for here.
 pub(crate) fn is_attribute(tag: Tag) -> bool {
     TEXTS.contains(&tag) || TYPES.contains(&tag) || ATTRIBUTES.contains(&tag)
@@ -89,7 +96,7 @@ pub struct ValueHints {
     pub inverted: bool,
 }
 
-/// The hints of a data set, with those of its functional groups.
+/// The hints of a data set with its functional groups of all frames, or of one frame's functional group.
 pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
     let mut hints = ValueHints::default();
     hints.read(fields, 0);
@@ -102,6 +109,23 @@ pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
 }
 
 impl ValueHints {
+    /// These hints, and those of `outer` where there are none; the energies of both, as one that contradicts is not to be lost.
+    pub(crate) fn over(self, outer: &Self) -> Self {
+        let text = |own: Option<String>, outer: &Option<String>| own.or_else(|| outer.clone());
+        let mut energies_kev: Vec<f64> =
+            self.energies_kev.into_iter().chain(outer.energies_kev.iter().copied()).collect();
+        energies_kev.sort_by(f64::total_cmp);
+        energies_kev.dedup();
+        Self {
+            map: text(self.map, &outer.map),
+            projection: text(self.projection, &outer.projection),
+            monoenergetic: self.monoenergetic || outer.monoenergetic,
+            energies_kev,
+            mapped_unit: text(self.mapped_unit, &outer.mapped_unit),
+            inverted: self.inverted || outer.inverted,
+        }
+    }
+
     /// Reads a data set or an item, and what it holds.
     fn read(&mut self, fields: Fields<'_>, depth: usize) {
         for text in TEXTS.into_iter().filter_map(|tag| fields.text(tag)) {

@@ -1,7 +1,7 @@
 //! What Image Type says of the values of a frame (PS3.3 sections C.8.2.1.1.1 and C.8.16.1.4).
 
+use crate::FrameInfo;
 use crate::words::{ValueKind, ValueWords, read_image_type};
-use crate::{FrameInfo, Instance};
 
 use super::MAPS;
 
@@ -30,9 +30,8 @@ pub(super) fn projection_of(frame: &FrameInfo) -> Option<String> {
     words_of(&frame.image_type).first_of(&[ValueKind::Projection]).map(|(_, text)| text.to_owned())
 }
 
-/// The screen that the instance is a page of, by Image Type.
-pub(crate) fn screen_type(instance: &Instance) -> Option<String> {
-    let frame = instance.frames.first()?;
+/// The screen that the frame is a page of, by Image Type.
+pub(crate) fn screen_type(frame: &FrameInfo) -> Option<String> {
     words_of(&frame.image_type).first_of(&[ValueKind::Screen]).map(|(_, text)| text.to_owned())
 }
 
@@ -42,6 +41,18 @@ pub(crate) fn localizer_type(frame: &FrameInfo) -> Option<String> {
     // A page that shows the localizer for reference is a page.
     let named = words.first_of(&[ValueKind::Localizer, ValueKind::Screen])?;
     (named.0 == ValueKind::Localizer).then(|| named.1.to_owned())
+}
+
+/// The value of an Image Type that names something else than planes of attenuation as a tube voltage shows it, and what it names.
+pub(crate) fn unlike_plain(image_type: &[String]) -> Option<(ValueKind, String)> {
+    let others = [ValueKind::Projection, ValueKind::Monoenergetic, ValueKind::Screen];
+    let kinds: Vec<ValueKind> = MAPS.into_iter().chain(others).collect();
+    image_type.iter().find_map(|value| Some((read_image_type(value).first_of(&kinds)?.0, value.clone())))
+}
+
+/// Whether a value of an Image Type names `kind`.
+pub(crate) fn names(image_type: &[String], kind: ValueKind) -> bool {
+    words_of(image_type).first_of(&[kind]).is_some()
 }
 
 /// The first of `names` that is a value of an Image Type or one of a value's words.

@@ -16,11 +16,11 @@ mod units;
 use bolus_study::{Reason, ReasonCode, Remark, RemarkCode};
 
 pub use hints::ValueHints;
-pub(crate) use hints::{hints, is_attribute, is_cut, is_sequence};
-pub(crate) use image_type::{localizer_type, named, screen_type};
+pub(crate) use hints::{asked_of_groups, hints, is_attribute, is_cut, is_sequence};
+pub(crate) use image_type::{localizer_type, named, names, screen_type, unlike_plain};
 
-use crate::Instance;
 use crate::words::ValueKind;
+use crate::{FrameInfo, Instance};
 
 /// Energies of virtual monoenergetic images in keV whose contrast is near that of a tube voltage of 120 kV.
 const LIKE_A_TUBE_KEV: std::ops::RangeInclusive<f64> = 60.0..=80.0;
@@ -44,20 +44,18 @@ fn kind_name(kind: ValueKind) -> &'static str {
     }
 }
 
-/// Why the values of the instance are not those that a network of tube-voltage images takes; `None` where they are, or may be.
+/// Why the values of a frame are not those that a network of tube-voltage images takes; `None` where they are, or may be.
 ///
-/// Image Type and Rescale Type of any frame speak for the whole file.
-pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
+/// Image Type, Rescale Type and energy are the frame's own; the descriptions of the instance speak for all of its frames.
+pub(crate) fn value_judgement(instance: &Instance, frame: &FrameInfo) -> Option<Reason> {
     let map = |detail: String| Some(Reason::judgement(ReasonCode::MaterialMap, detail));
-    for frame in &instance.frames {
-        if let Some(reason) = units::rescale_judgement(frame.rescale_type.as_deref()) {
-            return Some(reason);
-        }
-        if let Some((kind, words)) = image_type::map_of(frame) {
-            return map(format!("image type {}: {}", words.escape_debug(), kind_name(kind)));
-        }
+    if let Some(reason) = units::rescale_judgement(frame.rescale_type.as_deref()) {
+        return Some(reason);
     }
-    let hints = &instance.values;
+    if let Some((kind, words)) = image_type::map_of(frame) {
+        return map(format!("image type {}: {}", words.escape_debug(), kind_name(kind)));
+    }
+    let hints = frame.values(instance);
     if let Some(said) = &hints.map {
         return map(format!("the header speaks of {said}"));
     }
@@ -68,7 +66,7 @@ pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
         let detail = "presentation LUT shape INVERSE beside MONOCHROME2: values may be turned over";
         return Some(Reason::judgement(ReasonCode::NotHounsfield, detail));
     }
-    let energies = energies_kev(instance)?;
+    let energies = energies_kev(hints, frame)?;
     if energies.is_empty() {
         return map("virtual monoenergetic images of an unknown energy".to_owned());
     }
@@ -77,9 +75,15 @@ pub(crate) fn value_judgement(instance: &Instance) -> Option<Reason> {
 }
 
 /// What is told of monoenergetic images that are taken.
-pub(crate) fn value_remark(instance: &Instance) -> Option<Remark> {
-    let energies = energies_kev(instance).filter(|energies| !energies.is_empty())?;
+pub(crate) fn value_remark(instance: &Instance, frame: &FrameInfo) -> Option<Remark> {
+    let energies = energies_kev(frame.values(instance), frame).filter(|energies| !energies.is_empty())?;
     Some(Remark::new(RemarkCode::Monoenergetic, monoenergetic(&energies)))
+}
+
+/// The energy of a virtual monoenergetic frame, in keV; `None` where it has several, or none.
+pub(crate) fn energy_kev(instance: &Instance, frame: &FrameInfo) -> Option<f64> {
+    let energies = energies_kev(frame.values(instance), frame)?;
+    energies.first().copied().filter(|_| energies.len() == 1)
 }
 
 fn monoenergetic(energies_kev: &[f64]) -> String {
@@ -88,23 +92,19 @@ fn monoenergetic(energies_kev: &[f64]) -> String {
 }
 
 /// The energies of virtual monoenergetic images, each once: there are none where nothing tells them. `None` for other images.
-fn energies_kev(instance: &Instance) -> Option<Vec<f64>> {
-    let mut energies = instance.values.energies_kev.clone();
-    let mut found = instance.values.monoenergetic;
-    for frame in &instance.frames {
-        let words = image_type::words_of(&frame.image_type);
-        found |= words.first_of(&[ValueKind::Monoenergetic]).is_some();
-        energies.extend(words.energies_kev);
-    }
+fn energies_kev(hints: &ValueHints, frame: &FrameInfo) -> Option<Vec<f64>> {
+    let words = image_type::words_of(&frame.image_type);
+    let found = hints.monoenergetic || words.first_of(&[ValueKind::Monoenergetic]).is_some();
+    let mut energies = words.energies_kev;
+    energies.extend(&hints.energies_kev);
     energies.sort_by(f64::total_cmp);
     energies.dedup();
     found.then_some(energies)
 }
 
-/// Why the instance shows no plane: projections, renderings and curved reformats, by Image Type, derivation or words.
-pub(crate) fn projection_judgement(instance: &Instance) -> Option<Reason> {
-    let by_type = instance.frames.iter().find_map(image_type::projection_of);
-    let detail = match (by_type, &instance.values.projection) {
+/// Why the frame shows no plane: projections, renderings and curved reformats, by Image Type, derivation or words.
+pub(crate) fn projection_judgement(instance: &Instance, frame: &FrameInfo) -> Option<Reason> {
+    let detail = match (image_type::projection_of(frame), &frame.values(instance).projection) {
         (Some(words), _) => format!("image type {}: a projection or a curved plane", words.escape_debug()),
         (None, Some(words)) => format!("the header speaks of {words:?}, a projection or a curved plane"),
         (None, None) => return None,

@@ -72,7 +72,9 @@ fn instance(elements: &[(Tag, Value<'_>)]) -> Instance {
 
 fn judged(elements: &[(Tag, Value<'_>)]) -> Option<Reason> {
     let instance = instance(elements);
-    refusal_of(&instance).or_else(|| image_refusal(&instance)).or_else(|| judgement_of(&instance))
+    refusal_of(&instance)
+        .or_else(|| image_refusal(&instance))
+        .or_else(|| instance.frames.iter().find_map(|frame| judgement_of(&instance, frame)))
 }
 
 fn code(elements: &[(Tag, Value<'_>)]) -> Option<ReasonCode> {
@@ -190,7 +192,7 @@ fn energies_of_all_sources_count() {
         (vec![shared(190.0)], false),
         (vec![shared(65.0)], true),
         (vec![frames(&[70.0])], true),
-        (vec![frames(&[70.0, 40.0])], false),
+        (vec![frames(&[70.0, 40.0]), (tags::NUMBER_OF_FRAMES, Text("2 "))], false),
         (vec![kev(40.0), words("Mono 70 keV")], false),
         (vec![kev(70.0), words("Mono 40 keV")], false),
         (vec![kev(70.0), words("Monoenergetic")], true),
@@ -200,12 +202,15 @@ fn energies_of_all_sources_count() {
         (vec![words("Monoenergetic")], false),
     ] {
         let instance = instance(&elements);
-        let judgement = value_judgement(&instance);
+        let judgement = instance.frames.iter().find_map(|frame| value_judgement(&instance, frame));
         assert_eq!(judgement.is_none(), taken, "{judgement:?}, {:?}", instance.values);
         assert!(judgement.is_none_or(|reason| reason.detail.contains("--allow material_map")));
-        assert!(!taken || value_remark(&instance).is_some_and(|remark| remark.detail.contains("keV")));
+        assert!(
+            !taken || value_remark(&instance, &instance.frames[0]).is_some_and(|remark| remark.detail.contains("keV"))
+        );
     }
-    assert_eq!(value_remark(&instance(&[])), None);
+    let plain = instance(&[]);
+    assert_eq!(value_remark(&plain, &plain.frames[0]), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::FrameInfo;
 use crate::series::planes::Placed;
 
 /// The longest value that is told.
@@ -31,6 +32,17 @@ impl Value {
             .ok()
             .filter(|number: &f64| number.is_finite())
             .map_or_else(|| Self::Text(text.to_owned()), Self::Number)
+    }
+
+    /// Index values of dimensions, in their order.
+    fn dimensions(values: Option<&[u32]>) -> Self {
+        match values {
+            None | Some([]) => Self::Nothing,
+            Some([value]) => Self::Number(f64::from(*value)),
+            Some(values) => {
+                Self::Text(values.iter().map(|value| format!("{value:010}")).collect::<Vec<_>>().join("\\"))
+            }
+        }
     }
 
     /// The value in words, without anything that could act on a terminal.
@@ -102,7 +114,7 @@ pub(super) struct Attribute {
 }
 
 /// All, the surest first.
-pub(super) const ATTRIBUTES: [Attribute; 16] = [
+pub(super) const ATTRIBUTES: [Attribute; 20] = [
     named("StackID", |one| Value::text(one.marks().stack_id.as_deref())),
     Attribute {
         keyword: "TemporalPositionIndex",
@@ -116,8 +128,15 @@ pub(super) const ATTRIBUTES: [Attribute; 16] = [
         told: true,
         value: |one| Value::number(one.marks().acquisition_number),
     },
+    Attribute {
+        keyword: "TemporalPositionTimeOffset",
+        kind: Kind::Count,
+        told: true,
+        value: |one| Value::rounded(one.marks().temporal_offset_s),
+    },
     hidden("IrradiationEventUID", Kind::Name, |one| Value::text(one.marks().irradiation_event_uid.as_deref())),
     hidden("AcquisitionTime", Kind::Clock, |one| Value::number(one.marks().acquired_s)),
+    hidden("FrameReferenceDateTime", Kind::Clock, |one| Value::number(one.marks().referenced_s)),
     Attribute {
         keyword: "NominalPercentageOfCardiacPhase",
         kind: Kind::Count,
@@ -133,6 +152,8 @@ pub(super) const ATTRIBUTES: [Attribute; 16] = [
     named("KVP", |one| Value::rounded(one.marks().kvp)),
     named("ConvolutionKernel", |one| Value::text(one.marks().kernel.as_deref())),
     named("FilterType", |one| Value::text(one.marks().filter.as_deref())),
+    named("MonoenergeticEnergyEquivalent", |one| Value::rounded(one.kev())),
+    hidden("DimensionIndexValues", Kind::Count, |one| Value::dimensions(one.marks().dimensions.as_deref())),
     named("ImageType", |one| Value::text(Some(&one.image_type().join("\\")))),
     named("SeriesNumber", |one| Value::text(one.slice.instance.series_number.as_deref())),
     hidden("SeriesDescription", Kind::Name, |one| Value::text(one.slice.instance.series_description.as_deref())),
@@ -149,8 +170,12 @@ const fn hidden(keyword: &'static str, kind: Kind, value: fn(&Placed) -> Value) 
     Attribute { keyword, kind, told: false, value }
 }
 
-/// What the instance's own attributes of contrast say.
+/// What the attributes of contrast say, the instance's and the frame's own. Whether a program saw the agent depends on what is to see in
+/// a slice, not on the pass.
 fn contrast(one: &Placed) -> String {
-    let of = one.slice.instance.evidence.iter().filter(|evidence| evidence.attribute.starts_with("Contrast"));
+    let own = one.info().map_or(&[][..], FrameInfo::evidence);
+    let of = one.slice.instance.evidence.iter().chain(own).filter(|evidence| {
+        evidence.attribute.starts_with("Contrast") && evidence.attribute != "ContrastBolusAgentDetected"
+    });
     of.map(|evidence| format!("{} {}", evidence.attribute, evidence.value)).collect::<Vec<_>>().join("; ")
 }
