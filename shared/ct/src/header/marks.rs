@@ -176,14 +176,18 @@ pub(super) fn grouped_marks(groups: [Option<Fields<'_>>; 2], dimensions: &Dimens
 fn irradiation_event(groups: [Option<Fields<'_>>; 2]) -> Option<String> {
     let uid = |fields: Fields<'_>| fields.text(tags::IRRADIATION_EVENT_UID);
     let group = |group: Fields<'_>| {
-        IRRADIATION_EVENTS.into_iter().find_map(|sequence| group.items(sequence).find_map(uid)).or_else(|| uid(group))
+        IRRADIATION_EVENTS
+            .into_iter()
+            .find_map(|sequence| group.items(sequence).next().and_then(uid))
+            .or_else(|| uid(group))
     };
     groups.into_iter().flatten().find_map(group)
 }
 
-/// What `read` finds in the first group whose items of `sequence` have it.
+/// What `read` finds in the first group whose first item of `sequence` has it. These macros have one item, or one a source of rays; the
+/// shared one is asked for every frame, so it must not take long.
 fn found<'s, T>(groups: [Option<Fields<'s>>; 2], sequence: Tag, read: impl Fn(Fields<'s>) -> Option<T>) -> Option<T> {
-    groups.into_iter().flatten().find_map(|group| group.items(sequence).find_map(&read))
+    groups.into_iter().flatten().find_map(|group| group.items(sequence).next().and_then(&read))
 }
 
 fn percent(fields: Fields<'_>) -> Option<f64> {
