@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use bolus::backfill::BrokerArgs;
-use bolus_events::StudyRule;
+use bolus_events::{Names, StudyRule, name_of};
 use bolus_inference::DeviceChoice;
 use bolus_ops::config::{ByteSize, Period};
 use bolus_study::Allowed;
@@ -240,9 +240,23 @@ pub struct ListArgs {
     /// `pattern=REGEX` (up to the end of its group `study`). The assembler should have the same rule.
     #[arg(long = "studies-by", value_name = "RULE", default_value = "parent")]
     pub rule: StudyRule,
+    /// Names of objects and folders that are passed over, with commas between them, `*` at most at one end of each. By default
+    /// those of a lake, as the assembler has them.
+    #[arg(long, value_name = "NAMES", default_value_t = Names::of_lakes())]
+    pub ignore: Names,
+    /// Names of objects that are no slices but tell that their folder is complete, written likewise.
+    #[arg(long, value_name = "NAMES", default_value_t = Names::of_markers())]
+    pub markers: Names,
     /// Listing requests at a time.
     #[arg(long = "list-requests", value_name = "N", default_value = "32")]
     pub requests: NonZeroUsize,
+}
+
+impl ListArgs {
+    /// Whether the object at `key` is part of no study: a folder's stand-in, a marker, or what is to be ignored.
+    pub fn pass_over(&self, key: &str) -> bool {
+        name_of(key).is_empty() || self.ignore.are_along(key) || self.markers.are_of_object(key)
+    }
 }
 
 /// Arguments of `bolus submit`.
