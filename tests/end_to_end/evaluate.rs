@@ -210,30 +210,36 @@ fn a_bundle_is_calibrated_and_keeps_to_it() {
     std::fs::write(&truth, text).unwrap();
     let manifest = || std::fs::read_to_string(bundle.join("bundle.toml")).unwrap();
     let before = manifest();
+    let out = folder.path().join("calibrated/cheap-copy");
+    let run = |more: &[&str]| {
+        let mut command = bolus();
+        command.args(["model", "calibrate"]).arg(&bundle).arg("--truth").arg(&truth).arg("--lake").arg(&lake);
+        command.args(["--json", "--max-error", "0.4", "--split", "all", "--out"]).arg(&out).args(more).output().unwrap()
+    };
     let calibrate = |more: &[&str]| {
-        let output = bolus()
-            .args(["model", "calibrate"])
-            .arg(&bundle)
-            .arg("--truth")
-            .arg(&truth)
-            .arg("--lake")
-            .arg(&lake)
-            .args(["--json", "--max-error", "0.4"])
-            .args(more)
-            .output()
-            .unwrap();
+        let output = run(more);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
-    let tried = calibrate(&["--split", "all", "--dry-run"]);
-    assert_eq!(manifest(), before);
-    let done = calibrate(&["--split", "all"]);
+    let tried = calibrate(&["--dry-run"]);
+    // Too few series: told with the figures, and refused.
+    let refused = run(&[]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{message}");
+    assert!(message.contains("50 of each") && message.contains("--force"), "{message}");
+    let told: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!((&told["fit"], &told["written"]), (&tried["fit"], &Value::Null));
+    assert!(!out.exists());
+    let done = calibrate(&["--force"]);
     assert_eq!((&tried["fit"], &done["new_version"]), (&done["fit"], &"0.1.1".into()));
     let loss = |which: &str| done["quality"][which]["log_loss"].as_f64().unwrap();
     assert!(loss("fitted") < loss("raw"), "{}", done["quality"]);
-    assert!(manifest().contains(&format!("fitted_on = {}", done["fitted_on"])), "{}", manifest());
+    // The one that was named stays as it was.
+    assert_eq!(manifest(), before);
+    let written = std::fs::read_to_string(out.join("bundle.toml")).unwrap();
+    assert!(written.contains(&format!("fitted_on = {}", done["fitted_on"])), "{written}");
     // The bundle loads, is another one, and labels as the fit says.
-    assert_eq!(label_with(&input, &lake, &bundle).count("series_labelled"), SERIES as u64);
+    assert_eq!(label_with(&input, &lake, &out).count("series_labelled"), SERIES as u64);
     let [scale, shift] = ["scale", "shift"].map(|name| done["fit"][name].as_f64().unwrap());
     for row in sql(
         &lake,

@@ -189,3 +189,14 @@ fn a_pipe_in_a_bundle_is_refused_and_never_waited_for() {
         assert!(code == 3 && problem.contains("not a regular file"), "{code}: {problem}");
     }
 }
+
+#[test]
+fn a_reader_that_has_gone_is_no_error() {
+    for arguments in [&["completions", "bash"][..], &["model", "list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bolus().args(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && told.is_empty(), "{arguments:?}: {told}");
+    }
+}

@@ -89,6 +89,21 @@ fn a_packed_bundle_holds_is_shown_and_labels_a_series() {
 }
 
 #[test]
+fn nothing_is_written_among_the_bundles_that_come_with_the_program() {
+    let folder = temp();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let before = names(&own);
+    let pulled = model(folder.path(), &["pull", text(&bundles().join("cheap")), "--to", text(&own)]);
+    assert!(pulled.code == 1 && pulled.stderr.contains("come with the program"), "{}", pulled.stderr);
+    // By another way to the same folder too.
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&own, &link).unwrap();
+    let pulled = model(folder.path(), &["pull", text(&bundles().join("cheap")), "--to", text(&link)]);
+    assert!(pulled.code == 1 && pulled.stderr.contains("come with the program"), "{}", pulled.stderr);
+    assert_eq!(names(&own), before);
+}
+
+#[test]
 fn bundles_are_listed_and_what_was_tampered_with_is_told() {
     let folder = temp();
     let models = folder.path().join("bolus/models");

@@ -46,6 +46,10 @@ async fn exactly_what_is_missing_late_or_gone_is_found() {
     put_series(&site, "in/st3-x", 20, 0..SLICES).await;
     put_series(&site, "in/st3/nested", 21, 0..SLICES).await;
     site.put("in/st4/README.txt", "no image, and long enough to be looked at as one: it is text").await;
+    // Another lake, and what says that a folder is complete: no studies, and no slices that were missed.
+    site.put("in/other-lake/_delta_log/00000000000000000000.json", "{}").await;
+    site.put("in/other-lake/part-0.parquet", "PAR1").await;
+    site.put("in/st1/_SUCCESS", "").await;
     let folder = temp();
     let lake = folder.path().join("lake").display().to_string();
     let bundles = data().join("bundles").display().to_string();

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bolus_broker::{BrokerConfig, ConsumerConfig};
-use bolus_events::StudyRule;
+use bolus_events::{Names, StudyRule};
 use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
 use bolus_ops::telemetry::TelemetryConfig;
 use serde::Deserialize;
 
 use crate::assembly::Rules;
-use crate::grouping::{Grouping, NamePattern};
+use crate::grouping::Grouping;
 
 /// The prefix of the environment variables: `BOLUS_ASSEMBLER__STUDY__QUIET` is `study.quiet`.
 pub const ENVIRONMENT: &str = "BOLUS_ASSEMBLER";
@@ -128,10 +128,10 @@ pub struct StudyConfig {
     /// Rules of single buckets, by the bucket's name.
     pub buckets: BTreeMap<String, BucketConfig>,
     /// Names of objects that say that the study of their folder is complete.
-    pub markers: Vec<NamePattern>,
+    pub markers: Names,
     /// Names of objects and folders that are passed over, wherever in the key. By default those of a lake: one that lies in a
     /// bucket whose notifications come here would feed itself for ever.
-    pub ignore: Vec<NamePattern>,
+    pub ignore: Names,
     /// A study for which nothing has come for so long is complete.
     pub quiet: Period,
     /// A study is sent so long after its first object, whatever comes.
@@ -144,12 +144,11 @@ pub struct StudyConfig {
 
 impl Default for StudyConfig {
     fn default() -> Self {
-        let exact = |name: &str| NamePattern::Exact(name.to_owned());
         Self {
             prefix: StudyRule::Parent,
             buckets: BTreeMap::new(),
-            markers: vec![exact("_SUCCESS"), exact("manifest.json"), NamePattern::Ends(".done".into())],
-            ignore: vec![exact("_delta_log"), exact("_bolus_probe"), NamePattern::Ends(".parquet".into())],
+            markers: Names::of_markers(),
+            ignore: Names::of_lakes(),
             quiet: Period::from_secs(60),
             deadline: Period::from_secs(30 * 60),
             remember: Period::from_secs(86_400),

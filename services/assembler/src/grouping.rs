@@ -2,48 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bolus_events::StudyRule;
+use bolus_events::{Names, StudyRule, name_of};
 use bolus_storage::ArchiveKind;
-use serde::Deserialize;
 
 use crate::wire::Kind;
-
-/// A name, or a name that begins or ends with `*`, which stands for anything.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum NamePattern {
-    /// This name.
-    Exact(String),
-    /// Names that end so.
-    Ends(String),
-    /// Names that begin so.
-    Begins(String),
-}
-
-impl TryFrom<String> for NamePattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("expected a file's name, with * at most at its beginning or its end, found \"{text}\"");
-        let pattern = match (text.strip_prefix('*'), text.strip_suffix('*')) {
-            (Some(end), _) => Self::Ends(end.to_owned()),
-            (None, Some(start)) => Self::Begins(start.to_owned()),
-            (None, None) => Self::Exact(text.clone()),
-        };
-        let (Self::Exact(rest) | Self::Ends(rest) | Self::Begins(rest)) = &pattern;
-        if rest.is_empty() || rest.contains(['*', '/']) { Err(wrong()) } else { Ok(pattern) }
-    }
-}
-
-impl NamePattern {
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Self::Exact(exact) => name == exact,
-            Self::Ends(end) => name.ends_with(end.as_str()),
-            Self::Begins(start) => name.starts_with(start.as_str()),
-        }
-    }
-}
 
 /// The rules for all buckets.
 #[derive(Debug, Clone)]
@@ -53,9 +15,9 @@ pub struct Grouping {
     /// Rules of single buckets.
     pub buckets: BTreeMap<String, StudyRule>,
     /// Names of objects that say that their study is complete.
-    pub markers: Vec<NamePattern>,
+    pub markers: Names,
     /// Names of objects and folders that are passed over, wherever in the key.
-    pub ignore: Vec<NamePattern>,
+    pub ignore: Names,
 }
 
 /// What an object's key says of its study.
@@ -74,13 +36,12 @@ impl Grouping {
     /// An object outside of any folder is a study by itself, as an archive is.
     #[must_use]
     pub fn place<'a>(&self, bucket: &str, key: &'a str) -> Option<Place<'a>> {
-        let name = key.rsplit('/').next().unwrap_or(key);
-        if name.is_empty() || key.split('/').any(|part| self.ignore.iter().any(|ignored| ignored.matches(part))) {
+        if name_of(key).is_empty() || self.ignore.are_along(key) {
             return None;
         }
         let rule = self.buckets.get(bucket).unwrap_or(&self.prefix);
         let folder = Some(rule.study_prefix(key)).filter(|folder| !folder.is_empty());
-        if self.markers.iter().any(|marker| marker.matches(name)) {
+        if self.markers.are_of_object(key) {
             return folder.map(|study| Place { kind: Kind::Marker, study });
         }
         if ArchiveKind::of_name(key).is_some() {
@@ -96,16 +57,12 @@ mod tests {
 
     use super::*;
 
-    fn names<const N: usize>(names: [&str; N]) -> Vec<NamePattern> {
-        names.map(|name| NamePattern::try_from(name.to_owned()).unwrap()).into()
-    }
-
     fn grouping(prefix: &str) -> Grouping {
         Grouping {
             prefix: prefix.parse().unwrap(),
             buckets: BTreeMap::new(),
-            markers: names(["_SUCCESS", "manifest.json", "*.done"]),
-            ignore: names(["_delta_log", "*.parquet"]),
+            markers: Names::of_markers(),
+            ignore: Names::of_lakes(),
         }
     }
 
@@ -155,13 +112,6 @@ mod tests {
         rules.buckets.insert("archive".into(), "depth=1".parse().unwrap());
         assert_eq!(rules.place("archive", "a/b/1").unwrap().study, "a");
         assert_eq!(rules.place("ct", "a/b/1").unwrap().study, "a/b");
-    }
-
-    #[test]
-    fn patterns_are_checked_when_they_are_read() {
-        for wrong in ["", "*", "a*b", "a/b", "**"] {
-            assert!(NamePattern::try_from(wrong.to_owned()).is_err(), "{wrong}");
-        }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use bolus::backfill::BrokerArgs;
-use bolus_events::StudyRule;
+use bolus_events::{Names, StudyRule, name_of};
 use bolus_inference::DeviceChoice;
 use bolus_ops::config::{ByteSize, Period};
 use bolus_study::Allowed;
@@ -42,7 +42,7 @@ pub enum Command {
     ///
     /// Exit status: 0 all labelled, 3 some series or files were refused or failed, 1 nothing could be done.
     Label(LabelArgs),
-    /// Show what is there without a model: series, geometry, codec, declared contrast, and what would be labelled.
+    /// Show what is there without running a model: series, geometry, codec, declared contrast, and what would be labelled.
     Inspect(InspectArgs),
     /// Query the lake: table `labels`, views `series_labels`, `slice_scores`, `failures`.
     Sql(SqlArgs),
@@ -52,7 +52,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Send the studies of an archive in S3 to the workers, by way of Kafka.
     ///
-    /// Goes on where a stopped run of the same command ended; what a crash may send twice the workers recognise.
+    /// Continues where an earlier run of the same command stopped. After a crash some studies may be sent twice; the workers notice.
     /// Exit status: 0 all sent, 3 some keys or studies were refused or the run was stopped, 1 nothing could be done.
     Submit(SubmitArgs),
     /// Compare what a bucket holds with what the lake has labelled, and send what is missing.
@@ -62,18 +62,18 @@ pub enum Command {
     /// List what failed and was not labelled since, and send it to the workers again.
     #[command(subcommand)]
     Failures(FailuresCommand),
-    /// Show where in its slices a series' score comes from: PNG heat maps, by covering one part after the other.
+    /// Show which parts of its slices a series' score comes from: PNG heat maps, made by covering one part after another.
     ///
-    /// Works with every bundle. The network runs some hundred times a slice: seconds a series with a light bundle, minutes with
-    /// EfficientNetB4 on a CPU.
+    /// Works with every bundle. The network runs about a hundred times per slice: a series takes seconds with a light bundle, and
+    /// minutes with EfficientNetB4 on a CPU.
     /// Exit status: 0 all explained, 3 some series were refused, 1 nothing could be done.
     Explain(ExplainArgs),
     /// Write the network's input of every series of a labelled set as NumPy shards, for training.
     ///
-    /// The tensors are those that labelling gives to the network, rounded to float16. The files do not depend on threads.
+    /// These are the tensors that labelling gives to the network, rounded to float16. The files do not depend on the threads.
     /// Exit status: 0 the whole labelled set was exported, 3 a part of it, 1 nothing.
     ExportTensors(ExportArgs),
-    /// Look after the lake.
+    /// Maintain the lake.
     #[command(subcommand)]
     Lake(LakeCommand),
     /// List, show, check, fetch and make model bundles.
@@ -145,7 +145,7 @@ pub struct ModelArgs {
 /// Which refusals are overridden.
 #[derive(Debug, Args)]
 pub struct AllowArgs {
-    /// Label all the same what would be refused for these reasons, with commas between them: derived, material_map, not_hounsfield,
+    /// Label what would be refused for these reasons, separated by commas: derived, material_map, not_hounsfield,
     /// not_a_patient, not_axial, too_few_slices, spacing, gantry_tilt. The row says so.
     #[arg(long = "allow", value_name = "REASON,...", default_value = "", hide_default_value = true)]
     pub allowed: Allowed,
@@ -161,7 +161,7 @@ pub struct InspectArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub allow: AllowArgs,
-    /// Print one JSON line a file, with the digest of its decoded pixels, then one a series.
+    /// Print one JSON line per file, with the digest of its decoded pixels, then one per series.
     #[arg(long)]
     pub json: bool,
     /// CPU threads; all cores by default.
@@ -180,7 +180,7 @@ pub struct SqlArgs {
     /// How to print: table, json (lines) or csv.
     #[arg(long, default_value = "table", value_name = "FORMAT")]
     pub format: Format,
-    /// With --format csv: texts that a spreadsheet would run as formulas stay as they are; without it they begin with an apostrophe.
+    /// With --format csv: leave texts alone that a spreadsheet would run as formulas. Otherwise they start with an apostrophe.
     #[arg(long)]
     pub raw: bool,
     #[command(flatten)]
@@ -190,16 +190,16 @@ pub struct SqlArgs {
 /// What one query may cost.
 #[derive(Debug, Args)]
 pub struct SqlLimits {
-    /// Time in which the query has to answer, as 90s or 1h. Reading the answer does not count.
+    /// How long the query may take to answer, such as 90s or 1h. Printing the answer does not count.
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub timeout: Period,
-    /// Most rows of the answer.
+    /// Maximum number of rows in the answer.
     #[arg(long, value_name = "N", default_value = "10000000")]
     pub max_rows: usize,
-    /// Most memory of the query, as "4 GiB". What it sorts beyond half of it goes to disk.
+    /// Maximum memory of the query, such as "4 GiB". A sort that needs more than half of it uses the disk.
     #[arg(long, value_name = "SIZE", default_value = "1 GiB", value_parser = query_memory)]
     pub memory: ByteSize,
-    /// Most that the query may put on disk, in the folder for temporary files.
+    /// Maximum that the query may write to disk, in the folder for temporary files.
     #[arg(long, value_name = "SIZE", default_value = "16 GiB")]
     pub disk: ByteSize,
 }
@@ -240,9 +240,23 @@ pub struct ListArgs {
     /// `pattern=REGEX` (up to the end of its group `study`). The assembler should have the same rule.
     #[arg(long = "studies-by", value_name = "RULE", default_value = "parent")]
     pub rule: StudyRule,
-    /// Listing requests at a time.
+    /// Names of objects and folders to ignore, separated by commas; each may have a `*` at one end. By default those of a lake, as for
+    /// the assembler.
+    #[arg(long, value_name = "NAMES", default_value_t = Names::of_lakes())]
+    pub ignore: Names,
+    /// Names of objects that say that their folder is complete, written in the same way.
+    #[arg(long, value_name = "NAMES", default_value_t = Names::of_markers())]
+    pub markers: Names,
+    /// Number of listing requests at the same time.
     #[arg(long = "list-requests", value_name = "N", default_value = "32")]
     pub requests: NonZeroUsize,
+}
+
+impl ListArgs {
+    /// Whether the object at `key` is part of no study: a folder's stand-in, a marker, or what is to be ignored.
+    pub fn pass_over(&self, key: &str) -> bool {
+        name_of(key).is_empty() || self.ignore.are_along(key) || self.markers.are_of_object(key)
+    }
 }
 
 /// Arguments of `bolus submit`.
@@ -255,10 +269,10 @@ pub struct SubmitArgs {
     pub broker: BrokerArgs,
     #[command(flatten)]
     pub list: ListArgs,
-    /// Most studies a second.
+    /// Maximum number of studies to send per second.
     #[arg(long, value_name = "N")]
     pub rate: Option<NonZeroU32>,
-    /// Only studies with an object written at or after this time, as 2026-01-31T00:00:00Z.
+    /// Only studies with an object written at or after this time, such as 2026-01-31T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub since: Option<DateTime<Utc>>,
     /// Stop after so many studies; the same command then goes on with the next.
@@ -267,10 +281,10 @@ pub struct SubmitArgs {
     /// List and count, send nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Where an unfinished run is remembered; by default below the user's folder of states ($XDG_STATE_HOME/bolus).
+    /// Where an unfinished run is remembered; by default in the user's state folder ($XDG_STATE_HOME/bolus).
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// Begin anew, whatever an earlier run has done.
+    /// Start over, whatever an earlier run has done.
     #[arg(long)]
     pub restart: bool,
     /// Print the summary as a JSON line.
@@ -297,14 +311,14 @@ pub struct ReconcileArgs {
     /// Read the headers of every study that has rows and compare the rows' keys with those of `--model`: exact, and slow.
     #[arg(long)]
     pub deep: bool,
-    /// The workers label adaptively: with `--deep`, compare with the keys of such labels.
+    /// The workers label adaptively: with `--deep`, compare with the keys of adaptive labels.
     #[arg(long)]
     pub adaptive: bool,
     #[command(flatten)]
     pub allow: AllowArgs,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Send studies in these states to the workers: missing and stale, unless said otherwise as in --submit=missing,failed.
+    /// Send studies in these states to the workers: by default missing and stale; --submit=missing,failed chooses others.
     #[arg(
         long,
         value_name = "STATES",
@@ -314,10 +328,10 @@ pub struct ReconcileArgs {
         default_missing_values = ["missing", "stale"],
     )]
     pub submit: Option<Vec<StudyState>>,
-    /// Most studies a second that are submitted.
+    /// Maximum number of studies to submit per second.
     #[arg(long, value_name = "N")]
     pub rate: Option<NonZeroU32>,
-    /// Write the studies that are not ok into this file too, one JSON object a line.
+    /// Also write the studies that are not ok to this file, one JSON object per line.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Print JSON lines instead of a table.
@@ -328,7 +342,7 @@ pub struct ReconcileArgs {
 /// Subcommands of `bolus failures`.
 #[derive(Debug, Subcommand)]
 pub enum FailuresCommand {
-    /// List what failed and has had no other outcome since.
+    /// List what failed and has had no other outcome since then.
     List {
         #[command(flatten)]
         choice: FailureArgs,
@@ -351,10 +365,10 @@ pub struct FailureArgs {
     /// Only those with this reason, such as store_unavailable.
     #[arg(long, value_name = "CODE")]
     pub reason: Option<String>,
-    /// Only those whose row key begins so.
+    /// Only those whose row key starts with this.
     #[arg(long, value_name = "PREFIX")]
     pub key: Option<String>,
-    /// Only those since this time, as 2026-01-31T00:00:00Z.
+    /// Only those since this time, such as 2026-01-31T00:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub since: Option<DateTime<Utc>>,
 }
@@ -364,12 +378,12 @@ pub struct FailureArgs {
 pub struct ReplayArgs {
     #[command(flatten)]
     pub choice: FailureArgs,
-    /// All that failed; needed where no other choice is made.
+    /// Everything that failed; needed if you choose nothing else.
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
     pub broker: BrokerArgs,
-    /// Send messages that are no event of a known shape too, as they came.
+    /// Also send messages that are not events in a known format, just as they arrived.
     #[arg(long)]
     pub raw: bool,
     /// Print the summary as a JSON line.

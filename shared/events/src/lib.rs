@@ -7,6 +7,7 @@ mod error;
 mod eventbridge;
 mod json;
 mod key;
+mod names;
 mod object;
 mod parse;
 mod rule;
@@ -14,6 +15,7 @@ mod s3;
 mod study;
 
 pub use error::{EventError, Problem};
+pub use names::{NamePattern, Names, name_of};
 pub use object::{EventSource, OBJECT_EVENT_TYPE, ObjectEvent, ObjectKey};
 pub use parse::parse;
 pub use rule::{StudyRule, StudyRuleError};

@@ -61,10 +61,26 @@ impl Bundle {
         let mut folders = named.to_vec();
         folders.push(PathBuf::from("models"));
         folders.extend(Self::user_folder());
-        let program = std::env::current_exe().ok();
-        folders.extend(program.and_then(|program| Some(program.parent()?.join("../share/bolus/models"))));
-        folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"));
+        folders.extend(Self::installed_folders());
         folders
+    }
+
+    /// Where the bundles that come with the program lie: beside an installed one, and in the source tree that it was built in.
+    fn installed_folders() -> impl Iterator<Item = PathBuf> {
+        let program = std::env::current_exe().ok();
+        let beside = program.and_then(|program| Some(program.parent()?.join("../share/bolus/models")));
+        beside.into_iter().chain([PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models")])
+    }
+
+    /// The folder of bundles that come with the program, where `path` lies in one: nothing may be written there. The user's own
+    /// folder is none of them, though a program under `~/.local/bin` has it beside it.
+    #[must_use]
+    pub fn installed_around(path: &Path) -> Option<PathBuf> {
+        // What is to be made does not exist yet: the nearest folder above it does.
+        let real = path.ancestors().find_map(|above| above.canonicalize().ok())?;
+        let own = Self::user_folder().and_then(|folder| folder.canonicalize().ok());
+        let installed = Self::installed_folders().filter_map(|folder| folder.canonicalize().ok());
+        installed.filter(|folder| Some(folder) != own.as_ref()).find(|folder| real.starts_with(folder))
     }
 
     /// The user's own folder of bundles: `$XDG_DATA_HOME/bolus/models`, by default `~/.local/share/bolus/models`.

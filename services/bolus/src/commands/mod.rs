@@ -11,6 +11,7 @@ pub mod model;
 pub mod reconcile;
 pub mod submit;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -23,9 +24,11 @@ use crate::cli::{Cli, ModelArgs};
 /// Exit status when some of the work could not be done.
 pub const SOME_REFUSED: u8 = 3;
 
-/// Prints a completion script.
+/// Prints a completion script. It is made first: the generator panics where the reader has gone.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
-    clap_complete::generate(shell, &mut Cli::command(), "bolus", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "bolus", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 

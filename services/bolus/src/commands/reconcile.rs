@@ -192,6 +192,9 @@ impl Run<'_> {
             }
             self.summary.objects_listed += 1;
             let key = object.uri.strip_prefix(root).unwrap_or(&object.uri).to_owned();
+            if self.args.list.pass_over(&key) {
+                continue;
+            }
             let studies = self.grouper.add(&key, &object);
             self.settle(studies).await?;
             let (listed, told) = (self.summary.objects_listed, self.summary.studies.values().sum::<u64>());

@@ -127,6 +127,9 @@ impl Run<'_> {
             };
             if let Some(object) = self.listed(found)? {
                 let key = object.uri.strip_prefix(root).unwrap_or(&object.uri).to_owned();
+                if self.args.list.pass_over(&key) {
+                    continue;
+                }
                 let studies = self.grouper.add(&key, &object);
                 if !self.publish(studies, cancel).await? {
                     break;

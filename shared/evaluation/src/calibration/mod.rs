@@ -21,6 +21,8 @@ pub use folds::{FOLDS, held_out};
 
 /// Fewest series of a class that anything is fitted on.
 pub const FEWEST: usize = 3;
+/// Fewest series of a class that a fit is worth having on.
+pub const ENOUGH: usize = 50;
 
 /// How aggregates become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -104,7 +106,7 @@ pub enum FitError {
     /// There is too little to fit anything on.
     #[error(
         "{enhanced} enhanced and {native} native series are too few: at least {FEWEST} of each are needed, \
-         and 50 make a fit worth having"
+         and {ENOUGH} make a fit worth having"
     )]
     TooFew {
         /// Enhanced series.
@@ -174,6 +176,42 @@ impl Quality {
             log_loss: figures.get(Figure::LogLoss),
         }
     }
+}
+
+/// Why a fit should not take the place of what is there.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Doubt {
+    /// It rests on too little.
+    #[error("it rests on {enhanced} enhanced and {native} native series; {ENOUGH} of each make a fit worth having")]
+    Few {
+        /// Enhanced series.
+        enhanced: usize,
+        /// Native series.
+        native: usize,
+    },
+    /// A figure gets worse on series that the fit has not seen.
+    #[error("on series held out its {figure} is {held_out:.4}, worse than today's {now:.4}")]
+    Worse {
+        /// The figure's name.
+        figure: &'static str,
+        /// With fits on other series.
+        held_out: f64,
+        /// As the bundle calibrates now.
+        now: f64,
+    },
+}
+
+/// What speaks against a fit on `enhanced` and `native` series: too few of a class, or Brier score or log-loss worse on series
+/// held out than as the bundle calibrates `now`. Both are proper scores: an honest probability has the least.
+#[must_use]
+pub fn doubts(enhanced: usize, native: usize, now: &Quality, held_out: Option<&Quality>) -> Vec<Doubt> {
+    let few = (enhanced.min(native) < ENOUGH).then_some(Doubt::Few { enhanced, native });
+    let worse = |figure: &'static str, of: fn(&Quality) -> Option<f64>| {
+        let (held_out, now) = (of(held_out?)?, of(now)?);
+        (held_out > now).then_some(Doubt::Worse { figure, held_out, now })
+    };
+    let scores = [worse("Brier score", |quality| quality.brier), worse("log-loss", |quality| quality.log_loss)];
+    few.into_iter().chain(scores.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]

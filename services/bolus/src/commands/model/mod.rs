@@ -38,9 +38,10 @@ pub enum ModelCommand {
     /// The draft is a bundle.toml of format 2 (schemas/bundle.md) in which network.sha256, reference.slices and reference.expected
     /// may be left out: they are made from the network.
     Pack(PackArgs),
-    /// Fit a bundle's calibration and its indeterminate band to series of known status, and write both under a new version.
+    /// Fit a bundle's calibration and its indeterminate band to series of known status, and write a bundle with both.
     ///
-    /// Exit status: 0 done, 3 no band within the limits keeps the errors as few as asked for, 1 nothing was fitted.
+    /// The new bundle has a folder and a version of its own; the one that was named stays as it is.
+    /// Exit status: 0 done, 3 no band within the limits keeps the errors as few as asked for, 1 nothing was fitted or written.
     Calibrate(calibrate::CalibrateArgs),
 }
 

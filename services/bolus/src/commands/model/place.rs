@@ -21,9 +21,12 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Begins a folder that will become `target`; makes the folders above it.
+    /// Begins a folder that will become `target`; makes the folders above it. Refused among the bundles that come with the program.
     pub fn begin(target: &Path) -> anyhow::Result<Self> {
         let target = std::path::absolute(target)?;
+        if let Some(folder) = Bundle::installed_around(&target) {
+            bail!("{} holds the bundles that come with the program: name another folder", folder.display());
+        }
         let parent = target.parent().with_context(|| format!("{} has no folder above it", target.display()))?;
         fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
         let around = remove_left_behind(parent, KIND).and_then(|()| ScratchFolder::make(parent, KIND));
@@ -48,6 +51,17 @@ impl Staged {
     pub fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let mut file = self.create(name)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Copies a bundle into it, save its manifest: the network, the reference input and, where there is one, the card.
+    pub fn copy(&self, bundle: &Bundle, folder: &Path) -> anyhow::Result<()> {
+        let (network, input) = (&bundle.manifest.network.file, &bundle.manifest.reference.input);
+        let card = folder.join(Bundle::CARD).is_file().then_some(Bundle::CARD);
+        for name in [network, input].map(String::as_str).into_iter().chain(card) {
+            let (from, to) = (folder.join(name), self.folder().join(name));
+            fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        }
+        Ok(())
     }
 
     /// Loads what is there as a user would, and runs the network on its reference.

@@ -1,7 +1,5 @@
 //! Writes a calibration into a `bundle.toml`, whose comments and order stay.
 
-use std::path::Path;
-
 use anyhow::Context;
 use bolus_evaluation::calibration::Fit;
 use bolus_inference::Manifest;
@@ -22,20 +20,8 @@ pub struct Change<'a> {
     pub fitted_on: &'a str,
 }
 
-/// Changes the manifest at `path`: whole or not at all, and only into one that can be read.
-pub fn write(path: &Path, change: &Change, dry_run: bool) -> anyhow::Result<()> {
-    let old = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let new = changed(&old, change).with_context(|| format!("cannot change {}", path.display()))?;
-    if dry_run {
-        return Ok(());
-    }
-    let beside = path.with_extension("toml.new");
-    std::fs::write(&beside, new).with_context(|| format!("cannot write {}", beside.display()))?;
-    std::fs::rename(&beside, path).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The manifest with the change.
-fn changed(old: &str, change: &Change) -> anyhow::Result<String> {
+/// The manifest with the change, which can be read.
+pub fn changed(old: &str, change: &Change) -> anyhow::Result<String> {
     let mut document: DocumentMut = old.parse()?;
     upgrade(&mut document)?;
     set(document.as_table_mut(), "version", change.version);

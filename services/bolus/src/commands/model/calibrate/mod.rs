@@ -4,12 +4,12 @@ mod edit;
 
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::Context;
-use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, fit, fit_band, held_out};
+use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, doubts, fit, fit_band, held_out};
 use bolus_evaluation::report::{BundleRows, Scan};
 use bolus_evaluation::statistics::Case;
 use bolus_evaluation::truth::{LabelledSet, Split};
@@ -18,6 +18,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::FolderArgs;
+use super::place::Staged;
 use crate::commands::evaluate::{BundleChoice, rows};
 use crate::commands::{SOME_REFUSED, lake};
 use crate::{show, truth};
@@ -25,7 +26,7 @@ use crate::{show, truth};
 /// Arguments of `bolus model calibrate`.
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
-    /// The bundle: a name below the model folders, or a bundle's folder. Its bundle.toml is written.
+    /// The bundle: a name below the model folders, or a bundle's folder. It stays as it is.
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The labelled set, CSV or Parquet, as for `bolus evaluate`.
@@ -55,6 +56,13 @@ pub struct CalibrateArgs {
     /// Seed of the parts that the fit is checked on.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// The calibrated bundle's folder, which is made; its last part is the bundle's name. By default the one of that name among the
+    /// user's own, $XDG_DATA_HOME/bolus/models. Nothing is written among the bundles that come with the program.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write it even where the fit rests on few series or is worse on series held out, and replace a bundle that is there.
+    #[arg(long)]
+    pub force: bool,
     /// Fit and tell, write nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -102,6 +110,9 @@ struct Outcome {
     band: Band,
     limits: BandLimits,
     fitted_on: String,
+    /// What speaks against it.
+    doubts: Vec<String>,
+    /// The folder that was written.
     written: Option<String>,
 }
 
@@ -127,17 +138,56 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let truth = truth::of_split(&whole, args.split.0, &args.truth).context("--split all fits on all series")?;
     let rows = rows_of(args, &bundle, &truth).await?;
     let mut outcome = fitted(args, &bundle, &truth, &rows, limits)?;
-    let path = folder.join("bundle.toml");
+    // What speaks against it is told with the figures, before anything is refused for it.
+    let refused = !args.dry_run && !args.force && !outcome.doubts.is_empty();
+    if !args.dry_run && !refused {
+        outcome.written = Some(write(args, &folder, bundle, &outcome).await?.display().to_string());
+    }
+    tell(&outcome, args.json)?;
+    anyhow::ensure!(!refused, "nothing was written: {}; --force writes it all the same", outcome.doubts.join("; "));
+    Ok(if outcome.band.kept { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}
+
+/// Makes the calibrated bundle's folder.
+async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Outcome) -> anyhow::Result<PathBuf> {
+    let out = out_folder(args.out.as_deref(), &bundle.manifest.name)?;
+    anyhow::ensure!(args.force || !out.exists(), "{} is there already; --force replaces it", out.display());
     let change = edit::Change {
         fit: &outcome.fit,
         band: [outcome.band.low, outcome.band.high],
         version: &outcome.new_version,
         fitted_on: &outcome.fitted_on,
     };
-    edit::write(&path, &change, args.dry_run)?;
-    outcome.written = (!args.dry_run).then(|| path.display().to_string());
-    tell(&outcome, args.json)?;
-    Ok(if outcome.band.kept { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    let path = source.join(Bundle::MANIFEST);
+    let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let new = edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
+    let (source, force) = (source.to_owned(), args.force);
+    super::blocking(move || {
+        let staged = Staged::begin(&out)?;
+        staged.copy(&bundle, &source)?;
+        staged.write(Bundle::MANIFEST, new.as_bytes())?;
+        staged.check().context("the calibrated bundle does not hold; nothing was changed")?;
+        staged.publish(force)
+    })
+    .await
+}
+
+/// Where the calibrated bundle goes.
+fn out_folder(asked: Option<&Path>, name: &str) -> anyhow::Result<PathBuf> {
+    let out = match asked {
+        Some(out) => out.to_owned(),
+        None => {
+            let own = Bundle::user_folder();
+            own.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?.join(name)
+        }
+    };
+    let out = std::path::absolute(&out)?;
+    anyhow::ensure!(
+        out.file_name().is_some_and(|last| *last == *name),
+        "--out {}: expected a folder called {name:?}, as the bundle",
+        out.display()
+    );
+    Ok(out)
 }
 
 /// Fits calibration and band, and says what they are worth.
@@ -153,25 +203,30 @@ fn fitted(
     let calibrated = applied(&fitted, &cases);
     let in_part = |scan: &&Scan| scan.slices_planned.is_some_and(|planned| planned > scan.slices.len());
     let version = &bundle.manifest.version;
+    let enhanced = cases.iter().filter(|case| case.positive).count();
+    let native = cases.len() - enhanced;
+    let quality = Qualities {
+        raw: Quality::of(&cases),
+        now: Quality::of(&self::cases(rows, truth, |scan| scan.probability)),
+        fitted: Quality::of(&calibrated),
+        held_out: held_out(args.method, &cases, args.seed).map(|cases| Quality::of(&cases)),
+    };
+    let doubts = doubts(enhanced, native, &quality.now, quality.held_out.as_ref());
     Ok(Outcome {
         r#type: "calibration",
         bundle: bundle.manifest.name.clone(),
         version: version.clone(),
         new_version: args.version.clone().map_or_else(|| edit::bumped(version), Ok)?,
         method: args.method,
-        enhanced: cases.iter().filter(|case| case.positive).count(),
-        native: cases.iter().filter(|case| !case.positive).count(),
+        enhanced,
+        native,
         scored_in_part: rows.scans.iter().filter(in_part).count(),
-        quality: Qualities {
-            raw: Quality::of(&cases),
-            now: Quality::of(&self::cases(rows, truth, |scan| scan.probability)),
-            fitted: Quality::of(&calibrated),
-            held_out: held_out(args.method, &cases, args.seed).map(|cases| Quality::of(&cases)),
-        },
+        quality,
         band: fit_band(&calibrated, &limits),
         limits,
         fitted_on: fitted_on(args, bundle, &cases),
         fit: fitted,
+        doubts: doubts.iter().map(ToString::to_string).collect(),
         written: None,
     })
 }
@@ -271,11 +326,17 @@ fn tell(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     if outcome.scored_in_part > 0 {
         writeln!(output, "{} of the labels rest on part of the slices (--adaptive).", outcome.scored_in_part)?;
     }
+    if outcome.written.is_none() {
+        for doubt in &outcome.doubts {
+            writeln!(output, "Against it: {doubt}.")?;
+        }
+    }
     match &outcome.written {
         Some(path) => {
-            writeln!(output, "Written: {path}, version {}. Label again to have its labels.", outcome.new_version)?
+            writeln!(output, "Written: {path}, version {}.", outcome.new_version)?;
+            writeln!(output, "Label with it: bolus label --model {path} …")?;
         }
-        None => writeln!(output, "Nothing written (--dry-run).")?,
+        None => writeln!(output, "Nothing written.")?,
     }
     Ok(())
 }
