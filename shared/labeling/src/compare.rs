@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolus_ct::{Contested, FramePixels, SeenPixels, pixel};
+use bolus_ct::{Contested, FramePixels, Grouping, SeenPixels, pixel};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
 use bolus_study::{PixelWindow, Reason, ReasonCode};
@@ -17,27 +17,34 @@ const FETCH_AHEAD: usize = 6;
 /// HU of padding.
 const AIR_HU: f32 = -1024.0;
 
-/// Reads the frames and says what they show. Ends early when cancelled.
+/// Reads the contested frames of `grouping` and says what they show. Ends early when cancelled.
 pub(crate) async fn seen(
-    contested: Vec<Contested>,
+    grouping: &Grouping,
     objects: &[ObjectRef],
     cpu: &CpuPool,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> SeenPixels {
-    let indexes = FrameIndexes::default();
-    let one = async |contested: Contested| {
-        let pixels = pixels(&contested, objects, &indexes, cpu, progress).await;
-        ((contested.object, contested.frame), pixels.unwrap_or_else(FramePixels::Unread))
-    };
-    stream::iter(contested)
-        .map(one)
-        .buffer_unordered(cpu.threads() + FETCH_AHEAD)
-        .take_until(cancel.cancelled())
-        // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
-        .boxed()
-        .collect()
-        .await
+    let indexes = &FrameIndexes::default();
+    let mut seen = SeenPixels::new();
+    loop {
+        let contested = grouping.contested(&seen);
+        if contested.is_empty() || cancel.is_cancelled() {
+            return seen;
+        }
+        let read: Vec<_> = stream::iter(contested)
+            .map(|one| async move {
+                let pixels = pixels(&one, objects, indexes, cpu, progress).await;
+                ((one.object, one.frame), pixels.unwrap_or_else(FramePixels::Unread))
+            })
+            .buffer_unordered(cpu.threads() + FETCH_AHEAD)
+            .take_until(cancel.cancelled())
+            // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
+            .boxed()
+            .collect()
+            .await;
+        seen.extend(read);
+    }
 }
 
 async fn pixels(

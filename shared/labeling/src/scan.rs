@@ -159,7 +159,7 @@ pub async fn scan(
         return Err(LabelingError::Cancelled);
     }
     let grouping = Grouping::of(members);
-    let seen = compare::seen(grouping.contested(), &objects, cpu, progress, cancel).await;
+    let seen = compare::seen(&grouping, &objects, cpu, progress, cancel).await;
     if cancel.is_cancelled() {
         return Err(LabelingError::Cancelled);
     }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use bolus_study::{Reason, ReasonCode};
 use sha2::{Digest, Sha256};
 
-use super::RefusedFrame;
 use super::passes::{near_of, repeated};
 use super::planes::{Copy, Placed, PlaneGroup};
 use crate::Instance;
@@ -82,22 +81,21 @@ pub(super) fn drop_copies(group: &mut PlaneGroup, seen: &SeenPixels) {
         copies
     };
     let places: Vec<(usize, usize)> = frames.iter().flatten().map(Placed::place).collect();
-    for (copy, original) in copies {
-        let Some(one) = frames.get_mut(copy).and_then(Option::take) else { continue };
-        let (object, frame) = one.place();
-        let reason = match seen.get(&(object, frame)) {
+    for (copy, mut original) in &copies {
+        // What a copy repeats may show what another shows.
+        while let Some(next) = copies.get(original) {
+            original = next;
+        }
+        let Some(one) = frames.get_mut(*copy).and_then(Option::take) else { continue };
+        let reason = match seen.get(&one.place()) {
             Some(FramePixels::Unread(reason)) => reason.clone(),
             _ => Reason::new(
                 ReasonCode::DuplicateInstance,
                 "the SOP instance was seen before, or its image at its position",
             ),
         };
-        if let Some(of) = places.get(original) {
-            group.copies.push(Copy {
-                candidate: one.candidate(),
-                refused: RefusedFrame { object, frame, reason },
-                of: *of,
-            });
+        if let Some(of) = places.get(*original) {
+            group.copies.push(Copy { frame: one, reason, of: *of });
         }
     }
     group.frames = frames.into_iter().flatten().collect();
@@ -162,20 +160,19 @@ fn by_pixels(frames: &[&Placed], known: &BTreeMap<usize, usize>, seen: &SeenPixe
     copies
 }
 
-/// The frames of `group`, whose copies have been dropped by headers alone, whose pixels would decide: copies with what they repeat, and
-/// frames at one position that no attribute of the scanner parts.
-pub(super) fn contested(group: &PlaneGroup) -> Vec<Contested> {
-    let mut asked: Vec<Contested> = Vec::new();
-    let mut originals: BTreeSet<(usize, usize)> = group.copies.iter().map(|copy| copy.of).collect();
-    originals.extend(repeated(&group.frames));
-    for one in group.frames.iter().filter(|one| originals.contains(&one.place())) {
-        let (object, frame) = one.place();
-        asked.push(Contested { object, frame, instance: Arc::clone(&one.slice.instance) });
-    }
-    asked.extend(group.copies.iter().map(|Copy { candidate, refused, .. }| Contested {
-        object: refused.object,
-        frame: refused.frame,
-        instance: Arc::clone(&candidate.instance),
-    }));
+/// The frames of `group` that are not `seen` and whose pixels would decide: copies with what they repeat, and frames at one position that
+/// no attribute of the scanner parts.
+pub(super) fn contested(group: &PlaneGroup, seen: &SeenPixels) -> Vec<Contested> {
+    // Copies by their headers may be none.
+    let frames: Vec<Placed> = group.frames.iter().chain(group.copies.iter().map(|copy| &copy.frame)).cloned().collect();
+    let mut asked: BTreeSet<(usize, usize)> =
+        group.copies.iter().flat_map(|copy| [copy.of, copy.frame.place()]).collect();
+    asked.extend(repeated(&frames));
+    let asked = frames.iter().filter(|one| asked.contains(&one.place()) && !seen.contains_key(&one.place()));
     asked
+        .map(|one| {
+            let (object, frame) = one.place();
+            Contested { object, frame, instance: Arc::clone(&one.slice.instance) }
+        })
+        .collect()
 }

@@ -44,11 +44,12 @@ impl Grouping {
 
     /// The frames whose pixels decide what is a copy and what another pass: those of one SOP Instance UID at one position, and those at
     /// one position that nothing in the headers parts, or only what the writer of the files may have made up. Most series have none.
+    /// Those that are `seen` are left out; what they show may bring others up, so ask until there is none.
     #[must_use]
-    pub fn contested(&self) -> Vec<Contested> {
+    pub fn contested(&self, seen: &SeenPixels) -> Vec<Contested> {
         let parts = self.buckets.values().flat_map(|bucket| by_patient(bucket.clone())).flat_map(by_study);
-        let placed = |part| placed(sorted(part).readable, &SeenPixels::new());
-        parts.map(placed).flat_map(|placement| placement.groups).flat_map(|group| contested(&group)).collect()
+        let placed = |part| placed(sorted(part).readable, seen);
+        parts.map(placed).flat_map(|placement| placement.groups).flat_map(|group| contested(&group, seen)).collect()
     }
 
     /// The stacks, by what is `seen` of the contested frames. The result does not depend on the order of the members, as long as all of

@@ -7,9 +7,9 @@ use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
 
 use super::compare::{FramePixels, SeenPixels, drop_copies};
 use super::{Candidate, RefusedFrame, Slice};
+use crate::PassMarks;
 use crate::geometry::{Plane, project};
 use crate::refusal::{judgement_of, place};
-use crate::{Instance, PassMarks};
 
 /// A frame that can be a slice.
 #[derive(Debug, Clone)]
@@ -26,8 +26,9 @@ pub(super) struct Placed {
 /// A frame that repeats another.
 #[derive(Debug)]
 pub(super) struct Copy {
-    pub candidate: Candidate,
-    pub refused: RefusedFrame,
+    pub frame: Placed,
+    /// Why it is left out.
+    pub reason: Reason,
     /// The file and frame that it repeats.
     pub of: (usize, usize),
 }

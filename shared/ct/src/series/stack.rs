@@ -83,10 +83,11 @@ fn stacks_of_group(place: usize, group: &mut PlaneGroup) -> Vec<Stack> {
     for (place, stack) in stacks.iter().enumerate() {
         holders.extend(stack.frames.iter().map(|one| (one.place(), place)));
     }
-    for Copy { candidate, refused, of } in std::mem::take(&mut group.copies) {
+    for Copy { frame: copy, reason, of } in std::mem::take(&mut group.copies) {
         if let Some(stack) = holders.get(&of).and_then(|place| stacks.get_mut(*place)) {
-            stack.left_out.push(refused);
-            stack.repeats.push(candidate);
+            let (object, frame) = copy.place();
+            stack.left_out.push(RefusedFrame { object, frame, reason });
+            stack.repeats.push(copy.candidate());
         }
     }
     stacks
