@@ -92,3 +92,65 @@ fn a_truth_names_the_stack() {
     let both = evaluated(folder.path(), &lake, &format!("series_uid,contrast,stack\n{UID},0,1\n{UID},1,2\n"));
     assert_eq!(both["bundles"][0]["account"]["evaluated"], 2);
 }
+
+/// The two passes, the second with the SOP Instance UIDs of the first and nothing of its own in the headers.
+fn copied_uids(folder: &Path, described: bool) -> PathBuf {
+    let input = folder.join("study");
+    for (pass, number) in [("1", 0), ("2", 9)] {
+        let series = SyntheticSeries::tiny(UID, number);
+        let written = series.write(&input.join(pass));
+        for path in written.iter().filter(|_| described) {
+            let mut file = dicom_object::open_file(path).unwrap();
+            let description = format!("phase {pass}");
+            file.put_str(dicom_dictionary_std::tags::SERIES_DESCRIPTION, dicom_core::VR::LO, description);
+            file.write_to_file(path).unwrap();
+        }
+    }
+    input
+}
+
+#[test]
+fn phases_with_copied_uids_are_parted_or_refused_and_never_mixed() {
+    let folder = temp();
+    let lake = folder.path().join("lake");
+    let run = label_cheaply(&copied_uids(folder.path(), false), &lake);
+    assert_eq!((run.count("series_labelled"), run.count("series_refused")), (0, 1), "{}", run.stderr);
+    assert_eq!(run.of_type("series")[0]["reason_code"], "ambiguous_positions");
+    assert_eq!(run.summary()["files_refused"]["ambiguous_positions"], 16);
+
+    let folder = temp();
+    let lake = folder.path().join("lake");
+    let run = label_cheaply(&copied_uids(folder.path(), true), &lake);
+    assert_eq!((run.count("series_labelled"), run.count("files_used")), (2, 16), "{}", run.stderr);
+    // Each stack has the probability that it has alone.
+    let mut found: Vec<String> = run.of_type("series").iter().map(|line| line["probability"].to_string()).collect();
+    let alone = |pass: &str| {
+        let run = label_cheaply(&folder.path().join("study").join(pass), &folder.path().join(format!("lake-{pass}")));
+        run.of_type("series")[0]["probability"].to_string()
+    };
+    let mut expected = vec![alone("1"), alone("2")];
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_ne!(found[0], found[1]);
+}
+
+#[test]
+fn a_series_that_was_sent_twice_is_labelled_once() {
+    let folder = temp();
+    let (input, lake) = (folder.path().join("study"), folder.path().join("lake"));
+    let series = SyntheticSeries::tiny(UID, 9);
+    for path in series.write(&input.join("1")) {
+        let again = input.join("2").join(path.file_name().unwrap());
+        std::fs::create_dir_all(again.parent().unwrap()).unwrap();
+        let mut file = dicom_object::open_file(&path).unwrap();
+        let uid = file.element(dicom_dictionary_std::tags::SOP_INSTANCE_UID).unwrap().to_str().unwrap();
+        let uid = format!("{}.7", uid.trim_end_matches('\0'));
+        file.put_str(dicom_dictionary_std::tags::SOP_INSTANCE_UID, dicom_core::VR::UI, uid);
+        file.write_to_file(again).unwrap();
+    }
+    let run = label_cheaply(&input, &lake);
+    assert_eq!((run.count("series_labelled"), run.count("files_used")), (1, 8), "{}", run.stderr);
+    assert_eq!(run.of_type("series")[0]["stack"], Value::Null);
+    assert_eq!(run.summary()["files_refused"]["duplicate_instance"], 8);
+}

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod case_tests;
+mod compare;
+#[cfg(test)]
+mod compare_tests;
 #[cfg(test)]
 mod enhanced_tests;
 mod group;
@@ -22,7 +25,8 @@ use bolus_study::{
 
 use crate::Instance;
 use crate::geometry::{Plane, measure};
-pub use group::group;
+pub use compare::{Contested, FramePixels, SeenPixels};
+pub use group::{Grouping, group};
 
 /// One file that holds an instance, as the caller knows it.
 #[derive(Debug, Clone)]

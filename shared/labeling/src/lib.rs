@@ -16,6 +16,7 @@
 //! Invariant: knows neither Kafka nor Delta; a bad file costs its slice or its series, never the run.
 
 mod budget;
+mod compare;
 mod digest;
 mod engines;
 mod error;

@@ -1,6 +1,6 @@
 //! From inputs to series: list, expand archives, read headers, group.
 
-use bolus_ct::{Member, Series, group};
+use bolus_ct::{FramePixels, Grouping, Member, Series};
 use bolus_ops::CpuPool;
 use bolus_storage::{
     ArchiveKind, ArchiveLimits, ErrorKind, Location, ObjectRef, Spool, StorageError, archive_kind, expand_archive, list,
@@ -9,6 +9,7 @@ use bolus_study::Reason;
 use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::compare;
 use crate::error::LabelingError;
 use crate::headers::read_instance;
 use crate::progress::Progress;
@@ -76,6 +77,8 @@ pub struct Scan {
     pub series: Vec<Series>,
     /// Files outside every series.
     pub refused: Vec<FileRefusal>,
+    /// Why a frame could not be compared with another that it may be a copy of, where that may pass.
+    pub uncompared: Option<Reason>,
 }
 
 impl Scan {
@@ -85,12 +88,13 @@ impl Scan {
         self.refused.len() + self.series.iter().map(|series| series.counted_files().count()).sum::<usize>()
     }
 
-    /// The first transient reason among the refused files: headers that were not read although they may be there. The
-    /// series then miss slices and have other keys than they should. A caller that can try again drops the scan and
+    /// The first transient reason among the refused files, or of a frame that was not compared: what was not read although it may be
+    /// there. The series then miss slices, or are parted otherwise, and have other keys than they should. A caller that can try again drops the scan and
     /// lists anew; one that cannot goes on, and the files end as failed rows.
     #[must_use]
     pub fn transient(&self) -> Option<&Reason> {
-        self.refused.iter().map(|file| &file.reason).find(|reason| reason.is_transient())
+        let refused = self.refused.iter().map(|file| &file.reason);
+        refused.chain(&self.uncompared).find(|reason| reason.is_transient())
     }
 }
 
@@ -133,7 +137,8 @@ pub async fn discover(
     if cancel.is_cancelled() { Err(LabelingError::Cancelled) } else { Ok(found) }
 }
 
-/// Reads every header of `unit` and groups the instances into series.
+/// Reads every header of `unit` and groups the instances into series. Pixels are read where one decides what is a copy: see
+/// [`Grouping::contested`].
 ///
 /// # Errors
 /// [`LabelingError::Storage`] when the spool cannot be written, [`LabelingError::Cancelled`] on request.
@@ -153,8 +158,14 @@ pub async fn scan(
     if cancel.is_cancelled() {
         return Err(LabelingError::Cancelled);
     }
+    let grouping = Grouping::of(members);
+    let seen = compare::seen(&grouping, &objects, cpu, progress, cancel).await;
+    if cancel.is_cancelled() {
+        return Err(LabelingError::Cancelled);
+    }
     refused.sort_by(|a, b| a.uri.cmp(&b.uri));
-    Ok(Scan { series: group(members), objects, refused })
+    let uncompared = seen.values().find_map(FramePixels::transient).cloned();
+    Ok(Scan { series: grouping.series(&seen), objects, refused, uncompared })
 }
 
 /// The instances among `objects`; what is none goes to `refused`. Ends early when cancelled.

@@ -67,8 +67,7 @@ impl Plan {
     /// Plans a series by `spec`.
     ///
     /// # Errors
-    /// A [`Reason`] when the series is not one that the spec takes: a judgement on its geometry, or nothing of it lies where the
-    /// spec scores.
+    /// A [`Reason`] when the series is not one that the spec takes: a judgement on its geometry, or its image lies outside the window.
     pub fn new(spec: &Spec, geometry: &SeriesGeometry) -> Result<Self, Reason> {
         Self::allowing(spec, geometry, &Allowed::NOTHING)
     }
@@ -80,10 +79,6 @@ impl Plan {
     pub fn allowing(spec: &Spec, geometry: &SeriesGeometry, allowed: &Allowed) -> Result<Self, Reason> {
         admit(spec, geometry, allowed)?;
         let (outputs, planned) = output_slices(spec, geometry);
-        if outputs.is_empty() {
-            let detail = format!("no slice lies near any of the {planned} positions that the bundle scores");
-            return Err(Reason::new(ReasonCode::TooFewSlices, detail));
-        }
         let mut sources: Vec<usize> =
             outputs.iter().filter_map(|output| output.blend).flat_map(|blend| [blend.lower, blend.upper]).collect();
         sources.sort_unstable();
@@ -230,26 +225,49 @@ pub fn geometry_judgement(spec: &Spec, geometry: &SeriesGeometry) -> Vec<Reason>
     reasons
 }
 
-/// The output slices of a series, from caudal to cranial, and how many positions of the series the spec asks for.
+/// The output slices of a series, from caudal to cranial, and how many positions of the series the spec asks for. At least one: where no
+/// slice lies near what the spec scores, as in the gap of a few slices far apart, as many positions are scored where most slices are.
 fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> (Vec<OutputSlice>, usize) {
-    let cranial = geometry.increases_cranially();
-    let depth = geometry.depth();
-    let sign = if cranial { 1.0 } else { -1.0 };
-    let index = |ordinal: usize| if cranial { ordinal } else { depth - 1 - ordinal };
-    let positions: Vec<f64> = (0..depth).map(|ordinal| sign * geometry.along_normal_mm[index(ordinal)]).collect();
-    let spacing = geometry.slice_spacing_mm.or(geometry.slice_thickness_mm).unwrap_or(spec.spacing_mm[0]);
-    let (first, last) = (positions[0], positions[depth - 1]);
-    let resampled = ((last - first + spacing) / spec.spacing_mm[0]).round().max(1.0) as i64;
-    let steps = scored_range(spec, resampled);
+    let grid = Grid::of(spec, geometry);
+    let steps = scored_range(spec, grid.resampled);
     let planned = steps.clone().count();
-    let on_slice = spec.spacing_mm[0] / 2.0;
-    let outputs = steps.filter_map(|step| {
-        let position = first + step as f64 * spec.spacing_mm[0];
-        let inside = (0..resampled).contains(&step);
-        let (blend, nearest) = blend_at(&positions, position, spacing, on_slice);
+    let outputs: Vec<OutputSlice> = steps.clone().filter_map(|step| grid.output(step)).collect();
+    if outputs.is_empty() { (grid.fullest(steps), planned) } else { (outputs, planned) }
+}
+
+/// The positions of a series at the spec's spacing, 0 being its caudal end.
+struct Grid<'a> {
+    spec: &'a Spec,
+    /// Of the slices, increasing towards the head.
+    positions: Vec<f64>,
+    cranial: bool,
+    spacing: f64,
+    resampled: i64,
+}
+
+impl<'a> Grid<'a> {
+    fn of(spec: &'a Spec, geometry: &SeriesGeometry) -> Self {
+        let cranial = geometry.increases_cranially();
+        let mut positions = geometry.along_normal_mm.clone();
+        if !cranial {
+            positions = positions.iter().rev().map(|position| -position).collect();
+        }
+        let spacing = geometry.slice_spacing_mm.or(geometry.slice_thickness_mm).unwrap_or(spec.spacing_mm[0]);
+        let extent = positions[positions.len() - 1] - positions[0];
+        let resampled = ((extent + spacing) / spec.spacing_mm[0]).round().max(1.0) as i64;
+        Self { spec, positions, cranial, spacing, resampled }
+    }
+
+    fn output(&self, step: i64) -> Option<OutputSlice> {
+        let depth = self.positions.len();
+        let index = |ordinal: usize| if self.cranial { ordinal } else { depth - 1 - ordinal };
+        let (first, last) = (self.positions[0], self.positions[depth - 1]);
+        let position = first + step as f64 * self.spec.spacing_mm[0];
+        let inside = (0..self.resampled).contains(&step);
+        let (blend, nearest) = blend_at(&self.positions, position, self.spacing, self.spec.spacing_mm[0] / 2.0);
         // What the spec fills outside the series is scored; what nothing is known of is not.
         let between = (first..=last).contains(&position);
-        if blend.is_none() && (between || inside && spec.short_series == ShortSeries::Slide) {
+        if blend.is_none() && (between || inside && self.spec.short_series == ShortSeries::Slide) {
             return None;
         }
         let blend = blend.filter(|_| inside).map(|blend| Blend {
@@ -258,8 +276,22 @@ fn output_slices(spec: &Spec, geometry: &SeriesGeometry) -> (Vec<OutputSlice>, u
             weight: blend.weight,
         });
         Some(OutputSlice { z_mm: position, blend, nearest: index(nearest) })
-    });
-    (outputs.collect(), planned)
+    }
+
+    /// The outputs of as many steps as `ruled` has, from that slice on from which most have a slice near; of equal ones from the nearest
+    /// to `ruled`, the cranial one first. The caudal slice lies on a step, so there is one.
+    fn fullest(&self, ruled: std::ops::Range<i64>) -> Vec<OutputSlice> {
+        let count = ruled.end - ruled.start;
+        let outputs = |start: i64| -> Vec<OutputSlice> {
+            let steps = start..start.saturating_add(count).min(self.resampled);
+            steps.filter_map(|step| self.output(step)).collect()
+        };
+        let step = |position: &f64| ((position - self.positions[0]) / self.spec.spacing_mm[0]).round() as i64;
+        let mut starts: Vec<i64> = self.positions.iter().map(step).collect();
+        starts.dedup();
+        let rank = |start: &i64| (outputs(*start).len(), std::cmp::Reverse(start.abs_diff(ruled.start)), *start);
+        starts.into_iter().max_by_key(rank).map(outputs).unwrap_or_default()
+    }
 }
 
 /// The resampled slices that are scored, 0 being the caudal end of the series.

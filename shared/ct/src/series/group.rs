@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bolus_study::{Reason, ReasonCode, SopInstanceUid, StackRef};
 
+use super::compare::{Contested, SeenPixels, contested};
 use super::members::{series_of, uid_of};
 use super::planes::{is_shared, placed};
 use super::stack::stacks_of;
@@ -12,26 +13,59 @@ use super::{Candidate, Member, Series};
 use crate::Instance;
 use crate::refusal::{image_refusal, refusal_of};
 
-/// Groups `members` into stacks. The result does not depend on their order.
-///
-/// In order: members of one Series Instance UID (where that is missing: of one folder, study, frame of reference and series number)
-/// are split by patient and by study, then by what makes them unusable, then by class, frame of reference and plane. Frames that
-/// repeat one of their SOP Instance UID are dropped. What is left is split into passes where positions come again; a pass that cannot
-/// be told from another is refused. In each, slices at a position that is taken are dropped, the least SOP Instance UID staying, and
-/// the rest is ordered along the normal. Instances of CT that cannot be placed, and a few pages of another plane or pass, join the
-/// largest stack of their series as refused. Studies and frames of reference of which no two instances share one are ignored.
-///
-/// A missing SOP Instance UID is derived from the series' attributes and the position, so it is the same in every run.
+/// Groups `members` into stacks by their headers alone: as [`Grouping::series`] of pixels of which none is seen.
 #[must_use]
 pub fn group(members: Vec<Member>) -> Vec<Series> {
-    let mut buckets: BTreeMap<[String; 5], Vec<Candidate>> = BTreeMap::new();
-    for member in members {
-        let key = bucket_key(&member);
-        let sop_uid = sop_uid_of(&member.instance);
-        let candidate = Candidate { object: member.object, sop_uid, instance: Arc::new(member.instance) };
-        buckets.entry(key).or_default().push(candidate);
+    Grouping::of(members).series(&SeenPixels::new())
+}
+
+/// The files of a run on their way to stacks.
+#[derive(Debug)]
+pub struct Grouping {
+    buckets: BTreeMap<[String; 5], Vec<Candidate>>,
+}
+
+impl Grouping {
+    /// Sorts `members` by Series Instance UID; where that is missing, by folder, study, frame of reference and series number.
+    #[must_use]
+    pub fn of(members: Vec<Member>) -> Self {
+        let mut buckets: BTreeMap<[String; 5], Vec<Candidate>> = BTreeMap::new();
+        for member in members {
+            let key = bucket_key(&member);
+            let sop_uid = sop_uid_of(&member.instance);
+            let candidate = Candidate { object: member.object, sop_uid, instance: Arc::new(member.instance) };
+            buckets.entry(key).or_default().push(candidate);
+        }
+        buckets
+            .values_mut()
+            .for_each(|bucket| bucket.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object))));
+        Self { buckets }
     }
-    buckets.into_values().flat_map(of_one_uid).collect()
+
+    /// The frames whose pixels decide what is a copy and what another pass: those of one SOP Instance UID at one position, and those at
+    /// one position that nothing in the headers parts, or only what the writer of the files may have made up. Most series have none.
+    /// Those that are `seen` are left out; what they show may bring others up, so ask until there is none.
+    #[must_use]
+    pub fn contested(&self, seen: &SeenPixels) -> Vec<Contested> {
+        let parts = self.buckets.values().flat_map(|bucket| by_patient(bucket.clone())).flat_map(by_study);
+        let placed = |part| placed(sorted(part).readable, seen);
+        parts.map(placed).flat_map(|placement| placement.groups).flat_map(|group| contested(&group, seen)).collect()
+    }
+
+    /// The stacks, by what is `seen` of the contested frames. The result does not depend on the order of the members, as long as all of
+    /// those are.
+    ///
+    /// In order: members of one Series Instance UID are split by patient and by study, then by what makes them unusable, then by class,
+    /// frame of reference and plane. Copies of frames are dropped. What is left is split into passes where positions come again; a pass
+    /// that cannot be told from another is refused. In each, slices at a position that is taken are dropped, and the rest is ordered
+    /// along the normal. Instances of CT that cannot be placed, and a few pages of another plane or pass, join the largest stack of
+    /// their series as refused. Studies and frames of reference of which no two instances share one are ignored.
+    ///
+    /// A missing SOP Instance UID is derived from the series' attributes and the position, so it is the same in every run.
+    #[must_use]
+    pub fn series(self, seen: &SeenPixels) -> Vec<Series> {
+        self.buckets.into_values().flat_map(|bucket| of_one_uid(bucket, seen)).collect()
+    }
 }
 
 fn bucket_key(member: &Member) -> [String; 5] {
@@ -61,12 +95,11 @@ fn sop_uid_of(instance: &Instance) -> SopInstanceUid {
 }
 
 /// The stacks of one Series Instance UID, numbered where there are several.
-fn of_one_uid(mut candidates: Vec<Candidate>) -> Vec<Series> {
-    candidates.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
+fn of_one_uid(candidates: Vec<Candidate>, seen: &SeenPixels) -> Vec<Series> {
     let mut found: Vec<(Series, Option<Vec<String>>)> = Vec::new();
     for (patient, candidates) in told("PatientID", by_patient(candidates)) {
         for (study, candidates) in told("StudyInstanceUID", by_study(candidates)) {
-            for (series, parted_by) in split(candidates) {
+            for (series, parted_by) in split(candidates, seen) {
                 let outer = patient.iter().chain(&study).cloned();
                 found.push((series, parted_by.map(|inner| outer.chain(inner).collect())));
             }
@@ -119,24 +152,37 @@ fn by_value<T: Ord>(candidates: Vec<Candidate>, value: impl Fn(&Instance) -> Opt
 }
 
 /// The stacks of one patient and study, with what parts each from the others; none for what is no stack of slices.
-fn split(candidates: Vec<Candidate>) -> Vec<(Series, Option<Vec<String>>)> {
-    let mut unusable: BTreeMap<ReasonCode, (Reason, Vec<Candidate>)> = BTreeMap::new();
-    let mut unreadable: Vec<(Candidate, Reason)> = Vec::new();
-    let mut readable: Vec<Candidate> = Vec::new();
-    for candidate in candidates {
-        if let Some(reason) = refusal_of(&candidate.instance) {
-            unusable.entry(reason.code).or_insert_with(|| (reason, Vec::new())).1.push(candidate);
-        } else if let Some(reason) = image_refusal(&candidate.instance) {
-            unreadable.push((candidate, reason));
-        } else {
-            readable.push(candidate);
-        }
-    }
-    let mut placement = placed(readable);
+fn split(candidates: Vec<Candidate>, seen: &SeenPixels) -> Vec<(Series, Option<Vec<String>>)> {
+    let Sorted { readable, unreadable, unusable } = sorted(candidates);
+    let mut placement = placed(readable, seen);
     placement.unplaced.extend(unreadable);
     placement.unplaced.sort_by(|(a, _), (b, _)| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
     let refused = unusable.into_values().map(|(reason, members)| (refused_series(reason, members), None));
     stacks_of(placement).into_iter().chain(refused).collect()
+}
+
+/// Instances by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    readable: Vec<Candidate>,
+    /// Images of CT that cannot be read.
+    unreadable: Vec<(Candidate, Reason)>,
+    /// What is no image of CT, by the reason.
+    unusable: BTreeMap<ReasonCode, (Reason, Vec<Candidate>)>,
+}
+
+fn sorted(candidates: Vec<Candidate>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for candidate in candidates {
+        if let Some(reason) = refusal_of(&candidate.instance) {
+            sorted.unusable.entry(reason.code).or_insert_with(|| (reason, Vec::new())).1.push(candidate);
+        } else if let Some(reason) = image_refusal(&candidate.instance) {
+            sorted.unreadable.push((candidate, reason));
+        } else {
+            sorted.readable.push(candidate);
+        }
+    }
+    sorted
 }
 
 /// A series that is refused as it is, whatever its geometry.

@@ -16,10 +16,15 @@ use bolus_study::{Reason, ReasonCode};
 
 use super::planes::Placed;
 use attribute::{ATTRIBUTES, Attribute, Kind, Value};
-use occupied::{FEWEST, Occupied, near_mm};
+use occupied::{FEWEST, FEWEST_BETWEEN, Occupied, near_mm};
 
 /// Two sets of slices meet where this share of the smaller lies where the other does. Slabs that follow one another overlap by less.
 const MEET: f64 = 0.15;
+/// Ranges of at least this many slices meet where [`OVERLAP`] of one lie where the other does, however long they are: no pass scans a place
+/// twice, and a rotation has fewer slices.
+const RANGE: usize = 8;
+/// One slice more than those of ranges that touch.
+const OVERLAP: usize = 2;
 /// Sweeps are told by their order alone, so more of them must lie where the others do.
 const SWEEPS_MEET: f64 = 0.5;
 /// More passes than this are not looked for: a perfusion study has some dozens.
@@ -49,23 +54,52 @@ pub(super) struct Pass {
 /// The passes in `slices`, of one plane and without copies, in the order of what parts them.
 pub(super) fn passes(slices: &[Placed]) -> Vec<Pass> {
     let mut found = Vec::new();
-    let whole = Pass { members: (0..slices.len()).collect(), parted_by: Vec::new(), refusal: None };
-    split(slices, whole, 0, &mut found);
+    split(slices, whole(slices), &ATTRIBUTES, &mut found);
     found
 }
 
-/// Splits `pass` by the first of the attributes from `first` that parts it, and each part by those after that one.
-fn split(slices: &[Placed], mut pass: Pass, first: usize, found: &mut Vec<Pass>) {
+fn whole(slices: &[Placed]) -> Pass {
+    Pass { members: (0..slices.len()).collect(), parted_by: Vec::new(), refusal: None }
+}
+
+/// The file and frame of each of `slices` that shares its position with another although nothing that the scanner says parts them.
+/// Numbers and clocks of whoever wrote the files do not count: who sends a series twice may number it on.
+pub(super) fn repeated(slices: &[Placed]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    if !repeats(slices, &whole(slices).members, near_of(slices.iter())).is_empty() {
+        let sure = ATTRIBUTES.iter().position(|attribute| matches!(attribute.kind, Kind::Writer | Kind::Number));
+        split(
+            slices,
+            whole(slices),
+            ATTRIBUTES.get(..sure.unwrap_or(ATTRIBUTES.len())).unwrap_or_default(),
+            &mut found,
+        );
+    }
+    let near = |pass: &Pass| near_mm(&sorted_positions(slices, &pass.members));
+    let repeated = found.iter().flat_map(|pass| repeats(slices, &pass.members, near(pass)));
+    repeated.flat_map(|(a, b)| [slices[a].place(), slices[b].place()]).collect()
+}
+
+/// Below this distance in millimetres two of `slices` lie at one place.
+pub(super) fn near_of<'a>(slices: impl Iterator<Item = &'a Placed>) -> f64 {
+    let mut positions: Vec<f64> = slices.map(|one| one.slice.z_mm).collect();
+    positions.sort_by(f64::total_cmp);
+    near_mm(&positions)
+}
+
+/// Splits `pass` by the first of the attributes that parts it, and each part by those after that one.
+fn split(slices: &[Placed], mut pass: Pass, attributes: &[Attribute], found: &mut Vec<Pass>) {
     let positions = sorted_positions(slices, &pass.members);
     let near = near_mm(&positions);
-    for (index, attribute) in ATTRIBUTES.iter().enumerate().skip(first) {
+    for (index, attribute) in attributes.iter().enumerate() {
         let Some(parts) = parts(slices, &pass.members, attribute, near) else { continue };
         let count = parts.len();
         for (number, part) in parts.into_iter().enumerate() {
             let mut parted_by = pass.parted_by.clone();
             parted_by.push(part.told(attribute, number + 1, count));
             let members = part.members();
-            split(slices, Pass { members, parted_by, refusal: None }, index + 1, found);
+            let rest = attributes.get(index + 1..).unwrap_or_default();
+            split(slices, Pass { members, parted_by, refusal: None }, rest, found);
         }
         return;
     }
@@ -113,17 +147,35 @@ impl Part {
         }
     }
 
-    /// Whether the two lie where the other does. A few slices between others' tell nothing of a pass where `names` is false.
-    fn meets(&self, other: &Self, near: f64, between: bool, names: bool) -> bool {
-        let enough = |part: &Self| names || part.occupied.len() >= FEWEST;
+    /// Whether the two lie where the other does. A slice between others' tells nothing of a pass where `names` is false, and whoever wrote
+    /// files in an order of his own made no ranges where `scanned` is false.
+    fn meets(&self, other: &Self, near: f64, between: bool, rule: Rule) -> bool {
+        let enough = |part: &Self| rule.names || part.occupied.len() >= FEWEST_BETWEEN;
         let between = between && enough(self) && enough(other);
-        self.share(other, near, between) > MEET
+        let is_range = |part: &Self| rule.scanned && part.occupied.len() >= RANGE;
+        let overlap = || {
+            self.occupied.covered(&other.occupied, near, between).max(other.occupied.covered(
+                &self.occupied,
+                near,
+                between,
+            ))
+        };
+        self.share(other, near, between) > MEET || is_range(self) && is_range(other) && overlap() >= OVERLAP
     }
 
     fn share(&self, other: &Self, near: f64, between: bool) -> f64 {
         let (here, there) = (&self.occupied, &other.occupied);
         here.covers(there, near, between).max(there.covers(here, near, between))
     }
+}
+
+/// How values of an attribute are compared.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    /// Whether each is a name.
+    names: bool,
+    /// Whether they are of the scanner.
+    scanned: bool,
 }
 
 /// The parts that `attribute` makes of `members`; none where it parts nothing.
@@ -135,11 +187,11 @@ fn parts(slices: &[Placed], members: &[usize], attribute: &Attribute, near: f64)
     let between = values.len() <= MOST_BETWEEN;
     match attribute.kind {
         Kind::Name => named(values, near, between),
-        Kind::Count => runs(&values, near, between).or_else(|| sweeps(slices, &values, near, true)),
-        Kind::Clock => runs(&values, near, between)
-            .or_else(|| runs(&between_pauses(&values), near, true))
+        Kind::Count => runs(&values, near, between, true).or_else(|| sweeps(slices, &values, near, true)),
+        Kind::Clock => runs(&values, near, between, true)
+            .or_else(|| runs(&between_pauses(&values), near, true, true))
             .or_else(|| sweeps(slices, &values, near, true)),
-        Kind::Writer => runs(&values, near, false).or_else(|| runs(&between_pauses(&values), near, true)),
+        Kind::Writer => runs(&values, near, false, false).or_else(|| runs(&between_pauses(&values), near, true, false)),
         Kind::Number => sweeps(slices, &values, near, true),
     }
 }
@@ -157,16 +209,17 @@ fn named(values: Vec<Part>, near: f64, between: bool) -> Option<Vec<Part>> {
     if values.len() > MOST_PASSES {
         return None;
     }
-    let meets = |(a, b): (&Part, &Part)| a.meets(b, near, between, true);
+    let meets = |(a, b): (&Part, &Part)| a.meets(b, near, between, Rule { names: true, scanned: true });
     (pairs(&values).any(meets) && are_passes(&values, near, between)).then_some(values)
 }
 
 /// Values that follow one another are a part as long as they do not meet it.
-fn runs(values: &[Part], near: f64, between: bool) -> Option<Vec<Part>> {
+fn runs(values: &[Part], near: f64, between: bool, scanned: bool) -> Option<Vec<Part>> {
+    let rule = Rule { names: false, scanned };
     let mut runs: Vec<Part> = Vec::new();
     for value in values {
         match runs.last_mut() {
-            Some(run) if !run.meets(value, near, between, false) => run.add(value.clone()),
+            Some(run) if !run.meets(value, near, between, rule) => run.add(value.clone()),
             _ => runs.push(value.clone()),
         }
     }
@@ -257,14 +310,7 @@ fn ways(positions: &[f64], near: f64) -> Vec<std::ops::Range<usize>> {
 /// Why `members`, which no attribute parts, cannot be one pass. Few repeats are dropped later; those where ranges behind one another
 /// overlap a little are explained.
 fn ambiguity(slices: &[Placed], members: &[usize], near: f64) -> Option<Reason> {
-    let mut ordered = members.to_vec();
-    ordered.sort_by(|a, b| slices[*a].slice.z_mm.total_cmp(&slices[*b].slice.z_mm));
-    let repeats: Vec<(usize, usize)> = ordered
-        .iter()
-        .zip(ordered.iter().skip(1))
-        .filter(|(a, b)| slices[**b].slice.z_mm - slices[**a].slice.z_mm < near)
-        .map(|(a, b)| (*a, *b))
-        .collect();
+    let repeats = repeats(slices, members, near);
     let positions = members.len() - repeats.len();
     let few = if positions >= FEWEST { (REPEATS * positions as f64).max(1.0) } else { 0.0 };
     if repeats.len() as f64 <= few || ranges_overlap(slices, members, &repeats) {
@@ -274,6 +320,15 @@ fn ambiguity(slices: &[Placed], members: &[usize], near: f64) -> Option<Reason> 
     let detail =
         format!("{count} slices at {positions} positions, {extra} too many, and nothing tells the passes apart");
     Some(Reason::new(ReasonCode::AmbiguousPositions, detail))
+}
+
+/// Neighbours among `members` that lie at one place.
+fn repeats(slices: &[Placed], members: &[usize], near: f64) -> Vec<(usize, usize)> {
+    let mut ordered = members.to_vec();
+    ordered.sort_by(|a, b| slices[*a].slice.z_mm.total_cmp(&slices[*b].slice.z_mm));
+    let next = ordered.iter().skip(1);
+    let taken = |(a, b): &(&usize, &usize)| slices[**b].slice.z_mm - slices[**a].slice.z_mm < near;
+    ordered.iter().zip(next).filter(taken).map(|(a, b)| (*a, *b)).collect()
 }
 
 /// Whether each of `repeats` is between two values of an attribute of which a small part repeats: ranges behind one another.

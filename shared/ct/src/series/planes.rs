@@ -1,15 +1,16 @@
 //! Frames in space: which can be slices, and which of them lie in parallel planes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bolus_study::{Reason, ReasonCode, SopInstanceUid, Vector3};
 
+use super::compare::{FramePixels, SeenPixels, drop_copies};
 use super::{Candidate, RefusedFrame, Slice};
 use crate::geometry::{Plane, project};
 use crate::refusal::{judgement_of, place};
 use crate::values::energy_kev;
-use crate::{FrameInfo, Instance, PassMarks};
+use crate::{FrameInfo, PassMarks};
 
 /// A frame that can be a slice.
 #[derive(Debug, Clone)]
@@ -19,11 +20,28 @@ pub(super) struct Placed {
     pub plane: Plane,
     /// What speaks against the frame: see [`judgement_of`].
     pub judged: Option<ReasonCode>,
+    /// Whether its pixels are known. Two frames at one place whose pixels are known show different images: copies have been dropped.
+    pub seen: bool,
+}
+
+/// A frame that repeats another.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub frame: Placed,
+    /// Why it is left out.
+    pub reason: Reason,
+    /// The file and frame that it repeats.
+    pub of: (usize, usize),
 }
 
 impl Placed {
     pub fn info(&self) -> Option<&FrameInfo> {
         self.slice.instance.frames.get(self.slice.frame)
+    }
+
+    /// Its file and frame.
+    pub fn place(&self) -> (usize, usize) {
+        (self.slice.object, self.slice.frame)
     }
 
     pub fn marks(&self) -> &PassMarks {
@@ -59,8 +77,8 @@ pub(super) struct PlaneGroup {
     reference: Option<String>,
     judged: Option<ReasonCode>,
     pub frames: Vec<Placed>,
-    /// Frames that another one repeats.
-    pub copies: Vec<(Candidate, RefusedFrame)>,
+    /// Frames that repeat one of `frames`.
+    pub copies: Vec<Copy>,
 }
 
 impl PlaneGroup {
@@ -94,8 +112,8 @@ pub(super) struct Placement {
     pub unplaced: Vec<(Candidate, Reason)>,
 }
 
-/// Places the frames of `candidates`, which are in the order of their SOP Instance UIDs, and groups them.
-pub(super) fn placed(candidates: Vec<Candidate>) -> Placement {
+/// Places the frames of `candidates`, which are in the order of their SOP Instance UIDs, and groups them. Copies are told by `seen`.
+pub(super) fn placed(candidates: Vec<Candidate>, seen: &SeenPixels) -> Placement {
     let mut placement = Placement::default();
     let mut frames = Vec::new();
     for candidate in candidates {
@@ -107,7 +125,7 @@ pub(super) fn placed(candidates: Vec<Candidate>) -> Placement {
             Err(reason) => placement.unplaced.push((candidate, reason)),
         }
     }
-    placement.groups = groups(frames);
+    placement.groups = groups(frames, seen);
     placement
 }
 
@@ -133,6 +151,7 @@ fn frames_of(candidate: &Candidate) -> Result<(Vec<Placed>, Vec<RefusedFrame>), 
                 position_mm: found.position_mm,
                 plane: found.plane,
                 judged,
+                seen: false,
                 slice: Slice {
                     object: *object,
                     frame,
@@ -154,7 +173,7 @@ fn frames_of(candidate: &Candidate) -> Result<(Vec<Placed>, Vec<RefusedFrame>), 
 }
 
 /// Splits `frames` by class, frame of reference and plane; the group of most frames comes first.
-fn groups(frames: Vec<Placed>) -> Vec<PlaneGroup> {
+fn groups(frames: Vec<Placed>, seen: &SeenPixels) -> Vec<PlaneGroup> {
     let reference = |one: &Placed| one.slice.instance.frame_of_reference_uid.clone();
     let keep_reference = is_shared(frames.iter().map(|one| (reference(one), &one.slice.sop_uid)));
     let mut groups: Vec<PlaneGroup> = Vec::new();
@@ -177,8 +196,11 @@ fn groups(frames: Vec<Placed>) -> Vec<PlaneGroup> {
     }
     for group in &mut groups {
         let normal = group.plane.orientation.normal();
-        group.frames.iter_mut().for_each(|one| one.slice.z_mm = project(one.position_mm, normal));
-        drop_copies(group);
+        for one in &mut group.frames {
+            one.slice.z_mm = project(one.position_mm, normal);
+            one.seen = seen.get(&one.place()).is_some_and(FramePixels::is_read);
+        }
+        drop_copies(group, seen);
     }
     // The sort is stable: equal groups keep the order of their least SOP Instance UID.
     groups.sort_by_key(|group| std::cmp::Reverse(group.frames.len()));
@@ -190,25 +212,4 @@ fn groups(frames: Vec<Placed>) -> Vec<PlaneGroup> {
 pub(super) fn is_shared<'a, T: Ord>(mut values: impl Iterator<Item = (T, &'a SopInstanceUid)>) -> bool {
     let mut holder: BTreeMap<T, &SopInstanceUid> = BTreeMap::new();
     values.any(|(value, uid)| *holder.entry(value).or_insert(uid) != uid)
-}
-
-/// Leaves out the frames that repeat one: the same frame of the same SOP instance, with its position and marks. Slices that share an SOP Instance UID by mistake
-/// differ in one of them and stay, and so do those that have none: nothing says that they are copies.
-fn drop_copies(group: &mut PlaneGroup) {
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut kept = Vec::with_capacity(group.frames.len());
-    for one in std::mem::take(&mut group.frames) {
-        let instance: &Instance = &one.slice.instance;
-        let position = one.position_mm.map(f64::to_bits);
-        let frame = one.slice.frame;
-        let identity = |uid| format!("{uid} {frame} {position:?} {:?} {:?}", one.marks(), one.image_type());
-        if instance.sop_instance_uid.as_ref().is_none_or(|uid| seen.insert(identity(uid))) {
-            kept.push(one);
-            continue;
-        }
-        let Slice { object, frame, .. } = one.slice;
-        let reason = Reason::new(ReasonCode::DuplicateInstance, "the SOP instance was seen before");
-        group.copies.push((one.candidate(), RefusedFrame { object, frame, reason }));
-    }
-    group.frames = kept;
 }

@@ -6,7 +6,7 @@ use bolus_study::{Reason, ReasonCode, Remark, RemarkCode, SopInstanceUid};
 
 use super::members::{of_frames, series_of, uid_of};
 use super::passes::passes;
-use super::planes::{Placed, Placement, PlaneGroup};
+use super::planes::{Copy, Placed, Placement, PlaneGroup};
 use super::{Candidate, RefusedFrame, Series, Slice};
 use crate::evidence::declare;
 use crate::geometry::{Plane, SAME_POSITION_MM, measure};
@@ -80,14 +80,15 @@ fn stacks_of_group(place: usize, group: &mut PlaneGroup) -> Vec<Stack> {
         remarks: Vec::new(),
     };
     let mut stacks: Vec<Stack> = passes(&frames).into_iter().map(stack).collect();
-    let mut holders: BTreeMap<SopInstanceUid, usize> = BTreeMap::new();
+    let mut holders: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for (place, stack) in stacks.iter().enumerate() {
-        stack.frames.iter().for_each(|one| _ = holders.entry(one.slice.sop_uid.clone()).or_insert(place));
+        holders.extend(stack.frames.iter().map(|one| (one.place(), place)));
     }
-    for (candidate, frame) in std::mem::take(&mut group.copies) {
-        if let Some(stack) = holders.get(&candidate.sop_uid).and_then(|place| stacks.get_mut(*place)) {
-            stack.left_out.push(frame);
-            stack.repeats.push(candidate);
+    for Copy { frame: copy, reason, of } in std::mem::take(&mut group.copies) {
+        if let Some(stack) = holders.get(&of).and_then(|place| stacks.get_mut(*place)) {
+            let (object, frame) = copy.place();
+            stack.left_out.push(RefusedFrame { object, frame, reason });
+            stack.repeats.push(copy.candidate());
         }
     }
     stacks
@@ -325,30 +326,39 @@ impl Stack {
     }
 }
 
-/// Orders along the normal and keeps one slice at each position: the one of least SOP Instance UID and frame.
+/// Orders along the normal and keeps one slice at each position: the one of least SOP Instance UID and frame. None is kept where the
+/// pixels of several are known: they differ, and nothing tells which one is of the pass.
 fn without_repeats(mut positioned: Vec<Placed>, left_out: &mut Vec<RefusedFrame>) -> Vec<Placed> {
     let identity = |one: &Placed| (one.slice.sop_uid.clone(), one.slice.frame, one.slice.object);
     positioned.sort_by(|a, b| {
         let by_place = a.slice.z_mm.total_cmp(&b.slice.z_mm);
         by_place.then_with(|| identity(a).cmp(&identity(b)))
     });
-    let mut kept: Vec<Placed> = Vec::new();
-    let mut place_start = f64::NEG_INFINITY;
+    let mut places: Vec<Vec<Placed>> = Vec::new();
     for one in positioned {
         let z_mm = one.slice.z_mm;
-        let taken = z_mm - place_start < SAME_POSITION_MM;
-        let dropped = match kept.last_mut() {
-            Some(last) if taken && identity(&one) < identity(last) => std::mem::replace(last, one),
-            Some(_) if taken => one,
-            _ => {
-                place_start = z_mm;
-                kept.push(one);
-                continue;
-            }
+        let taken = |place: &Vec<Placed>| place.first().is_some_and(|first| z_mm - first.slice.z_mm < SAME_POSITION_MM);
+        match places.last_mut() {
+            Some(place) if taken(place) => place.push(one),
+            _ => places.push(vec![one]),
+        }
+    }
+    let mut kept: Vec<Placed> = Vec::new();
+    for mut place in places {
+        let differ = place.iter().filter(|one| one.seen).count() > 1;
+        place.sort_by_key(|one| (!one.seen, identity(one)));
+        let detail = match differ {
+            true => "several slices at the same position show different images",
+            false => "another slice lies at the same position",
         };
-        let Slice { object, frame, .. } = dropped.slice;
-        let reason = Reason::new(ReasonCode::DuplicatePosition, "another slice lies at the same position");
-        left_out.push(RefusedFrame { object, frame, reason });
+        let mut place = place.into_iter();
+        kept.extend(if differ { None } else { place.next() });
+        let reason = Reason::new(ReasonCode::DuplicatePosition, detail);
+        left_out.extend(place.map(|Placed { slice, .. }| RefusedFrame {
+            object: slice.object,
+            frame: slice.frame,
+            reason: reason.clone(),
+        }));
     }
     kept
 }

@@ -35,7 +35,7 @@ fn members_of(folders: &[&str]) -> (Vec<Member>, usize) {
 }
 
 /// Asserts that every frame of every file ends exactly once: as a slice, refused by itself, or refused with its file.
-fn check_accounts(series: &[Series], frames: &BTreeMap<usize, usize>) {
+pub(super) fn check_accounts(series: &[Series], frames: &BTreeMap<usize, usize>) {
     let mut ends: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     let mut end = |object: usize, frame: usize| *ends.entry((object, frame)).or_default() += 1;
     let all = |object: usize| (0..frames[&object]).map(move |frame| (object, frame));

@@ -292,11 +292,39 @@ fn gaps_are_not_bridged_and_coverage_tells_them() {
     assert_eq!(whole.coverage(), 1.0);
 }
 
-/// A slice of 5 mm reaches into a second position of a grid of 3 mm, but lies too far from it.
+/// A slice of 5 mm reaches into a second position of a grid of 3 mm, but lies too far from it: what is scored moves to the slice.
 #[test]
-fn a_series_with_no_slice_near_what_is_scored_is_refused() {
+fn a_slice_beside_what_is_scored_is_scored_all_the_same() {
     let spec = Spec { crop: [1, 8, 8], kept_slices: [0, 0], min_slices: 1, ..spec(ShortSeries::Slide) };
-    let reason = Plan::new(&spec, &upright(vec![4.7], 5.0)).unwrap_err();
-    assert_eq!(reason.code, ReasonCode::TooFewSlices);
-    assert!(Plan::new(&spec, &upright(vec![4.7], 3.0)).is_ok());
+    for thickness_mm in [3.0, 5.0] {
+        let plan = Plan::new(&spec, &upright(vec![4.7], thickness_mm)).unwrap();
+        assert_eq!((plan.outputs.len(), plan.outputs[0].z_mm, plan.coverage()), (1, 4.7, 1.0));
+    }
+}
+
+proptest! {
+    /// However far apart slices are, some are scored, each on a slice or between near ones, and the coverage tells how little that is.
+    #[test]
+    fn slices_far_apart_are_scored_where_they_lie(
+        clusters in prop::collection::vec((13.0_f64..900.0, 1_usize..6, 1.0_f64..12.0), 1..6),
+        pad in any::<bool>(),
+    ) {
+        let mut along = Vec::new();
+        let mut at = 0.0;
+        for (gap, slices, step) in clusters {
+            at += gap;
+            along.extend((0..slices).map(|slice| at + step * slice as f64));
+            at += step * slices as f64;
+        }
+        let short = if pad { ShortSeries::Pad } else { ShortSeries::Slide };
+        let spec = Spec { crop: [140, 192, 192], kept_slices: [50, 119], ..spec(short) };
+        let plan = Plan::new(&spec, &upright(along.clone(), 5.0)).unwrap();
+        prop_assert!(!plan.outputs.is_empty() && plan.planned == 70 || plan.planned < 70 && !pad);
+        prop_assert!(plan.coverage() > 0.0 && plan.coverage() <= 1.0);
+        let (first, last) = (along[0], along[along.len() - 1]);
+        let inside = plan.outputs.iter().filter(|output| (first..=last).contains(&output.z_mm));
+        for output in inside {
+            prop_assert!(along.iter().any(|z| (z - output.z_mm).abs() <= 6.25), "{} of {:?}", output.z_mm, along);
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use dicom_dictionary_std::uids;
+
 use crate::FrameInfo;
 use crate::series::planes::Placed;
 
@@ -114,7 +116,7 @@ pub(super) struct Attribute {
 }
 
 /// All, the surest first.
-pub(super) const ATTRIBUTES: [Attribute; 20] = [
+pub(super) const ATTRIBUTES: [Attribute; 21] = [
     named("StackID", |one| Value::text(one.marks().stack_id.as_deref())),
     Attribute {
         keyword: "TemporalPositionIndex",
@@ -158,6 +160,7 @@ pub(super) const ATTRIBUTES: [Attribute; 20] = [
     named("SeriesNumber", |one| Value::text(one.slice.instance.series_number.as_deref())),
     hidden("SeriesDescription", Kind::Name, |one| Value::text(one.slice.instance.series_description.as_deref())),
     hidden("ContrastBolusAgent", Kind::Name, |one| Value::text(Some(&contrast(one)))),
+    hidden("TransferSyntaxUID", Kind::Name, |one| Value::text(lossy(one))),
     hidden("ContentTime", Kind::Writer, |one| Value::number(one.marks().made_s)),
     hidden("InstanceNumber", Kind::Number, |one| Value::number(one.marks().instance_number)),
 ];
@@ -168,6 +171,21 @@ const fn named(keyword: &'static str, value: fn(&Placed) -> Value) -> Attribute 
 
 const fn hidden(keyword: &'static str, kind: Kind, value: fn(&Placed) -> Value) -> Attribute {
     Attribute { keyword, kind, told: false, value }
+}
+
+/// The transfer syntax where it may lose something: such an image beside its original is no copy of it.
+fn lossy(one: &Placed) -> Option<&str> {
+    const LOSSY: [&str; 7] = [
+        uids::JPEG_BASELINE8_BIT,
+        uids::JPEG_EXTENDED12_BIT,
+        uids::JPEGLS_NEAR_LOSSLESS,
+        uids::JPEG2000,
+        uids::JPEG2000MC,
+        uids::HTJ2K,
+        uids::JPEGXL,
+    ];
+    let syntax = one.slice.instance.transfer_syntax_uid.as_str();
+    LOSSY.contains(&syntax).then_some(syntax)
 }
 
 /// What the attributes of contrast say, the instance's and the frame's own. Whether a program saw the agent depends on what is to see in

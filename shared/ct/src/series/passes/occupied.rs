@@ -13,6 +13,8 @@ const COVERED: f64 = 1.5;
 const MOST_APART_MM: f64 = 0.1;
 /// Slices that a median distance can be told from.
 pub(super) const FEWEST: usize = 3;
+/// Slices that another may lie between.
+pub(super) const FEWEST_BETWEEN: usize = 2;
 
 impl Occupied {
     pub fn of(mut positions: Vec<f64>) -> Self {
@@ -35,13 +37,15 @@ impl Occupied {
         }
     }
 
-    /// Share of the slices of `other` that lie at a position of this one, within `near` millimetres; with `between`, also those in an
-    /// interval that this one covers.
+    /// Share of the slices of `other` that lie where this one does: see [`Occupied::covered`].
     pub fn covers(&self, other: &Self, near: f64, between: bool) -> f64 {
-        let longest = match between && self.len() >= FEWEST {
-            true => median(&self.distances()).map(|step| COVERED * step + near),
-            false => None,
-        };
+        self.covered(other, near, between) as f64 / other.len().max(1) as f64
+    }
+
+    /// How many slices of `other` lie at a position of this one, within `near` millimetres; with `between`, also those in an interval that
+    /// this one covers.
+    pub fn covered(&self, other: &Self, near: f64, between: bool) -> usize {
+        let longest = if between { self.usual(other).map(|step| COVERED * step + near) } else { None };
         let covered = |position: &&f64| {
             let next = self.0.partition_point(|own| own.total_cmp(position).is_lt());
             let above = self.0.get(next);
@@ -53,7 +57,13 @@ impl Occupied {
             };
             at(below) || at(above) || inside()
         };
-        other.0.iter().filter(covered).count() as f64 / other.len().max(1) as f64
+        other.0.iter().filter(covered).count()
+    }
+
+    /// The usual distance of neighbours. Two slices have one distance, which may be a gap: it counts as far as the other's is alike.
+    fn usual(&self, other: &Self) -> Option<f64> {
+        let own = median(&self.distances())?;
+        if self.len() >= FEWEST { Some(own) } else { median(&other.distances()).map(|step| own.min(step)) }
     }
 
     fn distances(&self) -> Vec<f64> {

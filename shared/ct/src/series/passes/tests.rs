@@ -98,10 +98,30 @@ fn ranges_behind_one_another_stay_one_though_they_overlap_a_little() {
     check(ranges(80.0), &[(0..40, "")]);
     // A slice of a slab fills a gap of the other.
     check(both(pass(0, 6, 0.0, 8.0, acquisition(1)), pass(6, 1, 44.0, 4.0, acquisition(2))), &[(0..7, "")]);
-    let series = group_checked(ranges(72.0));
-    assert_eq!((series.len(), series[0].slices.len(), series[0].refused.len()), (1, 38, 2));
-    for second in [40.0, 64.0] {
+    // Ranges that touch.
+    let series = group_checked(ranges(76.0));
+    assert_eq!((series.len(), series[0].slices.len(), series[0].refused.len()), (1, 39, 1));
+    // What scans two places again, or lies between, is a pass of its own, however long the ranges are.
+    for second in [40.0, 64.0, 70.0, 72.0] {
         check(ranges(second), &[(0..20, "1 AcquisitionNumber 1"), (20..40, "2 AcquisitionNumber 2")]);
+    }
+}
+
+#[test]
+fn two_slices_half_a_step_from_two_others_are_a_pass_and_a_gap_that_is_filled_is_none() {
+    type Mark = fn(&mut Member, usize);
+    let by: [Mark; 3] = [
+        |one, pass| marks(one).acquisition_number = Some(pass as f64),
+        |one, pass| marks(one).kvp = Some(60.0 + 20.0 * pass as f64),
+        |one, pass| marks(one).acquired_s = Some(60.0 * pass as f64),
+    ];
+    for mark in by {
+        let of = |pass: usize| move |_: usize, one: &mut Member| mark(one, pass);
+        let found = stacks(both(pass(0, 2, 0.0, 5.0, of(1)), pass(2, 2, 2.5, 5.0, of(2))));
+        assert_eq!(found.iter().map(|(objects, _)| objects.clone()).collect::<Vec<_>>(), [[0, 1], [2, 3]]);
+        // Two behind two others, and two in the gap of two others.
+        check(both(pass(0, 2, 0.0, 5.0, of(1)), pass(2, 2, 10.0, 5.0, of(2))), &[(0..4, "")]);
+        check(both(pass(0, 2, 0.0, 100.0, of(1)), pass(2, 2, 40.0, 5.0, of(2))), &[(0..4, "")]);
     }
 }
 
