@@ -28,8 +28,6 @@ HEADER = """//! Where the figures of patients lie, and how they go together: see
 //!
 //! Written by `models/training/plausible/fit.py`: do not edit.
 
-use super::joint::COUNT;
-
 """
 
 
@@ -127,7 +125,8 @@ def array(numbers: Iterable[float], digits: int, indent: int, end: str) -> str:
 
 def table(mean: np.ndarray, precision: np.ndarray) -> str:
     """The text of `table.rs`."""
-    lines = [HEADER + "/// The mean of each figure.", "pub(super) const CENTRE: [f64; COUNT] ="]
+    count = f"/// Figures that are held against each other.\npub(super) const COUNT: usize = {len(mean)};\n\n"
+    lines = [HEADER + count + "/// The mean of each figure.", "pub(super) const CENTRE: [f64; COUNT] ="]
     centre = array(mean, 3, 0, ";")
     lines = [*lines[:-1], f"{lines[-1]} {centre}"] if "\n" in centre else [*lines, f"    {centre}"]
     lines += ["", f"/// The inverse of the covariance, to whose diagonal {WIDENED} was added.", "pub(super) const PRECISION: [[f64; COUNT]; COUNT] = ["]

@@ -2,9 +2,36 @@
 
 use bolus_study::is_bucket_name;
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
 use crate::json::Node;
-use crate::{EventError, MAX_KEY_BYTES, ObjectKey, Problem};
+use crate::{EventError, MAX_KEY_BYTES, Problem};
+
+/// An object's key as far as the notification tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKey {
+    /// The key.
+    Exact(String),
+    /// The sender may or may not have form-encoded the key, and the two readings differ: a HEAD request settles it.
+    Ambiguous {
+        /// The text of the message, taken as the key itself.
+        encoded: String,
+        /// The text of the message, form-decoded.
+        decoded: String,
+    },
+}
+
+impl ObjectKey {
+    /// The likelier reading: the exact key, or the decoded one of two. For grouping and for logs, not for reading.
+    #[must_use]
+    pub fn likely(&self) -> &str {
+        match self {
+            Self::Exact(key) => key,
+            Self::Ambiguous { decoded, .. } => decoded,
+        }
+    }
+}
 
 /// How a sender writes keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::json::Node;
-use crate::{EventError, MAX_KEY_BYTES, Problem, key};
+use crate::key::{self, ObjectKey};
+use crate::{EventError, MAX_KEY_BYTES, Problem};
 
 /// One object that has been created or overwritten.
 ///
@@ -58,32 +59,6 @@ pub enum EventSource {
     Bolus,
     /// A store that speaks S3's notification format under a name of its own.
     Other,
-}
-
-/// An object's key as far as the notification tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ObjectKey {
-    /// The key.
-    Exact(String),
-    /// The sender may or may not have form-encoded the key, and the two readings differ: a HEAD request settles it.
-    Ambiguous {
-        /// The text of the message, taken as the key itself.
-        encoded: String,
-        /// The text of the message, form-decoded.
-        decoded: String,
-    },
-}
-
-impl ObjectKey {
-    /// The likelier reading: the exact key, or the decoded one of two. For grouping and for logs, not for reading.
-    #[must_use]
-    pub fn likely(&self) -> &str {
-        match self {
-            Self::Exact(key) => key,
-            Self::Ambiguous { decoded, .. } => decoded,
-        }
-    }
 }
 
 /// The `type` of an object event that Bolus passes on to itself.

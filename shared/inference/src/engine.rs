@@ -14,57 +14,15 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::Bundle;
 use crate::error::InferenceError;
+use crate::options::{BatchObserver, EngineOptions};
 use crate::patience::{PATIENCE, within};
 use crate::queue::{Queue, Share};
-use crate::runtime::{CudaOptions, Device, DeviceChoice, runtime};
+use crate::runtime::{Device, DeviceChoice, runtime};
 use crate::session::BatchSession;
 use crate::turns::Turns;
 
 /// Series that may be scored or wait for it; each holds one tensor (10 MB for 70 slices of 192 × 192).
 const QUEUED_SERIES: usize = 3;
-/// Most sessions on the CPU: each holds the weights (80 MB of an EfficientNetB4).
-const MOST_SESSIONS: usize = 4;
-
-/// How a network is run.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// The device.
-    pub device: DeviceChoice,
-    /// What the CUDA provider is told.
-    pub cuda: CudaOptions,
-    /// CPU threads for the network, over all sessions.
-    pub threads: usize,
-    /// Most slices in one batch; memory grows with it. None leaves it to the device: 4 on a CPU, where more are no faster, 32 on CUDA.
-    pub batch: Option<usize>,
-    /// Slices scored so far, for a display.
-    pub scored: Arc<AtomicU64>,
-    /// Told of every batch, for metrics.
-    pub on_batch: Option<BatchObserver>,
-}
-
-/// Somebody who is told of every batch: the slices in it, and how many it could have held. It is called on the inference
-/// threads, so it must not block.
-#[derive(Clone)]
-pub struct BatchObserver(Arc<dyn Fn(usize, usize) + Send + Sync>);
-
-impl BatchObserver {
-    /// Wraps what is to be called.
-    pub fn new(observe: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(observe))
-    }
-}
-
-impl std::fmt::Debug for BatchObserver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BatchObserver")
-    }
-}
-
-impl EngineOptions {
-    pub(crate) fn batch_on(&self, device: &Device) -> usize {
-        self.batch.unwrap_or(if device.cuda.is_some() { 32 } else { 4 }).max(1)
-    }
-}
 
 /// A handle to the inference threads. Clones share them; they end when the last clone is dropped.
 #[derive(Clone)]
@@ -142,15 +100,10 @@ impl Engine {
     }
 }
 
-/// Sessions on the CPU.
-pub(crate) fn sessions_of(options: &EngineOptions) -> usize {
-    options.threads.clamp(1, MOST_SESSIONS)
-}
-
 /// The sessions, the first of which has given the reference output. On CUDA one, on the CPU several that share out the threads.
 fn open_sessions(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<BatchSession>, InferenceError> {
     let threads = options.threads.max(1);
-    let count = sessions_of(options);
+    let count = options.cpu_sessions();
     let mine = EngineOptions { threads: threads / count, ..options.clone() };
     let others = EngineOptions { device: DeviceChoice::Cpu, ..mine.clone() };
     std::thread::scope(|scope| {
@@ -188,8 +141,8 @@ fn serve(
             .unwrap_or_else(|_| Err(InferenceError::Runtime("the network's thread panicked".into())));
         drop(turn);
         scored.fetch_add(slices.len() as u64, Ordering::Relaxed);
-        if let Some(BatchObserver(observe)) = observer {
-            observe(slices.len(), batch);
+        if let Some(observer) = observer {
+            observer.tell(slices.len(), batch);
         }
         queue.settle(&shares, outcome);
     }
@@ -207,6 +160,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::runtime::CudaOptions;
 
     /// Every bundle in `folder`.
     fn bundles(folder: &str) -> Vec<Bundle> {

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod manifest;
 mod onnx;
+mod options;
 mod pack;
 mod patience;
 mod queue;
@@ -24,12 +25,13 @@ pub use adaptive::Adaptive;
 pub use bundle::Bundle;
 pub use calibration::Calibration;
 pub use decision::Decision;
-pub use engine::{BatchObserver, Engine, EngineOptions};
+pub use engine::Engine;
 pub use error::{InferenceError, Kind};
 pub use manifest::{
     AdaptiveSpec, Aggregation, DecisionSpec, Dtype, FewSlices, Layout, Manifest, NetworkSpec, Precision, ReferenceSpec,
     TrainingStatement,
 };
+pub use options::{BatchObserver, EngineOptions};
 pub use pack::Packed;
 pub use patience::PATIENCE;
 pub use runtime::{CudaOptions, Device, DeviceChoice};

@@ -6,9 +6,9 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::bundle::Bundle;
-use crate::engine::EngineOptions;
 use crate::error::InferenceError;
 use crate::manifest::{Dtype, Layout, NetworkSpec};
+use crate::options::EngineOptions;
 use crate::runtime::{Device, DeviceChoice, Runtime, cuda_obstacle, runtime};
 
 /// A dimension of any size, as ONNX Runtime gives it.

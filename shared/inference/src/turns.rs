@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::engine::{EngineOptions, sessions_of};
+use crate::options::EngineOptions;
 
 /// How many batches may run at a time. Clones share the number.
 ///
@@ -25,7 +25,7 @@ impl Turns {
     /// As many as one engine with these options has sessions.
     #[must_use]
     pub fn of(options: &EngineOptions) -> Self {
-        Self(Arc::new(Free { count: Mutex::new(sessions_of(options)), given_back: Condvar::new() }))
+        Self(Arc::new(Free { count: Mutex::new(options.cpu_sessions()), given_back: Condvar::new() }))
     }
 
     /// Waits for a turn. An engine alone never waits: it has a turn for each of its sessions.

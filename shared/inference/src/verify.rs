@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundle::Bundle;
-use crate::engine::EngineOptions;
 use crate::error::InferenceError;
+use crate::options::EngineOptions;
 use crate::patience::within;
 use crate::runtime::{CudaOptions, Device, DeviceChoice};
 use crate::session::BatchSession;

@@ -15,6 +15,7 @@
 
 mod joint;
 mod limits;
+mod means;
 mod measure;
 mod structure;
 mod table;

@@ -18,9 +18,9 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+use super::control::{Control, Reply};
 use super::shared::{Owned, Shared};
 use super::start::{Position, locate};
-use super::{Control, Reply};
 use crate::client::ErrorLog;
 use crate::{BrokerError, Start, TopicPartition};
 
@@ -105,10 +105,10 @@ impl Context {
 
     fn ask_starts(&self, partitions: &[TopicPartition], generation: u64) -> Option<Vec<(TopicPartition, Start)>> {
         let deadline = Instant::now() + self.assign_timeout;
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let control = Control::Assigned { partitions: partitions.to_vec(), generation, reply: Reply(sender) };
+        let (reply, answers) = Reply::awaited();
+        let control = Control::Assigned { partitions: partitions.to_vec(), generation, reply };
         let answer = if self.tell(control, deadline) {
-            receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         } else {
             Err(RecvTimeoutError::Disconnected)
         };
@@ -129,11 +129,11 @@ impl Context {
             return;
         }
         let deadline = Instant::now() + self.revoke_timeout;
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let control = Control::Revoked { partitions: partitions.clone(), lost, reply: Reply(sender) };
+        let (reply, answers) = Reply::awaited();
+        let control = Control::Revoked { partitions: partitions.clone(), lost, reply };
         if self.tell(control, deadline) {
             let left = deadline.saturating_duration_since(Instant::now());
-            if receiver.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+            if answers.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
                 tracing::error!(
                     timeout_s = self.revoke_timeout.as_secs_f32(),
                     "partitions are given up although their owner did not say that it has finished"

@@ -1,6 +1,7 @@
 //! The consumer: what its owner sees.
 
 mod context;
+mod control;
 mod notes;
 mod shared;
 mod start;
@@ -18,13 +19,14 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::control::{Control, Reply};
 pub use self::notes::Note;
 
 use self::context::Context;
 use self::shared::Shared;
 use self::thread::{Client, Command, Thread};
 use crate::client::ErrorLog;
-use crate::{BrokerConfig, BrokerError, Record, Start, TopicPartition};
+use crate::{BrokerConfig, BrokerError, Record, TopicPartition};
 
 /// Events of the group that may wait for the owner; the thread waits with the next.
 const CONTROL_EVENTS: usize = 16;
@@ -125,46 +127,6 @@ impl ConsumerConfig {
         }
         Ok(client)
     }
-}
-
-/// The answer that the consumer's thread waits for. Dropping it without an answer is an answer too: an assignment
-/// fails, a revocation goes on.
-#[derive(Debug)]
-pub struct Reply<T>(std::sync::mpsc::SyncSender<T>);
-
-impl<T> Reply<T> {
-    /// Answers. `false` where the thread no longer waits (its deadline is over or it has ended).
-    pub fn send(self, answer: T) -> bool {
-        self.0.try_send(answer).is_ok()
-    }
-}
-
-/// What the group does to this member. To be taken promptly: the thread waits for the replies.
-#[derive(Debug)]
-pub enum Control {
-    /// These partitions are now this member's; reading starts where the reply says, and no record of them arrives
-    /// before. Under cooperative rebalancing only what is new is named.
-    Assigned {
-        /// What is new.
-        partitions: Vec<TopicPartition>,
-        /// The [`Record::generation`] of every record that will be read under this assignment.
-        generation: u64,
-        /// One start for each partition named; a partition left out fails the consumer.
-        reply: Reply<Vec<(TopicPartition, Start)>>,
-    },
-    /// These partitions are to be given up, and are once the reply is sent or the deadline is over.
-    Revoked {
-        /// What goes.
-        partitions: Vec<TopicPartition>,
-        /// Whether another member may own them already (the session was lost): then nothing in flight may be
-        /// published.
-        lost: bool,
-        /// Says that nothing of them is in flight any more.
-        reply: Reply<()>,
-    },
-    /// Something is wrong. With [`ErrorKind::Retry`](crate::ErrorKind::Retry) the consumer goes on by itself and this
-    /// is for the log; with any other it has left the group and both streams end.
-    Failed(BrokerError),
 }
 
 /// The stream of what the group does to this member.
@@ -298,7 +260,8 @@ impl Consumer {
     }
 
     /// Tells the broker how far the group is: each offset is the next to read. Not awaited, and of no consequence if
-    /// it fails: for lag metrics and for [`Start::Committed`]. May be called while a revocation waits for its reply.
+    /// it fails: for lag metrics and for [`Start::Committed`](crate::Start::Committed). May be called while a revocation
+    /// waits for its reply.
     ///
     /// # Errors
     /// `Retry` where the consumer has ended.

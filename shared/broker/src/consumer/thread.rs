@@ -18,8 +18,8 @@ use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Control;
 use super::context::Context;
+use super::control::Control;
 use super::shared::Shared;
 use crate::error::is_refusal;
 use crate::{BrokerError, ErrorKind, Record, TopicPartition};

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Fit, Method, fit};
+use super::fit::{Fit, Method, fit};
 use crate::statistics::Case;
 
 /// Parts that the series are dealt into.

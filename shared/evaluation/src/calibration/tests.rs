@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::Deserialize;
 
+use super::fit::logit;
 use super::*;
+use crate::statistics::{Case, Undefined, both_classes};
 
 #[derive(Deserialize)]
 struct Golden {

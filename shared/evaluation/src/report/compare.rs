@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Judged;
-use super::level::scan_cases;
+use super::judged::{Judged, scan_cases};
 use crate::statistics::{AucDifference, Proportion, auc_difference};
 use crate::truth::TruthKey;
 
@@ -59,7 +58,7 @@ fn compare(first: (&[Judged], &str), second: (&[Judged], &str)) -> Option<Compar
         Err(undefined) => (None, Some(format!("no test: {undefined}"))),
     };
     let count = |of: &dyn Fn(&(&Judged, &Judged)) -> bool| one.iter().zip(&two).filter(of).count();
-    let right = |judged: &Judged| super::level::decision(judged.scan.class) == Some(judged.truth.contrast);
+    let right = |judged: &Judged| judged.decision() == Some(judged.truth.contrast);
     let distances = || one.iter().zip(&two).map(|(a, b)| (a.scan.probability - b.scan.probability).abs());
     Some(Comparison {
         first: first.1.to_owned(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::level::{scan_cases, slice_cases};
-use super::{Judged, Level};
+use super::judged::{Judged, scan_cases, slice_cases};
+use super::level::Level;
 use crate::statistics::Resampling;
 
 /// What series are told apart by.
@@ -40,17 +40,12 @@ impl Dimension {
     /// The group of a series; none where it is not known.
     fn group(self, judged: &Judged) -> Option<String> {
         match self {
-            Self::BodyPart => body_part(judged),
+            Self::BodyPart => judged.body_part(),
             Self::Site => judged.truth.site.clone(),
             Self::Codec => judged.scan.codec.clone(),
             Self::SliceThickness => judged.scan.slice_thickness_mm.map(|thickness| band(thickness).to_owned()),
         }
     }
-}
-
-/// The body part of a series: the truth's, or the row's.
-pub(super) fn body_part(judged: &Judged) -> Option<String> {
-    judged.truth.body_part.clone().or_else(|| judged.scan.body_part.clone())
 }
 
 /// The band of a slice thickness in millimetres. The names sort as they stand.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use bolus_study::PredictedClass;
 use serde::Serialize;
 
-use super::{CURVE_STEP, Judged};
 use crate::statistics::{
     Auc, Bin, Case, Confusion, Figure, Interval, Point, Proportion, Resampling, auc, figures, intervals,
     precision_recall_curve, reliability, roc_curve, thinned,
 };
+
+/// Points of a curve nearer than this to the one before are left out of a report: they are not seen.
+const CURVE_STEP: f64 = 0.002;
 
 /// A figure and its resampled interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -141,42 +142,4 @@ impl Level {
     pub fn figure(&self, figure: Figure) -> Option<Estimate> {
         self.figures.get(&figure).copied().flatten()
     }
-}
-
-/// One case a series, each on its own; what was decided is the row's own class.
-pub(super) fn scan_cases(judged: &[Judged]) -> Vec<Case> {
-    let case = |(judged, cluster): (&Judged, u32)| Case {
-        positive: judged.truth.contrast,
-        score: judged.scan.probability,
-        decision: decision(judged.scan.class),
-        cluster,
-    };
-    judged.iter().zip(0..).map(case).collect()
-}
-
-/// What a class decides.
-pub(super) fn decision(class: PredictedClass) -> Option<bool> {
-    match class {
-        PredictedClass::Enhanced => Some(true),
-        PredictedClass::Native => Some(false),
-        PredictedClass::Indeterminate => None,
-    }
-}
-
-/// One case a scored slice, clustered by patient; the truth is that of the series, and every slice is decided.
-pub(super) fn slice_cases(judged: &[Judged], threshold: f32) -> Vec<Case> {
-    let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
-    let mut cases = Vec::new();
-    for judged in judged {
-        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        let cluster = *numbers.entry(judged.patient).or_insert(next);
-        let case = |slice: &f32| Case {
-            positive: judged.truth.contrast,
-            score: f64::from(*slice),
-            decision: Some(*slice >= threshold),
-            cluster,
-        };
-        cases.extend(judged.scan.slices.iter().map(case));
-    }
-    cases
 }

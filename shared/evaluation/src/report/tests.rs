@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use bolus_study::{PredictedClass, SeriesUid};
+
 use super::*;
 use crate::statistics::Figure;
 

@@ -4,14 +4,32 @@ use std::collections::BTreeMap;
 
 use bolus_study::SeriesUid;
 
-use super::error::TruthProblem;
-use super::{LabelledSeries, LabelledSet, TruthKey};
+use super::error::{TruthError, TruthProblem};
+use super::set::{LabelledSeries, LabelledSet, TruthKey};
 
 /// What the column `contrast` may say.
 const CONTRAST: &str =
     "1/0, yes/no, true/false, enhanced/native or with/without; nothing or unknown where it is not known";
 /// What UTF-8 files of some programs begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl LabelledSet {
+    /// Reads a CSV file with a header; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`TruthError`] names the first line and column that is not as it should be, and what would be right.
+    pub fn from_csv(name: &str, bytes: &[u8]) -> Result<Self, TruthError> {
+        read_csv(bytes).map_err(|problem| problem.of(name))
+    }
+
+    /// Takes the rows of a table as text, such as those of a Parquet file; `name` is what errors call it, and rows count from 1.
+    ///
+    /// # Errors
+    /// As [`LabelledSet::from_csv`].
+    pub fn from_table(name: &str, columns: &[String], rows: &[Vec<String>]) -> Result<Self, TruthError> {
+        read_table(columns, rows).map_err(|problem| problem.of(name))
+    }
+}
 
 /// Where the columns are that mean something.
 struct Columns {
@@ -75,7 +93,7 @@ impl Reader {
             .ok_or_else(|| wrong("series_uid", uid, "a Series Instance UID: at most 64 digits and dots"))?;
         let said = text(Some(self.columns.contrast));
         let Some(contrast) = contrast(said).ok_or_else(|| wrong("contrast", said, CONTRAST))? else {
-            self.set.unknown += 1;
+            self.set.pass_over();
             return Ok(());
         };
         let split = text(self.columns.split)
@@ -123,7 +141,7 @@ fn contrast(said: Option<&str>) -> Option<Option<bool>> {
 }
 
 /// Reads CSV (RFC 4180) with a header.
-pub(super) fn csv(bytes: &[u8]) -> Result<LabelledSet, TruthProblem> {
+fn read_csv(bytes: &[u8]) -> Result<LabelledSet, TruthProblem> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut rows = csv::ReaderBuilder::new().from_reader(bytes);
     let header = rows.headers().map_err(|error| line_problem(&error))?.clone();
@@ -153,7 +171,7 @@ fn line_problem(error: &csv::Error) -> TruthProblem {
 }
 
 /// Takes rows of text.
-pub(super) fn table(columns: &[String], rows: &[Vec<String>]) -> Result<LabelledSet, TruthProblem> {
+fn read_table(columns: &[String], rows: &[Vec<String>]) -> Result<LabelledSet, TruthProblem> {
     if columns.is_empty() {
         return Err(TruthProblem::Empty);
     }

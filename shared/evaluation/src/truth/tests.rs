@@ -1,3 +1,5 @@
+use bolus_study::SeriesUid;
+
 use super::*;
 
 fn read(text: &str) -> Result<LabelledSet, String> {

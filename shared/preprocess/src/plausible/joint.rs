@@ -13,10 +13,7 @@
 
 use super::measure::{BIN_HU, BINS, LOWEST_HU, PlaneFigures, TOP_HU};
 use super::structure::{Structure, Tally};
-use super::table::{CENTRE, PRECISION};
-
-/// Figures that are held against each other.
-pub(super) const COUNT: usize = 17;
+use super::table::{CENTRE, COUNT, PRECISION};
 
 /// What the planes of a series add up to.
 pub(super) struct Sums {

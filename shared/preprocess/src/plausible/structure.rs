@@ -1,6 +1,6 @@
 //! What lies next to what in a plane: means over 6 mm, and steps between cells of 2 mm.
 
-use super::measure::{Means, TISSUE_HU};
+use super::means::{Means, TISSUE_HU};
 
 /// Cells between a place and those that it is held against, so that their means share no pixel.
 const APART: usize = 3;

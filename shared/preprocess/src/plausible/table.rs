@@ -2,7 +2,8 @@
 //!
 //! Written by `models/training/plausible/fit.py`: do not edit.
 
-use super::joint::COUNT;
+/// Figures that are held against each other.
+pub(super) const COUNT: usize = 17;
 
 /// The mean of each figure.
 pub(super) const CENTRE: [f64; COUNT] = [

@@ -1,4 +1,4 @@
-//! One member at a time: its name, its bytes, the limits.
+//! One member at a time: its name, its bytes, the limits; and what comes out of them all.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::kind::{HEAD_BYTES, nested_format};
-use super::{ArchiveLimits, Expansion};
+use super::limits::ArchiveLimits;
 use crate::object::Source;
 use crate::{ErrorKind, ObjectRef, StorageError, spool};
 
@@ -22,6 +22,16 @@ const BUFFER: usize = 128 << 10;
 const ETAG_BYTES: usize = 16;
 /// Characters of a member's name that a URI keeps.
 const NAME_CHARACTERS: usize = 1024;
+
+/// What came out of an archive. Folders are not members.
+#[derive(Debug, Default)]
+pub struct Expansion {
+    /// The members, in the archive's order, as objects that can be read. Their spool folder is removed when the last
+    /// of them is dropped.
+    pub members: Vec<ObjectRef>,
+    /// What was refused: a member's URI, or the archive's own where the rest of it (or all of it) cannot be read.
+    pub refused: Vec<(String, Reason)>,
+}
 
 /// Why the whole expansion ends.
 pub(super) enum Stop {

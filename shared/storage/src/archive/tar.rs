@@ -9,8 +9,8 @@ use ::tar::{Archive, Entry, EntryType};
 use tokio_util::sync::CancellationToken;
 
 use super::gzip::GzipReader;
-use super::member::{Expander, Stop, cancelled};
-use super::{ArchiveLimits, Expansion};
+use super::limits::ArchiveLimits;
+use super::member::{Expander, Expansion, Stop, cancelled};
 use crate::StorageError;
 
 /// Bytes that one entry's headers may take: the reader holds long names and pax records in memory.

@@ -10,8 +10,7 @@ use zip::ZipReadOptions;
 use zip::read::{Config, ZipFileEntry};
 use zip::unstable::read::ZipIterable;
 
-use super::Expansion;
-use super::member::{Expander, Stop};
+use super::member::{Expander, Expansion, Stop};
 use crate::StorageError;
 
 /// The bits of a Unix mode that tell a file's type, and their value for a regular file.
