@@ -1,10 +1,11 @@
 //! Which study an object belongs to, and what it is to it. Configuration decides; nothing is read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bolus_events::StudyRule;
 use bolus_storage::ArchiveKind;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::wire::Kind;
 
@@ -32,6 +33,22 @@ impl TryFrom<String> for NamePattern {
         };
         let (Self::Exact(rest) | Self::Ends(rest) | Self::Begins(rest)) = &pattern;
         if rest.is_empty() || rest.contains(['*', '/']) { Err(wrong()) } else { Ok(pattern) }
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => formatter.write_str(exact),
+            Self::Ends(end) => write!(formatter, "*{end}"),
+            Self::Begins(start) => write!(formatter, "{start}*"),
+        }
+    }
+}
+
+impl Serialize for NamePattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
