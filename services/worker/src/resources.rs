@@ -173,5 +173,11 @@ mod tests {
         std::fs::remove_file(bundle.join("model.onnx")).unwrap();
         let gone = told(&format!("{lake}[model]\nname = '{}'", bundle.display()));
         assert!(gone.len() == 1 && gone[0].contains("model.onnx") && gone[0].contains("No such file"), "{gone:?}");
+
+        let adaptive = told(&format!("{lake}[model]\nname = 'cheap'\nadaptive = true\nfolders = ['{BUNDLES}']"));
+        assert!(
+            adaptive.len() == 1 && adaptive[0].starts_with("`model.adaptive` (worker.toml:7): bundle cheap"),
+            "{adaptive:?}"
+        );
     }
 }
