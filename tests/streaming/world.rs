@@ -48,6 +48,11 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(format!("BOLUS_TEST_{name}")).ok().filter(|value| !value.is_empty())
 }
 
+/// The bundles of the tests.
+pub fn bundles() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bundles")
+}
+
 impl World {
     /// Makes topics of `partitions` for the test `name`; none where the servers are not there.
     pub async fn new(name: &str, partitions: i32) -> Option<Self> {
@@ -140,7 +145,7 @@ impl World {
     }
 
     fn config(&self) -> String {
-        let bundles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bundles");
+        let bundles = bundles();
         format!(
             r#"
 lake.url = "s3://{}/{}/lake"

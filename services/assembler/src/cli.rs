@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bolus_ops::config::{ConfigError, Loader};
+use bolus_ops::config::{Loaded, Loader};
 use clap::Parser;
 
 use crate::config::{Config, ENVIRONMENT};
@@ -10,15 +10,21 @@ use crate::config::{Config, ENVIRONMENT};
 /// Turns notifications about objects into study events, once a study is complete.
 ///
 /// Flags win over environment variables (BOLUS_ASSEMBLER__STUDY__QUIET=30s), and these over the configuration file.
+///
+/// Exit status: 0 after a drain or a sound check; 2 where flags or configuration are wrong, which includes key files and certificates
+/// that are not there; 1 for whatever else ends it; 130 after a second signal.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "bolus-assembler", version, max_term_width = 100)]
 pub struct Cli {
     /// TOML file with the configuration; see assembler.example.toml.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check the configuration, say what is wrong with it, and end.
+    /// Check the configuration and what it names on this machine, say all that is wrong, and end. No server is asked.
     #[arg(long)]
     pub check_config: bool,
+    /// With --check-config: print the configuration in effect as TOML, with where its values stand and without secrets.
+    #[arg(long, requires = "check_config")]
+    pub show: bool,
     /// Kafka brokers, as host:port, with commas in between.
     #[arg(long, value_name = "SERVERS")]
     kafka: Option<String>,
@@ -34,11 +40,9 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Loads the configuration from all its layers.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the first key that is wrong, and where it stands.
-    pub fn load(&self) -> Result<Config, ConfigError> {
+    /// Reads the configuration from all its layers.
+    #[must_use]
+    pub fn read(&self) -> Loaded<Config> {
         let mut loader = Loader::new(ENVIRONMENT).environment(std::env::vars_os());
         if let Some(path) = &self.config {
             loader = loader.file(path);
@@ -48,6 +52,6 @@ impl Cli {
             .flag("--stages", "stages", self.stages.as_ref())
             .flag("--listen", "http.listen", self.listen.as_ref())
             .flag("--log-level", "telemetry.log_level", self.log_level.as_ref());
-        Config::load(loader)
+        Config::read(loader)
     }
 }

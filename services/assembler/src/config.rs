@@ -1,14 +1,15 @@
 //! The assembler's configuration: one TOML file, environment variables `BOLUS_ASSEMBLER__…`, and flags.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::fmt::Display;
 
-use bolus_broker::{BrokerConfig, ConsumerConfig};
+use bolus_broker::{BrokerConfig, ConsumerConfig, ConsumerSettings, topic_problem};
 use bolus_events::{Names, StudyRule};
-use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
+use bolus_ops::ShutdownConfig;
+use bolus_ops::config::{Loaded, Loader, Period, Problems, at_least_one, more_than_zero};
+use bolus_ops::http::HttpConfig;
 use bolus_ops::telemetry::TelemetryConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::assembly::Rules;
 use crate::grouping::Grouping;
@@ -17,7 +18,7 @@ use crate::grouping::Grouping;
 pub const ENVIRONMENT: &str = "BOLUS_ASSEMBLER";
 
 /// Everything that the assembler is told. `assembler.example.toml` shows each key with its default.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The stages that run in this process.
@@ -25,8 +26,7 @@ pub struct Config {
     pub stages: BTreeSet<Stage>,
     /// The broker.
     pub kafka: BrokerConfig,
-    /// How the stages take part in their groups.
-    #[serde(default)]
+    /// How the stages take part in their groups, whose names are that of this group with `.route` and `.assemble`.
     pub consumer: ConsumerSettings,
     /// What is read and written.
     #[serde(default)]
@@ -38,10 +38,8 @@ pub struct Config {
     #[serde(default)]
     pub limits: Limits,
     /// How the assembler lets go.
-    #[serde(default)]
     pub shutdown: ShutdownConfig,
     /// Metrics and health.
-    #[serde(default)]
     pub http: HttpConfig,
     /// Logs and traces.
     #[serde(default)]
@@ -49,7 +47,7 @@ pub struct Config {
 }
 
 /// One of the two stages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Object topics → internal topic.
@@ -62,33 +60,8 @@ fn both_stages() -> BTreeSet<Stage> {
     BTreeSet::from([Stage::Route, Stage::Assemble])
 }
 
-/// `[consumer]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConsumerSettings {
-    /// The stages' groups are this name with `.route` and `.assemble`.
-    pub group: String,
-    /// A lasting name of this process, unique in the group: a restart within `session_timeout` moves no partition.
-    pub instance_id: Option<String>,
-    /// A process not heard of for so long loses its partitions.
-    pub session_timeout: Period,
-    /// Bytes of records that each stage fetches ahead.
-    pub prefetch: ByteSize,
-}
-
-impl Default for ConsumerSettings {
-    fn default() -> Self {
-        Self {
-            group: "bolus-assembler".into(),
-            instance_id: None,
-            session_timeout: Period::from_secs(45),
-            prefetch: ByteSize::from_mib(16),
-        }
-    }
-}
-
 /// `[topics]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topics {
     /// Where object stores write their notifications. Every process must be told the same ones.
@@ -120,10 +93,11 @@ impl Default for Topics {
 }
 
 /// `[study]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudyConfig {
     /// How the study's folder follows from an object's key.
+    #[serde(serialize_with = "as_text")]
     pub prefix: StudyRule,
     /// Rules of single buckets, by the bucket's name.
     pub buckets: BTreeMap<String, BucketConfig>,
@@ -158,15 +132,16 @@ impl Default for StudyConfig {
 }
 
 /// `[study.buckets.NAME]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BucketConfig {
     /// As `study.prefix`.
+    #[serde(serialize_with = "as_text")]
     pub prefix: StudyRule,
 }
 
 /// `[limits]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Objects of open studies, some 20 bytes each; beyond it the oldest study is sent as it is.
@@ -193,80 +168,44 @@ impl Default for Limits {
     }
 }
 
-/// `[shutdown]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ShutdownConfig {
-    /// How long SIGTERM waits for what is being written.
-    pub drain: Period,
-    /// How long a partition that goes to another process is held for the same.
-    pub revoke: Period,
-}
-
-impl Default for ShutdownConfig {
-    fn default() -> Self {
-        Self { drain: Period::from_secs(20), revoke: Period::from_secs(10) }
-    }
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served; port 0 lets the system choose.
-    pub listen: SocketAddr,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9465)) }
-    }
+fn as_text<S: Serializer>(rule: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(rule)
 }
 
 impl Config {
-    /// Loads and checks the configuration.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the first key that is wrong, and where it stands.
-    pub fn load(loader: Loader) -> Result<Self, ConfigError> {
-        let loaded: Loaded<Self> = loader.load()?;
-        match loaded.value.problem() {
-            Some((key, problem)) => Err(loaded.invalid(key, problem)),
-            None => Ok(loaded.value),
-        }
+    /// Reads the configuration, and checks all of it that this machine has no part in.
+    #[must_use]
+    pub fn read(loader: Loader) -> Loaded<Self> {
+        let mut loaded = loader
+            .default_value("consumer.group", "bolus-assembler")
+            .default_value("shutdown.drain", "20s")
+            .default_value("http.listen", "127.0.0.1:9465")
+            .read();
+        loaded.check(Self::problems);
+        loaded
     }
 
-    /// The first key whose value will not do, and why.
-    fn problem(&self) -> Option<(&'static str, String)> {
-        let (study, limits) = (&self.study, &self.limits);
-        let checks = [
-            ("stages", self.stages.is_empty().then(|| "expected \"route\", \"assemble\" or both".into())),
-            ("consumer.group", self.consumer.group.is_empty().then(|| "expected a name".into())),
-            ("topics.objects", self.topics_problem()),
-            ("topics.internal_partitions", (self.topics.internal_partitions < 1).then(|| "expected at least 1".into())),
-            ("topics.internal_retention", self.retention_problem()),
-            ("study.quiet", more_than_zero(study.quiet)),
-            ("study.deadline", (study.deadline < study.quiet).then(|| "expected no less than study.quiet".into())),
-            ("study.progress", more_than_zero(study.progress)),
-            ("limits.open_objects", at_least_one(limits.open_objects)),
-            ("limits.open_studies", at_least_one(limits.open_studies)),
-            ("limits.in_flight", at_least_one(limits.in_flight)),
-            ("limits.head_requests", at_least_one(limits.head_requests)),
-        ];
-        checks.into_iter().find_map(|(key, problem)| problem.map(|problem| (key, problem)))
+    /// What it names that is not there on this machine, or is not what it should be.
+    #[must_use]
+    pub fn problems_here(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.table("kafka", self.kafka.problems_here());
+        problems
     }
 
-    fn topics_problem(&self) -> Option<String> {
-        let topics = &self.topics;
-        let mut seen = BTreeSet::from([&topics.internal, &topics.studies]);
-        let twice = topics.objects.iter().find(|topic| !seen.insert(*topic));
-        if topics.internal == topics.studies {
-            return Some("expected topics.internal and topics.studies to differ".into());
-        }
-        match twice {
-            Some(topic) => Some(format!("topic {topic} is named twice, or is written to as well")),
-            None => topics.objects.is_empty().then(|| "expected at least one topic".into()),
-        }
+    /// What of it will not do.
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["stages"], self.stages.is_empty().then(|| "expected \"route\", \"assemble\" or both".into()));
+        problems.table("kafka", self.kafka.problems());
+        problems.table("consumer", self.consumer.problems());
+        problems.table("topics", self.topics.problems());
+        problems.add(&["topics.internal_retention", "study.deadline"], self.retention_problem());
+        problems.table("study", self.study.problems());
+        problems.table("limits", self.limits.problems());
+        problems.add(&["shutdown.revoke"], self.consumer(Stage::Route, Vec::new()).revoke_problem());
+        problems.table("telemetry", self.telemetry.problems());
+        problems
     }
 
     fn retention_problem(&self) -> Option<String> {
@@ -300,7 +239,7 @@ impl Config {
         }
     }
 
-    /// How a stage reads `topics`. The broker's thread waits a little longer for a revocation than we hold it.
+    /// How a stage reads `topics`.
     #[must_use]
     pub fn consumer(&self, stage: Stage, topics: Vec<String>) -> ConsumerConfig {
         let suffix = match stage {
@@ -308,31 +247,66 @@ impl Config {
             Stage::Assemble => "assemble",
         };
         let group = format!("{}.{suffix}", self.consumer.group);
-        let mut config = ConsumerConfig::new(self.kafka.clone(), group, topics);
-        config.instance_id.clone_from(&self.consumer.instance_id);
-        config.session_timeout = self.consumer.session_timeout.0;
-        config.prefetch_bytes = self.consumer.prefetch.as_usize();
-        config.revoke_timeout = self.shutdown.revoke.0 + Duration::from_secs(5);
-        config
+        self.consumer.consumer(&self.kafka, group, topics, self.shutdown.revoke)
     }
 }
 
-fn at_least_one(number: usize) -> Option<String> {
-    (number == 0).then(|| "expected at least 1".into())
+impl Topics {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["objects"], self.objects.is_empty().then(|| "expected at least one topic".into()));
+        let same = self.internal == self.studies;
+        problems.add(&["internal", "studies"], same.then(|| "expected another topic than topics.studies".into()));
+        let mut seen = BTreeSet::from([&self.internal, &self.studies]);
+        let twice = self.objects.iter().find(|topic| !seen.insert(*topic));
+        let twice = twice.map(|topic| format!("topic {topic} is named twice, or is written to as well"));
+        problems.add(&["objects", "internal", "studies"], twice);
+        problems.add(&["objects"], self.objects.iter().find_map(|topic| topic_problem(topic)));
+        problems.add(&["internal"], topic_problem(&self.internal));
+        problems.add(&["studies"], topic_problem(&self.studies));
+        problems.add(&["internal_partitions"], (self.internal_partitions < 1).then(|| "expected at least 1".into()));
+        let copies = self.internal_replication;
+        let odd = copies < -1 || copies == 0;
+        problems
+            .add(&["internal_replication"], odd.then(|| "expected at least 1, or -1 for the broker's default".into()));
+        problems
+    }
 }
 
-fn more_than_zero(period: Period) -> Option<String> {
-    period.0.is_zero().then(|| "expected more than zero".into())
+impl StudyConfig {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["quiet"], more_than_zero(self.quiet));
+        let early = (self.deadline < self.quiet).then(|| format!("expected no less than study.quiet ({})", self.quiet));
+        problems.add(&["deadline", "quiet"], early);
+        problems.add(&["progress"], more_than_zero(self.progress));
+        problems
+    }
+}
+
+impl Limits {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["open_objects"], at_least_one(self.open_objects));
+        problems.add(&["open_studies"], at_least_one(self.open_studies));
+        problems.add(&["in_flight"], at_least_one(self.in_flight));
+        problems.add(&["head_requests"], at_least_one(self.head_requests));
+        problems
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bolus_ops::config::ConfigErrors;
+
     use super::*;
 
     const SMALLEST: &str = "[kafka]\nservers = \"localhost:9092\"\n";
 
-    fn load(text: &str) -> Result<Config, ConfigError> {
-        Config::load(Loader::new(ENVIRONMENT).text("assembler.toml", text))
+    fn load(text: &str) -> Result<Config, ConfigErrors> {
+        Config::read(Loader::new(ENVIRONMENT).text("assembler.toml", text)).finish()
     }
 
     #[test]
@@ -365,7 +339,8 @@ mod tests {
     fn the_environment_wins_over_the_file() {
         let variables = [("BOLUS_ASSEMBLER__STUDY__QUIET", "5s"), ("BOLUS_ASSEMBLER__STAGES", "route")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = Config::load(Loader::new(ENVIRONMENT).text("a.toml", SMALLEST).environment(variables)).unwrap();
+        let loader = Loader::new(ENVIRONMENT).text("a.toml", SMALLEST).environment(variables);
+        let config = Config::read(loader).finish().unwrap();
         assert_eq!((config.study.quiet, config.stages), (Period::from_secs(5), BTreeSet::from([Stage::Route])));
     }
 
@@ -382,9 +357,34 @@ mod tests {
             (&format!("{SMALLEST}[topics]\nobjects = [\"bolus.studies\"]"), "topics.objects"),
             (&format!("{SMALLEST}[topics]\ninternal_retention = \"30m\""), "topics.internal_retention"),
             (&format!("{SMALLEST}[limits]\nin_flight = 0"), "limits.in_flight"),
+            (&format!("{SMALLEST}[topics]\ninternal_replication = 0"), "topics.internal_replication"),
+            (&format!("{SMALLEST}[topics]\nstudies = \"a b\""), "topics.studies"),
+            (&format!("{SMALLEST}[shutdown]\nrevoke = \"1h\""), "shutdown.revoke"),
         ] {
-            let message = load(text).unwrap_err().to_string();
-            assert!(message.contains(named), "{message} does not name {named}");
+            let errors = load(text).unwrap_err();
+            assert!(errors.to_string().contains(named), "{errors} does not name {named}");
+            assert_eq!(errors.iter().count(), 1, "{errors}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_and_what_is_in_effect_can_be_loaded_again() {
+        let wrong =
+            "stages = [\"rout\"]\n[kafka]\n[study]\nquiet = \"60\"\nprefix = \"x\"\n[limits]\nin_flight = 0\n[flush]\n";
+        let errors = load(wrong).unwrap_err().to_string();
+        for named in ["stages[0]", "kafka.servers", "study.quiet", "study.prefix", "limits.in_flight", "flush"] {
+            assert!(errors.contains(named), "{errors} does not name {named}");
+        }
+        assert_eq!(errors.lines().count(), 6, "{errors}");
+
+        let read = |text: &str| Config::read(Loader::new(ENVIRONMENT).text("a.toml", text));
+        let rules = "stages = [\"route\"]\n[study]\nmarkers = [\"*.done\", \"a*\", \"b\"]\n[study.buckets.in]\nprefix = \"pattern=^(?<study>[^/]+)/\"\n";
+        let first = read(&format!("{rules}{SMALLEST}"));
+        let shown = first.show().unwrap();
+        assert_eq!(
+            format!("{:?}", read(&shown).finish().unwrap()),
+            format!("{:?}", first.finish().unwrap()),
+            "{shown}"
+        );
     }
 }

@@ -6,32 +6,31 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bolus_assembler::cli::Cli;
 use bolus_assembler::config::Config;
+use bolus_ops::config::{report_check, report_errors};
 use bolus_ops::printable::printable_lines;
 use bolus_ops::telemetry;
 use clap::Parser;
 
+/// The program's name in its messages.
+const PROGRAM: &str = "bolus-assembler";
 /// How long the last traces may take to leave.
 const LAST_TRACES: Duration = Duration::from_secs(3);
-/// A wrong configuration, as a wrong flag.
-const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match cli.load() {
-        Ok(config) => config,
-        Err(error) => {
-            eprintln!("bolus-assembler: {}", printable_lines(&error.to_string()));
-            return ExitCode::from(MISCONFIGURED);
-        }
-    };
+    let mut loaded = cli.read();
+    loaded.check(Config::problems_here);
     if cli.check_config {
-        println!("the configuration is valid");
-        return ExitCode::SUCCESS;
+        return report_check(PROGRAM, loaded, cli.show);
     }
+    let config = match loaded.finish() {
+        Ok(config) => config,
+        Err(errors) => return report_errors(PROGRAM, &errors),
+    };
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bolus-assembler: {}", printable_lines(&format!("{error:#}")));
+            eprintln!("{PROGRAM}: {}", printable_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bolus_ops::config::{ConfigError, Loader};
+use bolus_ops::config::{Loaded, Loader};
 use clap::Parser;
 
 use crate::config::{Config, ENVIRONMENT};
@@ -11,15 +11,21 @@ use crate::config::{Config, ENVIRONMENT};
 ///
 /// What is given here wins over the environment (BOLUS_WORKER__LAKE__URL is lake.url), which wins over the file. The first
 /// SIGTERM or SIGINT drains, a second ends the process at once; nothing is lost either way.
+///
+/// Exit status: 0 after a drain or a sound check; 2 where flags or configuration are wrong, which includes bundles, folders, key files
+/// and certificates that are not there; 1 for whatever else ends it; 130 after a second signal.
 #[derive(Debug, Parser)]
 #[command(name = "bolus-worker", version)]
 pub struct Cli {
     /// The configuration, a TOML file. worker.example.toml lists the keys.
     #[arg(long, value_name = "FILE", env = "BOLUS_WORKER_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Check the configuration, and end.
+    /// Check the configuration and what it names on this machine, say all that is wrong, and end. No server is asked.
     #[arg(long)]
     pub check_config: bool,
+    /// With --check-config: print the configuration in effect as TOML, with where its values stand and without secrets.
+    #[arg(long, requires = "check_config")]
+    pub show: bool,
     /// The lake (lake.url).
     #[arg(long, value_name = "URL")]
     pub lake: Option<String>,
@@ -41,17 +47,15 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Loads the configuration from the file, the environment and these arguments.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the first key that is wrong.
-    pub fn load(&self) -> Result<Config, ConfigError> {
+    /// Reads the configuration from the file, the environment and these arguments.
+    #[must_use]
+    pub fn read(&self) -> Loaded<Config> {
         let loader = Loader::new(ENVIRONMENT);
         let loader = match &self.config {
             Some(path) => loader.file(path),
             None => loader,
         };
-        Config::load(
+        Config::read(
             loader
                 .environment(std::env::vars_os())
                 .flag("--lake", "lake.url", self.lake.as_deref())

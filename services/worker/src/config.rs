@@ -1,33 +1,37 @@
 //! The worker's configuration: one TOML file, environment variables `BOLUS_WORKER__…`, and flags.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use bolus_broker::BrokerConfig;
+use bolus_broker::{BrokerConfig, ConsumerConfig, ConsumerSettings, topic_problem};
 use bolus_inference::{AUTO, DeviceChoice};
-use bolus_ops::config::{ByteSize, ConfigError, Loaded, Loader, Period};
+use bolus_ops::ShutdownConfig;
+use bolus_ops::config::{ByteSize, Loaded, Loader, Period, Problems, at_least_one, more_than_zero};
+use bolus_ops::http::HttpConfig;
 use bolus_ops::telemetry::TelemetryConfig;
 use bolus_storage::Location;
-use bolus_study::{Allowed, NotAllowable};
-use serde::Deserialize;
+use bolus_study::{Allowed, NotAllowable, is_bucket_name};
+use serde::{Deserialize, Serialize};
 
 /// The prefix of the environment variables: `BOLUS_WORKER__LAKE__URL` is `lake.url`.
 pub const ENVIRONMENT: &str = "BOLUS_WORKER";
 
+/// How long an assignment may wait for the lake to say where its partitions stand.
+const ASSIGN_TIMEOUT: Duration = Duration::from_secs(180);
 /// Most studies at a time: what is under way has to fit the note that the broker keeps of it.
 const MOST_STUDIES: usize = 200;
 
 /// Everything that the worker is told. `worker.example.toml` shows each key with its default.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where labels go.
     pub lake: LakeConfig,
     /// The broker.
     pub kafka: BrokerConfig,
-    /// How the worker takes part in its group.
-    #[serde(default)]
+    /// How the worker takes part in its group. Progress is kept in the lake under the group's name: another group begins at the
+    /// beginning.
     pub consumer: ConsumerSettings,
     /// What it reads.
     #[serde(default)]
@@ -48,10 +52,8 @@ pub struct Config {
     #[serde(default)]
     pub retry: RetryConfig,
     /// How the worker lets go.
-    #[serde(default)]
     pub shutdown: ShutdownConfig,
     /// Metrics and health.
-    #[serde(default)]
     pub http: HttpConfig,
     /// Logs and traces.
     #[serde(default)]
@@ -59,40 +61,15 @@ pub struct Config {
 }
 
 /// `[lake]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LakeConfig {
     /// A folder or `s3://bucket/prefix`. Credentials, region and endpoint come from the AWS environment or profile.
     pub url: String,
 }
 
-/// `[consumer]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConsumerSettings {
-    /// The consumer group. Progress is kept in the lake under this name: another group begins at the beginning.
-    pub group: String,
-    /// A lasting name of this worker, unique in the group: a restart within `session_timeout` moves no partition.
-    pub instance_id: Option<String>,
-    /// A worker not heard of for so long loses its partitions.
-    pub session_timeout: Period,
-    /// Bytes of records that are fetched ahead of the worker.
-    pub prefetch: ByteSize,
-}
-
-impl Default for ConsumerSettings {
-    fn default() -> Self {
-        Self {
-            group: "bolus".into(),
-            instance_id: None,
-            session_timeout: Period::from_secs(45),
-            prefetch: ByteSize::from_mib(16),
-        }
-    }
-}
-
 /// `[topics]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topics {
     /// Topics of new studies: they go first.
@@ -122,7 +99,7 @@ impl Topics {
 }
 
 /// `[model]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
     /// The bundle: a name below the folders, a bundle's folder, or `auto` for the default bundle of each series' body part.
@@ -169,7 +146,7 @@ impl Default for ModelConfig {
 }
 
 /// `[studies]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudiesConfig {
     /// Buckets that events may name; empty means any. Events of others end as failed rows, and nothing of them is read.
@@ -181,7 +158,7 @@ pub struct StudiesConfig {
 }
 
 /// `[flush]`: a commit is made when any of these is reached.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlushConfig {
     /// Time since the first event that waits for it, shortened by up to a fifth at random so that workers part.
@@ -201,7 +178,7 @@ impl Default for FlushConfig {
 }
 
 /// `[limits]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Studies that are listed, read or labelled at the same time.
@@ -219,7 +196,7 @@ impl Default for Limits {
 }
 
 /// `[retry]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryConfig {
     /// Attempts in all, on top of the store client's own; after the last one the event ends as a failed row.
@@ -239,90 +216,53 @@ impl Default for RetryConfig {
     }
 }
 
-/// `[shutdown]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ShutdownConfig {
-    /// How long SIGTERM waits for studies under way and for the last commit.
-    pub drain: Period,
-    /// How long a partition that goes to another worker is held for the same. The group waits meanwhile.
-    pub revoke: Period,
-}
-
-impl Default for ShutdownConfig {
-    fn default() -> Self {
-        Self { drain: Period::from_secs(25), revoke: Period::from_secs(10) }
-    }
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served; port 0 lets the system choose.
-    pub listen: SocketAddr,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
-    }
-}
-
 impl Config {
-    /// Loads and checks the configuration.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the first key that is wrong, and where it stands.
-    pub fn load(loader: Loader) -> Result<Self, ConfigError> {
-        let loaded: Loaded<Self> = loader.load()?;
-        match loaded.value.problem() {
-            Some((key, problem)) => Err(loaded.invalid(key, problem)),
-            None => Ok(loaded.value),
-        }
+    /// Reads the configuration, and checks all of it that this machine has no part in.
+    #[must_use]
+    pub fn read(loader: Loader) -> Loaded<Self> {
+        let mut loaded = loader
+            .default_value("consumer.group", "bolus")
+            .default_value("shutdown.drain", "25s")
+            .default_value("http.listen", "127.0.0.1:9464")
+            .read();
+        loaded.check(Self::problems);
+        loaded
     }
 
-    /// The device, which [`Config::load`] has checked.
+    /// The device, which [`Config::read`] has checked.
     #[must_use]
     pub fn device(&self) -> DeviceChoice {
         self.model.device.parse().unwrap_or(DeviceChoice::Auto)
     }
 
-    /// The first key whose value will not do, and why.
-    fn problem(&self) -> Option<(&'static str, String)> {
-        let checks = [
-            ("lake.url", Location::parse(&self.lake.url).err().map(|error| error.to_string())),
-            ("model.device", self.model.device.parse::<DeviceChoice>().err().map(|error| error.to_string())),
-            ("model.allow", self.model.allowed().err().map(|error| error.to_string())),
-            ("topics.live", self.topics_problem()),
-            ("consumer.group", self.consumer.group.is_empty().then(|| "expected a name".into())),
-            (
-                "consumer.group",
-                self.consumer.group.contains('/').then(|| "a slash would not be told from the topic".into()),
-            ),
-            ("flush.rows", at_least_one(self.flush.rows)),
-            ("flush.events", at_least_one(self.flush.events)),
-            ("flush.interval", self.flush.interval.0.is_zero().then(|| "expected more than zero".into())),
-            ("limits.studies", at_least_one(self.limits.studies)),
-            ("limits.live_reserve", self.reserve_problem()),
-            ("limits.memory", (self.limits.memory.0 < 1 << 20).then(|| "expected at least 1 MiB".into())),
-            (
-                "limits.studies",
-                (self.limits.studies > MOST_STUDIES).then(|| format!("expected at most {MOST_STUDIES}")),
-            ),
-            ("retry.attempts", at_least_one(self.retry.attempts as usize)),
-            ("retry.deaths", at_least_one(self.retry.deaths as usize)),
-        ];
-        checks.into_iter().find_map(|(key, problem)| problem.map(|problem| (key, problem)))
+    /// How the worker reads its topics.
+    #[must_use]
+    pub fn consumer(&self) -> ConsumerConfig {
+        let (group, revoke) = (self.consumer.group.clone(), self.shutdown.revoke);
+        let consumer = self.consumer.consumer(&self.kafka, group, self.topics.all(), revoke);
+        ConsumerConfig { assign_timeout: ASSIGN_TIMEOUT, ..consumer }
     }
 
-    fn topics_problem(&self) -> Option<String> {
-        let topics = self.topics.all();
-        let mut seen = BTreeSet::new();
-        match topics.iter().find(|topic| !seen.insert(*topic)) {
-            Some(twice) => Some(format!("topic {twice} is named twice")),
-            None => topics.is_empty().then(|| "expected at least one topic, here or in topics.backfill".into()),
-        }
+    /// What of it will not do.
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let lake = Location::parse(&self.lake.url).and_then(|lake| lake.lake_url());
+        problems.add(&["lake.url"], lake.err().map(|error| error.to_string()));
+        problems.table("kafka", self.kafka.problems());
+        problems.table("consumer", self.consumer.problems());
+        let has_slash = self.consumer.group.contains('/');
+        problems.add(&["consumer.group"], has_slash.then(|| "a slash would not be told from the topic".into()));
+        problems.table("topics", self.topics.problems());
+        problems.table("model", self.model.problems());
+        problems.table("studies", self.studies.problems());
+        problems.table("flush", self.flush.problems());
+        problems.table("limits", self.limits.problems());
+        let reserve = ["limits.live_reserve", "limits.studies", "topics.backfill"];
+        problems.add(&reserve, self.reserve_problem());
+        problems.table("retry", self.retry.problems());
+        problems.add(&["shutdown.revoke"], self.consumer().revoke_problem());
+        problems.table("telemetry", self.telemetry.problems());
+        problems
     }
 
     fn reserve_problem(&self) -> Option<String> {
@@ -332,18 +272,79 @@ impl Config {
     }
 }
 
-fn at_least_one(number: usize) -> Option<String> {
-    (number == 0).then(|| "expected at least 1".into())
+impl Topics {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let topics = self.all();
+        let none = topics.is_empty().then(|| "expected at least one topic, here or in topics.backfill".into());
+        problems.add(&["live", "backfill"], none);
+        let mut seen = BTreeSet::new();
+        let twice = topics.iter().find(|topic| !seen.insert(*topic));
+        problems.add(&["live", "backfill"], twice.map(|twice| format!("topic {twice} is named twice")));
+        for (key, topics) in [("live", &self.live), ("backfill", &self.backfill)] {
+            problems.add(&[key], topics.iter().find_map(|topic| topic_problem(topic)));
+        }
+        problems
+    }
+}
+
+impl ModelConfig {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["device"], self.device.parse::<DeviceChoice>().err());
+        problems.add(&["allow"], self.allowed().err().map(|error| error.to_string()));
+        problems
+    }
+}
+
+impl StudiesConfig {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let odd = self.allowed_buckets.iter().find(|bucket| !is_bucket_name(bucket));
+        problems.add(&["allowed_buckets"], odd.map(|odd| format!("expected names of buckets, found \"{odd}\"")));
+        problems
+    }
+}
+
+impl FlushConfig {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["interval"], more_than_zero(self.interval));
+        problems.add(&["rows"], at_least_one(self.rows));
+        problems.add(&["events"], at_least_one(self.events));
+        problems
+    }
+}
+
+impl Limits {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["studies"], at_least_one(self.studies));
+        problems.add(&["studies"], (self.studies > MOST_STUDIES).then(|| format!("expected at most {MOST_STUDIES}")));
+        problems.add(&["memory"], (self.memory.0 < 1 << 20).then(|| "expected at least 1 MiB".into()));
+        problems
+    }
+}
+
+impl RetryConfig {
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.add(&["attempts"], at_least_one(self.attempts as usize));
+        problems.add(&["deaths"], at_least_one(self.deaths as usize));
+        problems
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use bolus_ops::config::ConfigErrors;
+
     use super::*;
 
     const SMALLEST: &str = "[lake]\nurl = \"s3://lake\"\n[kafka]\nservers = \"localhost:9092\"\n";
 
-    fn load(text: &str) -> Result<Config, ConfigError> {
-        Config::load(Loader::new(ENVIRONMENT).text("worker.toml", text))
+    fn load(text: &str) -> Result<Config, ConfigErrors> {
+        Config::read(Loader::new(ENVIRONMENT).text("worker.toml", text)).finish()
     }
 
     #[test]
@@ -377,9 +378,31 @@ mod tests {
             (&format!("{SMALLEST}[model]\ndevice = \"tpu\""), "model.device"),
             (&format!("{SMALLEST}[model]\nallow = [\"truncated\"]"), "model.allow"),
             (&format!("{SMALLEST}[consumer]\ngroup = \"a/b\""), "consumer.group"),
+            (&format!("{SMALLEST}[shutdown]\nrevoke = \"115s\""), "shutdown.revoke"),
+            (&format!("{SMALLEST}[studies]\nallowed_buckets = [\"s3://a\"]"), "studies.allowed_buckets"),
+            (&format!("{SMALLEST}[topics]\nlive = [\"^a\"]"), "topics.live"),
+            (&format!("{SMALLEST}[kafka.security]\nprotocol = \"sasl_ssl\""), "kafka.security.mechanism"),
         ] {
-            let message = load(text).unwrap_err().to_string();
-            assert!(message.contains(named), "{message}");
+            let errors = load(text).unwrap_err();
+            assert!(errors.to_string().contains(named), "{errors}");
+            assert_eq!(errors.iter().count(), if text.is_empty() { 2 } else { 1 }, "{errors}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_not_held_against_one_that_was_refused() {
+        let errors = load(&format!("{SMALLEST}[limits]\nstudies = \"many\"\nlive_reserve = 50")).unwrap_err();
+        assert!(errors.iter().count() == 1 && errors.to_string().contains("limits.studies"), "{errors}");
+    }
+
+    #[test]
+    fn what_is_in_effect_can_be_loaded_again() {
+        let more = "[model]\nthreads = 3\n[kafka.properties]\n\"socket.timeout.ms\" = \"100\"\n";
+        let read = |text: &str| Config::read(Loader::new(ENVIRONMENT).text("worker.toml", text));
+        let first = read(&format!("{SMALLEST}{more}"));
+        let shown = first.show().unwrap();
+        assert!(shown.contains("threads = 3  # worker.toml:6\n"), "{shown}");
+        assert!(shown.contains("listen = \"127.0.0.1:9464\"\n"), "{shown}");
+        assert_eq!(format!("{:?}", read(&shown).finish().unwrap()), format!("{:?}", first.finish().unwrap()));
     }
 }

@@ -34,10 +34,12 @@ mod message;
 mod meters;
 mod objects;
 mod outcome;
+mod resources;
 mod rows;
 pub mod shell;
 mod start;
 pub mod study;
 pub mod tracker;
 
+pub use resources::Resources;
 pub use start::run;

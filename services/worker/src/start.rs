@@ -1,12 +1,11 @@
 //! From a configuration to a running worker: everything that may be wrong is found before the first event is taken.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use bolus_broker::{Consumer, ConsumerConfig};
-use bolus_inference::{BatchObserver, Bundle, BundleSet, CudaOptions, EngineOptions};
-use bolus_labeling::{Engines, Labeler, LabelerOptions, PatientKey, Progress};
+use bolus_broker::Consumer;
+use bolus_inference::{BatchObserver, CudaOptions, EngineOptions};
+use bolus_labeling::{Engines, Labeler, LabelerOptions, Progress};
 use bolus_lake::{ErrorKind, Lake, LakeError};
 use bolus_ops::CpuPool;
 use bolus_ops::health::Health;
@@ -20,40 +19,43 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::lookups::Lookups;
 use crate::meters::Meters;
+use crate::resources::Resources;
 use crate::shell::Shell;
 use crate::study::Studio;
 
 /// Lanes: live and backfill.
 const LANES: usize = 2;
-/// Beyond the time that the worker takes to let partitions go, before the consumer lets them go by itself.
-const REVOKE_MARGIN: Duration = Duration::from_secs(5);
-/// How long an assignment may wait for the lake to say where its partitions stand.
-const ASSIGN_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Runs a worker until `shutdown`.
 ///
 /// # Errors
-/// What is wrong with the configuration, the bundle, the lake or the broker, and what ended the worker.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// What is wrong with the lake or the broker, and what ended the worker.
+pub async fn run(config: Config, resources: Resources, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (meters, health) = (Arc::new(Meters::new()), Health::new());
     health.set_ready("start", false, "the network is loaded and the lake is opened");
     bolus_ops::raise_open_files();
     let serving = CancellationToken::new();
     let server = bolus_ops::http::serve(config.http.listen, meters.registry(), health.clone(), serving.clone()).await?;
     tracing::info!(address = %server.address(), "metrics and health are served");
-    let outcome = work(&config, meters, health, shutdown).await;
+    let outcome = work(&config, resources, meters, health, shutdown).await;
     serving.cancel();
     server.stopped().await;
     outcome
 }
 
-async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn work(
+    config: &Config,
+    resources: Resources,
+    meters: Arc<Meters>,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let threads = threads(config);
     let progress = Arc::new(Progress::default());
     let cpu = CpuPool::new(threads)?;
-    let engines = Engines::lazily(find_bundles(config)?, engine_options(config, threads, &progress, &meters));
+    let engines = Engines::lazily(resources.bundles, engine_options(config, threads, &progress, &meters));
     let labeler_options = LabelerOptions {
-        patient_key: patient_key(config)?,
+        patient_key: resources.patient_key,
         previews: 0,
         adaptive: config.model.adaptive,
         allowed: config.model.allowed()?,
@@ -82,25 +84,13 @@ async fn work(config: &Config, meters: Arc<Meters>, health: Health, shutdown: Ca
         meters: Arc::clone(&meters),
     };
     let committer = Committer { lake, group: config.consumer.group.clone(), meters, health: health.clone() };
-    let consumer = Consumer::start(consumer_config(config)).context("cannot join the consumer group")?;
+    let consumer = Consumer::start(config.consumer()).context("cannot join the consumer group")?;
     health.set_ready("start", true, "");
     tracing::info!(group = config.consumer.group, topics = ?config.topics.all(), "waiting for studies");
     let outcome = Shell::new(config, Arc::new(studio), committer, consumer).run(shutdown).await;
     // It may be waiting for a lake that does not answer.
     asking.abort();
     outcome
-}
-
-fn consumer_config(config: &Config) -> ConsumerConfig {
-    let settings = &config.consumer;
-    ConsumerConfig {
-        instance_id: settings.instance_id.clone(),
-        session_timeout: settings.session_timeout.0,
-        assign_timeout: ASSIGN_TIMEOUT,
-        revoke_timeout: config.shutdown.revoke.0 + REVOKE_MARGIN,
-        prefetch_bytes: settings.prefetch.as_usize(),
-        ..ConsumerConfig::new(config.kafka.clone(), settings.group.clone(), config.topics.all())
-    }
 }
 
 fn threads(config: &Config) -> usize {
@@ -118,18 +108,6 @@ fn engine_options(config: &Config, threads: usize, progress: &Progress, meters: 
         scored: progress.slices_scored.shared(),
         on_batch: Some(BatchObserver::new(move |slices, capacity| fill.observe(slices as f64 / capacity as f64))),
     }
-}
-
-/// All bundles that may be needed are read at the start, so that a damaged one is found then.
-fn find_bundles(config: &Config) -> anyhow::Result<Arc<BundleSet>> {
-    let found = BundleSet::find(&config.model.name, &Bundle::folders(&config.model.folders));
-    found.map(Arc::new).with_context(|| format!("cannot use model.name = {:?}", config.model.name))
-}
-
-fn patient_key(config: &Config) -> anyhow::Result<Option<PatientKey>> {
-    let Some(path) = &config.studies.patient_key_file else { return Ok(None) };
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the patient key {}", path.display()))?;
-    PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
 }
 
 /// Opens the lake, and refuses a store on which workers could overwrite each other's commits. Waits as long as the store

@@ -2,59 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 
+use bolus_ops::config::Problems;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::BrokerError;
-
-/// A secret that `Debug` does not show.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a secret.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// Takes the secret from itself or from its file; at most one of the two may be set.
-    fn choose(name: &str, value: Option<&Self>, file: Option<&Path>) -> Result<Option<Self>, BrokerError> {
-        match (value, file) {
-            (Some(_), Some(_)) => Err(BrokerError::fatal(format!("both {name} and {name}_file are set"))),
-            (None, Some(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    BrokerError::fatal(format!("cannot read {name}_file {}: {error}", path.display()))
-                })?;
-                Ok(Some(Self::new(text.trim_end())))
-            }
-            (value, None) => Ok(value.cloned()),
-        }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+use crate::security::SecurityConfig;
 
 /// How to reach a Kafka cluster.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Where to ask for the cluster first: `host:port`, several with commas.
     pub servers: String,
-    /// Encryption and identity; plain text without.
-    #[serde(default)]
-    pub security: SecurityConfig,
     /// How this program calls itself to the broker (its logs and quotas).
     #[serde(default = "default_client_id")]
     pub client_id: String,
-    /// Any other librdkafka setting by its own name. Those that this crate's promises rest on are refused.
+    /// Encryption and identity; plain text without.
     #[serde(default)]
+    pub security: SecurityConfig,
+    /// Any other librdkafka setting by its own name. Those that this crate's promises rest on are refused.
+    #[serde(default, serialize_with = "without_secrets")]
     pub properties: BTreeMap<String, String>,
 }
 
@@ -67,16 +36,45 @@ impl BrokerConfig {
     pub fn plaintext(servers: impl Into<String>) -> Self {
         Self {
             servers: servers.into(),
-            security: SecurityConfig::default(),
             client_id: default_client_id(),
+            security: SecurityConfig::default(),
             properties: BTreeMap::new(),
         }
     }
 
+    /// What of it will not do, wherever it is used.
+    #[must_use]
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let is_empty = self.servers.trim().is_empty();
+        problems.add(&["servers"], is_empty.then(|| "expected host:port, several with commas".into()));
+        problems.table("security", self.security.problems());
+        for key in self.properties.keys().filter(|key| is_reserved(key)) {
+            let problem = "is not free: it is set by this program or by a key of its own";
+            problems.add(&[&format!("properties.{key}")], Some(problem.into()));
+        }
+        problems
+    }
+
+    /// What of it will not do on this machine: files that are not there or not what they should be, and what the client library
+    /// refuses. No server is asked.
+    #[must_use]
+    pub fn problems_here(&self) -> Problems {
+        let mut problems = Problems::default();
+        for (key, value) in self.free_properties() {
+            let refused = ClientConfig::new().set(key, value).create_native_config().is_err();
+            let problem = refused.then(|| "no setting of librdkafka, or a value that it does not take".to_owned());
+            problems.add(&[&format!("properties.{key}")], problem);
+        }
+        let free: Vec<_> = if problems.first().is_none() { self.free_properties().collect() } else { Vec::new() };
+        problems.table("security", self.security.problems_here(&free));
+        problems
+    }
+
     /// The settings of any client, checked.
     pub(crate) fn client(&self) -> Result<ClientConfig, BrokerError> {
-        if self.servers.trim().is_empty() {
-            return Err(BrokerError::fatal("servers is empty: it takes host:port, several with commas"));
+        if let Some(problem) = self.problems().first() {
+            return Err(BrokerError::fatal(problem.to_string()));
         }
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", &self.servers).set("client.id", &self.client_id);
@@ -86,16 +84,16 @@ impl BrokerConfig {
         client.set("topic.metadata.refresh.interval.ms", "10000");
         // A broker that comes back is met again within so long; the library would take up to ten seconds.
         client.set("reconnect.backoff.max.ms", "2000");
-        self.security.apply(&mut client)?;
-        for (key, value) in &self.properties {
-            if is_reserved(key) {
-                return Err(BrokerError::fatal(format!(
-                    "properties.{key} is not free: it is set by this program or by a key of its own"
-                )));
-            }
+        self.security.apply(&mut client);
+        for (key, value) in self.free_properties() {
             client.set(key, value);
         }
         Ok(client)
+    }
+
+    fn free_properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        let properties = self.properties.iter().filter(|(key, _)| !is_reserved(key));
+        properties.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -129,197 +127,50 @@ fn is_reserved(key: &str) -> bool {
     secret || key == "sasl.oauthbearer.config" || RESERVED.contains(&key)
 }
 
+/// Whether the value of a free setting may be shown. librdkafka's own secrets are among the settings of TLS and SASL; a URL or a
+/// proxy may carry a password; a setting that is unknown here may be anything, but then its name tells.
+fn may_be_shown(key: &str, value: &str) -> bool {
+    const OF_IDENTITY: [&str; 4] = ["sasl.", "ssl.", "https.", "plugin."];
+    const TELLING: [&str; 9] = ["auth", "cred", "jaas", "jwt", "key", "pass", "proxy", "secret", "token"];
+    let telling =
+        TELLING.iter().any(|word| key.contains(word)) || OF_IDENTITY.iter().any(|start| key.starts_with(start));
+    !telling && !value.contains(['@', '\n'])
+}
+
+fn without_secrets<S: Serializer>(properties: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = |(key, value)| (key, if may_be_shown(key, value) { value } else { "[secret]" });
+    serializer.collect_map(properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).map(shown))
+}
+
 /// Shows the names of the free properties, not their values: a setting of librdkafka's may be a secret.
 impl fmt::Debug for BrokerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let properties: Vec<&String> = self.properties.keys().collect();
         f.debug_struct("BrokerConfig")
             .field("servers", &self.servers)
-            .field("security", &self.security)
             .field("client_id", &self.client_id)
+            .field("security", &self.security)
             .field("properties", &properties)
             .finish()
     }
 }
 
-impl SecurityConfig {
-    fn apply(&self, client: &mut ClientConfig) -> Result<(), BrokerError> {
-        client.set("security.protocol", self.protocol.name());
-        for (key, path) in [
-            ("ssl.ca.location", &self.ca_file),
-            ("ssl.certificate.location", &self.certificate_file),
-            ("ssl.key.location", &self.key_file),
-        ] {
-            if let Some(path) = path {
-                let Some(text) = path.to_str() else {
-                    return Err(BrokerError::fatal(format!("the path {} is not UTF-8", path.display())));
-                };
-                client.set(key, text);
-            }
-        }
-        let key_password =
-            Secret::choose("key_password", self.key_password.as_ref(), self.key_password_file.as_deref())?;
-        if let Some(Secret(phrase)) = key_password {
-            client.set("ssl.key.password", phrase);
-        }
-        let sasl = matches!(self.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
-        match self.mechanism {
-            Some(mechanism) if sasl => self.apply_sasl(mechanism, client),
-            None if sasl => Err(BrokerError::fatal("security.mechanism is missing: the protocol is a sasl_ one")),
-            Some(_) => Err(BrokerError::fatal("security.mechanism is set, but the protocol is not a sasl_ one")),
-            None => Ok(()),
-        }
-    }
-
-    fn apply_sasl(&self, mechanism: Mechanism, client: &mut ClientConfig) -> Result<(), BrokerError> {
-        client.set("sasl.mechanism", mechanism.name());
-        if mechanism == Mechanism::OauthBearer {
-            let Some(oauth) = &self.oauth else {
-                return Err(BrokerError::fatal("security.oauth is missing: the mechanism is OAUTHBEARER"));
-            };
-            return oauth.apply(client);
-        }
-        let Some(username) = &self.username else {
-            return Err(BrokerError::fatal(format!("security.username is missing: {} needs it", mechanism.name())));
-        };
-        let password = Secret::choose("security.password", self.password.as_ref(), self.password_file.as_deref())?;
-        let Some(Secret(password)) = password else {
-            return Err(BrokerError::fatal(format!("security.password is missing: {} needs it", mechanism.name())));
-        };
-        client.set("sasl.username", username).set("sasl.password", password);
-        Ok(())
-    }
-}
-
-impl OauthConfig {
-    fn apply(&self, client: &mut ClientConfig) -> Result<(), BrokerError> {
-        client
-            .set("sasl.oauthbearer.method", "oidc")
-            .set("sasl.oauthbearer.token.endpoint.url", &self.token_endpoint_url)
-            .set("sasl.oauthbearer.client.id", &self.client_id);
-        let secret = Secret::choose(
-            "security.oauth.client_secret",
-            self.client_secret.as_ref(),
-            self.client_secret_file.as_deref(),
-        )?;
-        let Some(Secret(secret)) = secret else {
-            return Err(BrokerError::fatal("security.oauth.client_secret is missing"));
-        };
-        client.set("sasl.oauthbearer.client.secret", secret);
-        if let Some(scope) = &self.scope {
-            client.set("sasl.oauthbearer.scope", scope);
-        }
-        Ok(())
-    }
-}
-
-impl Protocol {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Ssl => "ssl",
-            Self::SaslPlaintext => "sasl_plaintext",
-            Self::SaslSsl => "sasl_ssl",
-        }
-    }
-}
-
-impl Mechanism {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-            Self::OauthBearer => "OAUTHBEARER",
-        }
-    }
-}
-
-/// Encryption and identity.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SecurityConfig {
-    /// Whether the connection is encrypted, and whether the client names itself.
-    pub protocol: Protocol,
-    /// PEM file of the authorities that may vouch for the broker; the system's where absent.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the client's own certificate (mutual TLS).
-    pub certificate_file: Option<PathBuf>,
-    /// PEM file of the private key of `certificate_file`.
-    pub key_file: Option<PathBuf>,
-    /// How the client proves its name; needed by the `sasl_` protocols.
-    pub mechanism: Option<Mechanism>,
-    /// The name, for PLAIN and SCRAM.
-    pub username: Option<String>,
-    /// The password, for PLAIN and SCRAM. Better from the environment or from `password_file`.
-    pub password: Option<Secret>,
-    /// File with the password; white space at its end is not part of it.
-    pub password_file: Option<PathBuf>,
-    /// The pass phrase of `key_file`. Better from the environment or from `key_password_file`.
-    pub key_password: Option<Secret>,
-    /// File with the pass phrase of `key_file`; white space at its end is not part of it.
-    pub key_password_file: Option<PathBuf>,
-    /// Where OAUTHBEARER tokens come from.
-    pub oauth: Option<OauthConfig>,
-}
-
-/// Kafka's `security.protocol`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// No encryption, no identity.
-    #[default]
-    Plaintext,
-    /// TLS; identity by the client's certificate if one is set.
-    Ssl,
-    /// Identity by SASL without encryption.
-    SaslPlaintext,
-    /// Identity by SASL over TLS.
-    SaslSsl,
-}
-
-/// Kafka's `sasl.mechanism`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-pub enum Mechanism {
-    /// Name and password as they are: only over TLS.
-    #[serde(rename = "PLAIN")]
-    Plain,
-    /// Salted challenge and response (RFC 5802) over SHA-256.
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    /// Salted challenge and response (RFC 5802) over SHA-512.
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-    /// Tokens from an OpenID Connect provider (KIP-768).
-    #[serde(rename = "OAUTHBEARER")]
-    OauthBearer,
-}
-
-/// Client credentials at an OpenID Connect provider (KIP-768).
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OauthConfig {
-    /// The provider's token endpoint.
-    pub token_endpoint_url: String,
-    /// The client's public name.
-    pub client_id: String,
-    /// The client's secret. Better from the environment or from `client_secret_file`.
-    #[serde(default)]
-    pub client_secret: Option<Secret>,
-    /// File with the client's secret; white space at its end is not part of it.
-    #[serde(default)]
-    pub client_secret_file: Option<PathBuf>,
-    /// What is asked for.
-    #[serde(default)]
-    pub scope: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
+    use bolus_ops::config::{ConfigErrors, Loader, Secret};
+
     use super::*;
 
-    fn config(toml: &str) -> Result<BrokerConfig, toml::de::Error> {
-        toml::from_str(toml)
+    fn loaded(toml: &str) -> Result<BrokerConfig, ConfigErrors> {
+        Loader::new("TEST").text("broker.toml", toml).load()
+    }
+
+    /// What is told of a configuration that is loaded and checked, here and anywhere.
+    fn told(toml: &str) -> Vec<String> {
+        let mut loaded = Loader::new("TEST").text("broker.toml", toml).read::<BrokerConfig>();
+        loaded.check(BrokerConfig::problems);
+        loaded.check(BrokerConfig::problems_here);
+        loaded.finish().err().iter().flat_map(ConfigErrors::iter).map(ToString::to_string).collect()
     }
 
     #[test]
@@ -331,44 +182,83 @@ mod tests {
              password_file = '{}'",
             file.path().display()
         );
-        let config = config(&text).unwrap();
+        let config = loaded(&text).unwrap();
         assert_eq!(config.client().unwrap().get("sasl.password"), Some("hunter2"));
         assert_eq!(config.client().unwrap().get("security.protocol"), Some("sasl_ssl"));
 
         let mut shown = config;
-        shown.security.password = Some(Secret::new("hunter2"));
+        shown.security.key_password = Some(Secret::new("hunter2"));
         shown.properties.insert("debug".into(), "hunter2".into());
         assert!(!format!("{shown:?}").contains("hunter2"), "{shown:?}");
-        let both = shown.client().unwrap_err().to_string();
-        assert_eq!(both, "both security.password and security.password_file are set");
+        let open = text.replace("password_file", "password");
+        let refused = loaded(&open).unwrap_err().to_string();
+        assert!(refused.starts_with("`security.password` (broker.toml:6): a secret is taken from"), "{refused}");
+    }
+
+    #[test]
+    fn of_free_properties_only_what_can_be_no_secret_is_shown() {
+        let text = "servers = 'a:1'\n[properties]\n'socket.timeout.ms' = '100'\n'debug' = 'broker'\n\
+                    'sasl.kerberos.kinit.cmd' = 'hunter2'\n'https.ca.location' = 'hunter2'\n'some.token' = 'hunter2'\n\
+                    'client.rack' = 'http://user:hunter2@rack'";
+        let shown = Loader::new("TEST").text("broker.toml", text).read::<BrokerConfig>().show().unwrap();
+        assert!(shown.contains("\"socket.timeout.ms\" = \"100\"") && shown.contains("debug = \"broker\""), "{shown}");
+        assert!(!shown.contains("hunter2") && shown.matches("[secret]").count() == 4, "{shown}");
     }
 
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
         let check = |toml: &str, expected: &str| {
-            assert_eq!(config(toml).unwrap().client().unwrap_err().to_string(), expected);
+            assert_eq!(loaded(toml).unwrap().client().unwrap_err().to_string(), expected);
         };
-        check("servers = ' '", "servers is empty: it takes host:port, several with commas");
+        check("servers = ' '", "servers: expected host:port, several with commas");
         check(
             "servers = 'a:1'\nproperties = { 'enable.auto.commit' = 'true' }",
-            "properties.enable.auto.commit is not free: it is set by this program or by a key of its own",
+            "properties.enable.auto.commit: is not free: it is set by this program or by a key of its own",
         );
         check(
             "servers = 'a:1'\nproperties = { 'sasl.password' = 'x' }",
-            "properties.sasl.password is not free: it is set by this program or by a key of its own",
+            "properties.sasl.password: is not free: it is set by this program or by a key of its own",
         );
         check(
             "servers = 'a:1'\nsecurity = { protocol = 'sasl_ssl' }",
-            "security.mechanism is missing: the protocol is a sasl_ one",
+            "security.mechanism is missing: security.protocol is a sasl_ one",
         );
         check(
             "servers = 'a:1'\nsecurity = { protocol = 'sasl_ssl', mechanism = 'PLAIN', username = 'u' }",
-            "security.password is missing: PLAIN needs it",
+            "security.password_file is missing: PLAIN needs it, or security.password in the environment",
         );
         check(
             "servers = 'a:1'\nsecurity = { mechanism = 'PLAIN' }",
-            "security.mechanism is set, but the protocol is not a sasl_ one",
+            "security.mechanism: is set, but security.protocol is not a sasl_ one",
         );
-        assert!(config("servers = 'a:1'\nserver = 'b:2'").is_err(), "an unknown key is refused");
+        assert!(loaded("servers = 'a:1'\nserver = 'b:2'").is_err(), "an unknown key is refused");
+    }
+
+    #[test]
+    fn everything_is_told_at_once_and_no_server_is_asked() {
+        let told = told(
+            "servers = ''\n[security]\nprotocol = 'sasl_ssl'\nmechanism = 'OAUTHBEARER'\nca_file = '/absent.pem'\n\
+             [properties]\n'acks' = '1'\n'no.such.setting' = 'hunter2'\n'socket.timeout.ms' = 'soon'\n",
+        );
+        for (start, about) in told.iter().zip([
+            "`servers` (broker.toml:1): expected host:port",
+            "`security.oauth` is missing (OAUTHBEARER needs it)",
+            "`properties.acks` (broker.toml:7): is not free",
+            "`properties.no.such.setting` (broker.toml:8): no setting of librdkafka",
+            "`properties.socket.timeout.ms` (broker.toml:9): no setting",
+            "`security.ca_file` (broker.toml:5): /absent.pem cannot be read: ",
+        ]) {
+            assert!(start.starts_with(about), "{start} is not {about}");
+        }
+        assert!(told.len() == 6 && !told.concat().contains("hunter2"), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_refused_is_not_said_to_be_missing() {
+        let sasl = "servers = 'a:1'\n[security]\nprotocol = 'sasl_plaintext'\nmechanism = 'PLAIN'\nusername = 'u'\n";
+        let told = |line: &str| told(&format!("{sasl}{line}\n"));
+        assert_eq!(told("password_file = '/absent'").len(), 1);
+        assert_eq!(told("password = 'x'").len(), 1);
+        assert_eq!(told("").len(), 1);
     }
 }

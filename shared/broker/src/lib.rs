@@ -12,10 +12,15 @@ mod consumer;
 mod error;
 mod producer;
 mod record;
+mod security;
+mod settings;
 
 pub use admin::{Admin, GroupLag, NewTopic, TopicOffsets};
-pub use config::{BrokerConfig, Mechanism, OauthConfig, Protocol, Secret, SecurityConfig};
+pub use bolus_ops::config::Secret;
+pub use config::BrokerConfig;
 pub use consumer::{Consumer, ConsumerConfig, Control, ControlEvents, Note, Records, Reply};
 pub use error::{BrokerError, ErrorKind};
 pub use producer::Producer;
 pub use record::{Record, Start, TopicPartition};
+pub use security::{Mechanism, OauthConfig, Protocol, SecurityConfig};
+pub use settings::{ConsumerSettings, topic_problem};

@@ -227,7 +227,6 @@ async fn oauth_tokens_are_asked_for_at_the_endpoint() {
             token_endpoint_url: format!("http://{}/token", endpoint.local_addr().unwrap()),
             client_id: "bolus-client".into(),
             client_secret: Some(Secret::new(SECRET)),
-            client_secret_file: None,
             scope: Some("kafka".into()),
         }),
         ..SecurityConfig::default()

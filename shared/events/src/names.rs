@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A name, or a name that begins or ends with `*`, which stands for anything.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,6 +42,12 @@ impl fmt::Display for NamePattern {
     }
 }
 
+impl Serialize for NamePattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl NamePattern {
     fn matches(&self, name: &str) -> bool {
         match self {
@@ -53,7 +59,7 @@ impl NamePattern {
 }
 
 /// Names, as a list in configuration and with commas in between on the command line.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Names(Vec<NamePattern>);
 

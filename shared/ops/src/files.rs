@@ -39,9 +39,34 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
+/// Finds out whether files can be made in the folder `path`, which may have to be made first. Leaves nothing behind.
+///
+/// # Errors
+/// Those of the file system.
+pub fn probe_folder(path: &Path) -> io::Result<()> {
+    // A link that leads nowhere is there too, and no folder can be made in its place.
+    let nearest = path.ancestors().find(|folder| folder.symlink_metadata().is_ok());
+    tempfile::tempfile_in(nearest.unwrap_or(Path::new("."))).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_can_be_made_is_told_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        probe_folder(folder.path()).unwrap();
+        probe_folder(&folder.path().join("a/b")).unwrap();
+        probe_folder(Path::new("no-such/b")).unwrap();
+        for odd in ["file", "file/a", "link", "link/a"] {
+            assert!(probe_folder(&folder.path().join(odd)).is_err(), "{odd}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn only_regular_files_are_read_and_only_within_the_bound() {

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,14 @@ use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// A client that is not done by then, after the token was cancelled, is cut off: it must not hold the process.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// The `http` table of a service's configuration. The address is the service's own default.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; port 0 lets the system choose.
+    pub listen: SocketAddr,
+}
 
 /// The reason the server did not start.
 #[derive(Debug, thiserror::Error)]

@@ -19,4 +19,4 @@ pub mod telemetry;
 pub use cpu::{CpuError, CpuPool};
 pub use descriptors::raise_open_files;
 pub use logging::init_logging;
-pub use shutdown::cancel_on_signal;
+pub use shutdown::{ShutdownConfig, cancel_on_signal};

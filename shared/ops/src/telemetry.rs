@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::Uri;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry::{Context, KeyValue};
@@ -23,6 +24,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::config::Problems;
 use crate::cpu::quiet_pool_panics;
 use crate::logging::{colours, fields, filter};
 use crate::printable::PrintableWriter;
@@ -68,6 +70,22 @@ impl Default for TelemetryConfig {
             otlp_endpoint: None,
             trace_ratio: default_ratio(),
         }
+    }
+}
+
+impl TelemetryConfig {
+    /// What of it will not do.
+    #[must_use]
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let is_url = |endpoint: &String| {
+            let url = endpoint.parse::<Uri>().ok();
+            url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
+        };
+        let odd = self.otlp_endpoint.as_ref().filter(|endpoint| !is_url(endpoint));
+        let problem = odd.map(|odd| format!("expected a URL such as http://127.0.0.1:4318, found \"{odd}\""));
+        problems.add(&["otlp_endpoint"], problem);
+        problems
     }
 }
 
@@ -326,6 +344,10 @@ mod tests {
         let config = TelemetryConfig { otlp_endpoint: Some("not a url".into()), ..TelemetryConfig::default() };
         let error = tracer_provider(&config, "worker", "1.2.3").unwrap_err().to_string();
         assert!(error.starts_with("traces cannot be sent to not a url: "), "{error}");
+        for (endpoint, is_fine) in [("not a url", false), ("otel:4318", false), ("http://otel:4318", true)] {
+            let config = TelemetryConfig { otlp_endpoint: Some(endpoint.into()), ..TelemetryConfig::default() };
+            assert_eq!(config.problems().first().is_none(), is_fine, "{endpoint}");
+        }
     }
 
     #[test]
@@ -338,7 +360,7 @@ mod tests {
     #[test]
     fn odd_levels_and_shares_are_refused() {
         let load = |toml: &str| Loader::new("X").text("x.toml", toml).load::<TelemetryConfig>();
-        assert_eq!(load("log_format = 'json'\ntrace_ratio = 1").unwrap().value.log_format, LogFormat::Json);
+        assert_eq!(load("log_format = 'json'\ntrace_ratio = 1").unwrap().log_format, LogFormat::Json);
         let error = load("log_level = 'loud'").unwrap_err().to_string();
         assert_eq!(error, "`log_level` (x.toml:1): expected one of error, warn, info, debug, trace, found \"loud\"");
         let error = load("trace_ratio = 2.0").unwrap_err().to_string();

@@ -222,18 +222,26 @@ async fn nothing_is_quiet_while_the_first_stage_is_away() {
 
 #[test]
 fn a_configuration_is_checked_by_its_keys() {
+    const KAFKA: &str = "[kafka]\nservers = \"localhost:9092\"\n";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("assembler.toml");
-    for (text, status, told) in [
-        ("[kafka]\nservers = \"localhost:9092\"\n", 0, "the configuration is valid"),
-        ("[kafka]\nservers = \"localhost:9092\"\n[study]\nquiet = \"1h\"\n", 2, "study.deadline"),
-        ("[kafka]\nservers = \"localhost:9092\"\n[study]\nquite = \"1m\"\n", 2, "quite"),
+    let wrong =
+        format!("{KAFKA}[study]\nquite = \"1m\"\nquiet = \"1h\"\n[kafka.security]\ncertificate_file = \"/absent\"\n");
+    for (text, flag, status, told) in [
+        (KAFKA, None, 0, &["the configuration is valid"][..]),
+        (KAFKA, Some("--show"), 0, &["stages = [\"route\", \"assemble\"]\n", "listen = \"127.0.0.1:9465\"\n"]),
+        (
+            &wrong,
+            None,
+            2,
+            &["`study.quite`", "`study.deadline`", "`kafka.security.certificate_file`", "assembler.toml:7"],
+        ),
     ] {
         std::fs::write(&path, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolus-assembler"));
-        let output = command.arg("--check-config").arg("--config").arg(&path).output().unwrap();
+        let output = command.arg("--check-config").args(flag).arg("--config").arg(&path).output().unwrap();
         let all = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert_eq!(output.status.code(), Some(status), "{all}");
-        assert!(all.contains(told), "{all}");
+        assert!(told.iter().all(|told| all.contains(told)), "{all}");
     }
 }

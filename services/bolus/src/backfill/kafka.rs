@@ -39,9 +39,9 @@ impl BrokerArgs {
             loader = loader.file(file);
         }
         let loader = loader.environment(std::env::vars_os()).flag("--kafka", "kafka.servers", self.kafka.as_ref());
-        let loaded =
+        let config =
             loader.load::<Config>().context("which Kafka? Give --kafka SERVERS, or --config FILE with [kafka]")?;
-        Ok(loaded.value.kafka)
+        Ok(config.kafka)
     }
 }
 

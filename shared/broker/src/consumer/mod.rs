@@ -63,6 +63,9 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    /// A member that does not poll for so long loses its partitions, unless it is told otherwise.
+    pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
+
     /// Settings that suit a worker: 45 s session, 300 s poll interval, 60 s for an assignment, 30 s for a
     /// revocation, 1,024 records or 16 MiB held.
     pub fn new(broker: BrokerConfig, group: impl Into<String>, topics: Vec<String>) -> Self {
@@ -72,12 +75,17 @@ impl ConsumerConfig {
             instance_id: None,
             topics,
             session_timeout: Duration::from_secs(45),
-            max_poll_interval: Duration::from_secs(300),
+            max_poll_interval: Self::MAX_POLL_INTERVAL,
             assign_timeout: Duration::from_secs(60),
             revoke_timeout: Duration::from_secs(30),
             channel_records: 1024,
             prefetch_bytes: 16 << 20,
         }
+    }
+
+    /// Whether the group waits for both an assignment and a revocation.
+    pub(crate) fn timeouts_fit(&self) -> bool {
+        self.assign_timeout.saturating_add(self.revoke_timeout) < self.max_poll_interval
     }
 
     /// The library's settings, checked.
@@ -88,7 +96,7 @@ impl ConsumerConfig {
             Some("there is no topic to read")
         } else if self.channel_records == 0 || self.prefetch_bytes < 1024 {
             Some("channel_records must be at least 1 and prefetch_bytes at least 1,024")
-        } else if self.assign_timeout + self.revoke_timeout >= self.max_poll_interval {
+        } else if !self.timeouts_fit() {
             Some("assign_timeout and revoke_timeout together must be shorter than max_poll_interval")
         } else {
             None

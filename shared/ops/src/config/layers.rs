@@ -1,4 +1,4 @@
-//! The layers of a configuration, the later over the earlier: file, environment, flags.
+//! The layers of a configuration, the later over the earlier: the program's defaults, file, environment, flags.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,16 +8,19 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, ConfigErrors, Origin};
+use super::gather::{Gathered, gather};
+use super::loaded::{Loaded, Names};
 use super::tree::{Failure, Node, Problem, Table, Value};
 
 /// Between the steps of a key in an environment variable: `BOLUS_WORKER__LAKE__URL` is `lake.url`.
 const STEP: &str = "__";
 
-/// Gathers the layers of a configuration; [`Loader::load`] reads them.
+/// Gathers the layers of a configuration; [`Loader::read`] and [`Loader::load`] read them.
 #[derive(Debug)]
 pub struct Loader {
     prefix: String,
+    defaults: Vec<(String, String)>,
     file: Option<File>,
     variables: Vec<(String, OsString)>,
     flags: Vec<(String, String, String)>,
@@ -39,37 +42,17 @@ impl File {
     }
 }
 
-/// A configuration and where its values stand.
-#[derive(Debug)]
-pub struct Loaded<T> {
-    /// The configuration.
-    pub value: T,
-    origins: BTreeMap<String, Origin>,
-}
-
-impl<T> Loaded<T> {
-    /// The error for a value that deserialized but will not do, such as a limit below another: names the dotted `key` and where
-    /// it stands.
-    #[must_use]
-    pub fn invalid(&self, key: &str, problem: impl Into<String>) -> ConfigError {
-        let (key, problem) = (key.to_owned(), problem.into());
-        match self.origin(&key).cloned() {
-            Some(origin) => ConfigError::Invalid { key, origin, problem },
-            None => ConfigError::Default { key, problem },
-        }
-    }
-
-    /// Where the value of the dotted `key` stands; none for a default.
-    #[must_use]
-    pub fn origin(&self, key: &str) -> Option<&Origin> {
-        self.origins.get(key)
-    }
-}
-
 impl Loader {
     /// A loader whose environment variables start with `prefix` and two underscores: `BOLUS_WORKER__LAKE__URL`.
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), file: None, variables: Vec::new(), flags: Vec::new() }
+        Self { prefix: prefix.into(), defaults: Vec::new(), file: None, variables: Vec::new(), flags: Vec::new() }
+    }
+
+    /// Gives the dotted `key` a default of this program's, for a type that several programs share. It is read as a variable is.
+    #[must_use]
+    pub fn default_value(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.defaults.push((key.into(), value.into()));
+        self
     }
 
     /// Reads the TOML file at `path`, which must exist.
@@ -114,54 +97,93 @@ impl Loader {
     /// Reads, merges and deserializes.
     ///
     /// # Errors
-    /// The first thing wrong, by key and origin; see [`ConfigError`].
-    pub fn load<T: DeserializeOwned>(self) -> Result<Loaded<T>, ConfigError> {
-        let mut root = self.read_file()?;
+    /// Everything that is wrong, by key and origin; see [`ConfigError`].
+    pub fn load<T: DeserializeOwned>(self) -> Result<T, ConfigErrors> {
+        self.read().finish()
+    }
+
+    /// Reads, merges and deserializes, and leaves room for more checks. After a value that is refused the rest is looked at all the
+    /// same; where the file is not there or is no TOML, nothing else is: what it lacks may stand in what could not be read.
+    pub fn read<T: DeserializeOwned>(self) -> Loaded<T> {
+        let names = self.names();
+        let (file, errors) = self.read_file();
+        if !errors.is_empty() {
+            return Loaded::new(names, None, errors);
+        }
+        let defaults = self.defaults();
+        let mut root = defaults.clone();
+        root.overlay(file);
+        let mut loaded = Loaded::new(names, None, Vec::new());
+        self.overlay_variables(&mut root, &mut loaded);
+        note_origins("", &root, &mut loaded.origins);
+        let Gathered { value, failures, refused } = gather(root, &defaults);
+        loaded.value = value;
+        loaded.refused.extend(refused);
+        let errors = failures.into_iter().map(|failure| explain(&loaded.names, failure));
+        loaded.errors.extend(errors.collect::<Vec<_>>());
+        loaded
+    }
+
+    fn names(&self) -> Names {
+        let file = self.file.as_ref().map_or_else(|| "a configuration file".into(), File::name);
+        Names { prefix: format!("{}{STEP}", self.prefix), step: STEP, file }
+    }
+
+    fn defaults(&self) -> Node {
+        let mut root = Node { origin: Origin::Default, value: Value::Table(Table::new()) };
+        for (key, text) in &self.defaults {
+            root.overlay(nested(&key.split('.').collect::<Vec<_>>(), text, &Origin::Default));
+        }
+        root
+    }
+
+    /// Puts variables and flags on top, and notes what is wrong with the variables themselves.
+    fn overlay_variables<T>(&self, root: &mut Node, loaded: &mut Loaded<T>) {
         for (variable, value) in &self.variables {
             let key = variable.get(self.prefix.len() + STEP.len()..).unwrap_or_default().to_ascii_lowercase();
-            let origin = Origin::Environment(variable.clone());
-            let Some(text) = value.to_str() else {
-                return Err(ConfigError::Invalid { key, origin, problem: "expected UTF-8 text".into() });
-            };
-            root.overlay(nested(&key.split(STEP).collect::<Vec<_>>(), text, &origin));
+            let (steps, origin) = (key.split(STEP).collect::<Vec<_>>(), Origin::Environment(variable.clone()));
+            root.overlay(nested(&steps, &value.to_string_lossy(), &origin));
+            if value.to_str().is_none() {
+                let key = steps.join(".");
+                loaded.refused.insert(key.clone());
+                loaded.errors.push(ConfigError::Invalid { key, origin, problem: "expected UTF-8 text".into() });
+            }
         }
         for (flag, key, text) in &self.flags {
             root.overlay(nested(&key.split('.').collect::<Vec<_>>(), text, &Origin::Flag(flag.clone())));
         }
-        let mut origins = BTreeMap::new();
-        note_origins("", &root, &mut origins);
-        let value = T::deserialize(root).map_err(|failure| self.explain(failure))?;
-        Ok(Loaded { value, origins })
     }
 
-    fn read_file(&self) -> Result<Node, ConfigError> {
+    fn read_file(&self) -> (Node, Vec<ConfigError>) {
+        let empty = || Node { origin: file_line("the configuration", 1), value: Value::Table(Table::new()) };
         let (name, content) = match &self.file {
-            None => return Ok(Node { origin: file_line("the configuration", 1), value: Value::Table(Table::new()) }),
+            None => return (empty(), Vec::new()),
             Some(File::Text { name, content }) => (name.clone(), content.clone()),
-            Some(File::Path(path)) => {
-                let read = std::fs::read_to_string(path);
-                let content = read.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-                (path.display().to_string(), content)
-            }
+            Some(File::Path(path)) => match std::fs::read_to_string(path) {
+                Ok(content) => (path.display().to_string(), content),
+                Err(error) => {
+                    return (empty(), vec![ConfigError::Read { path: path.clone(), reason: error.to_string() }]);
+                }
+            },
         };
-        let table = DeTable::parse(&content).map_err(|error| {
+        let (table, mut errors) = DeTable::parse_recoverable(&content);
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        let syntax = |error: toml::de::Error| {
             let line = line_of(&content, error.span().map_or(0, |span| span.start));
             ConfigError::Syntax { origin: file_line(&name, line), message: error.message().to_owned() }
-        })?;
+        };
+        let errors = errors.into_iter().map(syntax).collect();
         let reader = TomlReader { name: name.as_str().into(), content: &content };
-        Ok(Node { origin: file_line(&name, 1), value: reader.table(table.get_ref()) })
+        (Node { origin: file_line(&name, 1), value: reader.table(table.get_ref()) }, errors)
     }
+}
 
-    fn explain(&self, failure: Failure) -> ConfigError {
-        let key = failure.key();
-        let file = self.file.as_ref().map_or_else(|| "a configuration file".into(), File::name);
-        match (failure.problem, failure.origin) {
-            (Problem::Other(problem), Some(origin)) => ConfigError::Invalid { key, origin, problem },
-            (Problem::Other(problem), None) => ConfigError::Default { key, problem },
-            (Problem::Missing, _) => {
-                let variable = format!("{}{STEP}{}", self.prefix, key.to_ascii_uppercase().replace('.', STEP));
-                ConfigError::Missing { key, file, variable }
-            }
+fn explain(names: &Names, failure: Failure) -> ConfigError {
+    let key = failure.key();
+    match failure.problem {
+        Problem::Missing => names.missing(key, String::new()),
+        Problem::Other(problem) => {
+            ConfigError::Invalid { key, origin: failure.origin.unwrap_or(Origin::Default), problem }
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ fn variable(name: &str, value: &str) -> [(String, String); 1] {
 }
 
 fn loaded(loader: Loader) -> Config {
-    loader.load().unwrap().value
+    loader.load().unwrap()
 }
 
 /// Checks the whole message of a refused configuration.
@@ -144,11 +144,197 @@ fn errors_name_the_key_its_origin_and_the_mend() {
     assert!(absent.starts_with("configuration file absent.toml cannot be read"), "{absent}");
 }
 
+/// The messages about a configuration, in their order.
+fn told(loaded: Loaded<Config>) -> Vec<String> {
+    loaded.finish().unwrap_err().iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn a_value_that_does_not_fit_the_others_is_named_with_its_origin() {
-    let loaded = loader(&format!("{URL}rows = 1")).load::<Config>().unwrap();
-    assert_eq!(loaded.invalid("lake.rows", "too few").to_string(), "`lake.rows` (test.toml:3): too few");
-    assert_eq!(loaded.invalid("lake.flush", "too short").to_string(), "`lake.flush` (its default): too short");
+    let mut loaded = loader(&format!("{URL}rows = 1")).read::<Config>();
+    loaded.check(|config| {
+        let mut lake = Problems::default();
+        lake.add(&["rows", "share"], at_least_one(usize::from(config.lake.rows.unwrap()) - 1));
+        lake.add(&["flush"], Some("too short".into()));
+        lake.add(&["buffer"], None);
+        lake.need(&["share"], true, "rows rests on it");
+        let mut problems = Problems::default();
+        problems.table("lake", lake);
+        problems
+    });
+    assert_eq!(
+        told(loaded),
+        [
+            "`lake.rows` (test.toml:3): expected at least 1",
+            "`lake.flush` (its default): too short",
+            "`lake.share` is missing (rows rests on it): set it in test.toml or by the environment variable BOLUS_TEST__LAKE__SHARE",
+        ]
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let toml = "topics = ['a', 2, 'b', 3]\nfirst = 1\nlast = 2\n[lake]\nflush = '60'\nrows = 70000\nurls = 3\n[security]\n\
+                password = 'open, sesame'\nprotocol = 'ssh'\npassword_file = '/absent'\n";
+    let read = loader(toml)
+        .environment(variable("LAKE__SHARE", "half"))
+        .flag("--compact", "lake.compact", Some("perhaps"))
+        .read::<Config>();
+    assert_eq!(read.show(), None, "of what was refused nothing is known");
+    let told = told(read);
+    let keys: Vec<&str> = told.iter().map(|line| line.split('`').nth(1).unwrap()).collect();
+    let expected = [
+        "first",
+        "lake.compact",
+        "lake.flush",
+        "lake.rows",
+        "lake.share",
+        "lake.urls",
+        "last",
+        "lake.url",
+        "security.password",
+        "security.password_file",
+        "security.protocol",
+        "topics[1]",
+        "topics[3]",
+    ];
+    let (mut keys, mut expected) = (keys, expected.to_vec());
+    keys.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(keys, expected, "{told:?}");
+    assert!(!told.concat().contains("sesame"), "{told:?}");
+}
+
+/// Whatever goes wrong together: each fault is told, and nothing else.
+#[test]
+fn neither_more_nor_less_is_told_than_is_wrong() {
+    const LINES: [(&str, &str, &str); 8] = [
+        ("topics", "topics = ['a']", "topics = 1"),
+        ("lake.url", "lake.url = 's3://a'", ""),
+        ("lake.flush", "lake.flush = '1s'", "lake.flush = 1"),
+        ("lake.rows", "lake.rows = 1", "lake.rows = -1"),
+        ("lake.nothing", "", "lake.nothing = 1"),
+        ("security.protocol", "security.protocol = 'plaintext'", "security.protocol = []"),
+        ("security.password", "", "security.password = 'x'"),
+        ("properties.a", "properties.a = 'b'", "properties.a = 1.5"),
+    ];
+    for wrong in 0_u32..1 << LINES.len() {
+        let is_wrong = |place: usize| wrong >> place & 1 == 1;
+        let lines = LINES.iter().enumerate();
+        let toml: Vec<&str> =
+            lines.clone().map(|(place, line)| if is_wrong(place) { line.2 } else { line.1 }).collect();
+        let expected = lines.filter(|(place, _)| is_wrong(*place)).map(|(_, line)| line.0.to_owned()).collect();
+        let errors = loader(&toml.join("\n")).load::<Config>().err();
+        let told = errors.iter().flat_map(ConfigErrors::iter).map(ToString::to_string);
+        let keys: BTreeSet<String> = told.map(|line| line.split('`').nth(1).unwrap().to_owned()).collect();
+        assert_eq!(keys, expected, "{toml:?}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_failure_is_not_told() {
+    assert_eq!(told(loader("lake = 3").read()), ["`lake` (test.toml:1): expected struct Lake, found integer `3`"]);
+    assert_eq!(
+        told(loader("[lake]\nrows = 1").read()),
+        ["`lake.url` is missing: set it in test.toml or by the environment variable BOLUS_TEST__LAKE__URL"]
+    );
+    assert_eq!(told(loader("").read()).len(), 1, "only lake.url, not lake as well");
+    let odd: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
+    let url = Loader::new("BOLUS_TEST").environment([(std::ffi::OsString::from("BOLUS_TEST__LAKE__URL"), odd)]);
+    assert_eq!(told(url.read()), ["`lake.url` (environment variable BOLUS_TEST__LAKE__URL): expected UTF-8 text"]);
+    let mut loaded = loader(&format!("{URL}rows = 'x'\nflush = '1s'")).read::<Config>();
+    loaded.check(|_| {
+        let mut problems = Problems::default();
+        problems.add(&["lake.flush", "lake.rows"], Some("rests on the rows".into()));
+        problems.add(&["lake"], Some("rests on all of it".into()));
+        problems.add(&["lake.rows.of"], Some("rests on what is in it".into()));
+        problems.add(&["lake.row"], Some("rests on another".into()));
+        problems
+    });
+    let told = told(loaded);
+    assert!(told.len() == 2 && told[1].contains("rests on another"), "{told:?}");
+}
+
+#[test]
+fn a_table_is_set_aside_where_what_it_lacks_cannot_be_made_up() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer {
+        inner: Inner,
+        other: u8,
+        #[serde(default)]
+        map: BTreeMap<String, Inner>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        protocol: Protocol,
+        rows: u8,
+    }
+    let keys = |toml: &str| {
+        let errors = loader(toml).load::<Outer>().unwrap_err();
+        errors.iter().map(|error| error.to_string().split('`').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // An enum takes no empty value, so what `rows` and `other` lack waits until it is there.
+    assert_eq!(keys("[inner]\n"), ["inner.protocol"]);
+    assert_eq!(keys("other = 'x'\n[inner]\nrows = 'y'\n"), ["inner.rows", "inner.protocol", "other"]);
+    assert_eq!(keys("[inner]\nprotocol = 'sasl_ssl'\n"), ["inner.rows", "other"]);
+    let good = "[inner]\nprotocol = 'sasl_ssl'\nrows = 1\n";
+    assert_eq!(
+        keys(&format!("other = 'x'\n{good}[map.a]\nrows = 1\n[map.b]\nrows = 'z'")),
+        ["map.a.protocol", "map.b.rows", "map.b.protocol", "other"]
+    );
+}
+
+#[test]
+fn a_program_has_defaults_of_its_own_for_what_is_shared() {
+    let shared = |toml: &str| loader(toml).default_value("lake.url", "s3://own").default_value("lake.rows", "7");
+    let config = loaded(shared("[lake]\nrows = 8"));
+    assert_eq!((config.lake.url.as_str(), config.lake.rows), ("s3://own", Some(8)));
+    let mut wrong = shared("[lake]\nurl = 5\nrows = 'x'").read::<Config>();
+    wrong.check(|config| {
+        assert_eq!((config.lake.url.as_str(), config.lake.rows), ("s3://own", Some(7)), "to look at the rest");
+        Problems::default()
+    });
+    assert_eq!(told(wrong).len(), 2);
+    assert_eq!(told(shared("lake = 5").read()).len(), 1);
+}
+
+#[test]
+fn every_error_of_syntax_is_told_and_nothing_else() {
+    let told = told(loader("[lake]\nurl = \nrows = 1\nflush = =\n").read());
+    assert!(
+        told.len() == 2 && told[0].starts_with("test.toml:2: ") && told[1].starts_with("test.toml:4: "),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_is_in_effect_is_shown_with_its_origins_and_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "open, sesame\n").unwrap();
+    let toml = format!(
+        "topics = ['a']\n{URL}[security]\npassword_file = '{}'\n[properties]\n'a.b' = \"x\\u202e\"",
+        path.display()
+    );
+    let load = |toml: &str| loader(toml).environment(variable("LAKE__ROWS", "3"));
+    let shown = load(&toml).read::<Config>().show().unwrap();
+    assert!(shown.starts_with("topics = [\"a\"]  # test.toml:1\n"), "{shown}");
+    for line in [
+        "url = \"s3://bucket/lake\"  # test.toml:3\n",
+        "flush = \"1s\"\n",
+        "rows = 3  # environment variable BOLUS_TEST__LAKE__ROWS\n",
+        "password = \"[secret]\"  # from the file that security.password_file names, test.toml:5\n",
+        "\"a.b\" = \"x\\u202e\"  # test.toml:7\n",
+    ] {
+        assert!(shown.contains(line), "{line} in\n{shown}");
+    }
+    assert!(!shown.contains("sesame"));
+    let unmasked = shown.replace("password = \"[secret]\"", &format!("password_file = '{}'", path.display()));
+    assert_eq!(loaded(loader(&unmasked)), loaded(load(&toml)), "it can be loaded again");
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub(super) enum Value {
     String(String),
     /// From the environment or a flag: becomes what the field asks for.
     Text(String),
+    /// Was refused, and is passed over as if it were not there.
+    Refused,
+    /// Stands for what is missing, so that the rest can be looked at: empty or zero, whatever the field asks for.
+    Missing,
 }
 
 /// Why a value was refused, and the way to it, the innermost step first.
@@ -57,6 +61,11 @@ impl Failure {
         Self { steps: Vec::new(), origin: None, problem: Problem::Other(problem.into()) }
     }
 
+    /// The way to it, the outermost step first.
+    pub(super) fn way(&self) -> Vec<String> {
+        self.steps.iter().rev().cloned().collect()
+    }
+
     /// Adds the step `step` that leads to it, and where it stands if nothing further in has said so.
     fn under(mut self, step: impl Into<String>, origin: &Origin) -> Self {
         self.steps.push(step.into());
@@ -70,10 +79,18 @@ impl Failure {
 
     /// The dotted key.
     pub(super) fn key(&self) -> String {
-        self.steps.iter().rev().fold(String::new(), |key, step| {
-            if key.is_empty() || step.starts_with('[') { key + step } else { key + "." + step }
-        })
+        dotted(&self.way())
     }
+}
+
+/// The key that a way leads to.
+pub(super) fn dotted(way: &[String]) -> String {
+    way.iter().fold(
+        String::new(),
+        |key, step| {
+            if key.is_empty() || step.starts_with('[') { key + step } else { key + "." + step }
+        },
+    )
 }
 
 impl serde::de::Error for Failure {
@@ -118,13 +135,29 @@ impl Node {
         }
     }
 
+    fn is_refused(&self) -> bool {
+        matches!(self.value, Value::Refused)
+    }
+
     fn text(origin: &Origin, text: &str) -> Self {
         Self { origin: origin.clone(), value: Value::Text(text.to_owned()) }
     }
 
+    /// What a missing value is taken for.
+    fn or_if_missing(mut self, empty: Value) -> Self {
+        if matches!(self.value, Value::Missing) {
+            self.value = empty;
+        }
+        self
+    }
+
     /// Reads a text as what the field asks for; any other value gives none.
-    fn parsed<T: std::str::FromStr>(&self, expected: &str) -> Option<Result<T, Failure>> {
-        let Value::Text(text) = &self.value else { return None };
+    fn parsed<T: std::str::FromStr + Default>(&self, expected: &str) -> Option<Result<T, Failure>> {
+        let text = match &self.value {
+            Value::Text(text) => text,
+            Value::Missing => return Some(Ok(T::default())),
+            _ => return None,
+        };
         let parsed = text.trim().parse();
         Some(parsed.map_err(|_| Failure::new(format!("expected {expected}, found \"{text}\"")).at(&self.origin)))
     }
@@ -149,11 +182,12 @@ impl<'de> Deserializer<'de> for Node {
         let origin = self.origin;
         let result = match self.value {
             Value::Table(entries) => visitor.visit_map(Entries::new(entries)),
-            Value::List(nodes) => visitor.visit_seq(Elements { index: 0, nodes: nodes.into_iter() }),
+            Value::List(nodes) => visitor.visit_seq(Elements { nodes: nodes.into_iter().enumerate() }),
             Value::Boolean(value) => visitor.visit_bool(value),
             Value::Integer(value) => visitor.visit_i64(value),
             Value::Float(value) => visitor.visit_f64(value),
             Value::String(value) | Value::Text(value) => visitor.visit_string(value),
+            Value::Refused | Value::Missing => Err(Failure::new("expected a value")),
         };
         result.map_err(|failure: Failure| failure.at(&origin))
     }
@@ -170,6 +204,18 @@ impl<'de> Deserializer<'de> for Node {
         deserialize_u64 visit_u64 "a whole number, zero or more"
         deserialize_f32 visit_f32 "a number"
         deserialize_f64 visit_f64 "a number"
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.or_if_missing(Value::String(String::new())).deserialize_any(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.or_if_missing(Value::Table(Table::new())).deserialize_any(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -190,7 +236,7 @@ impl<'de> Deserializer<'de> for Node {
             let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
             self.value = Value::List(elements.map(|element| Self::text(&self.origin, element)).collect());
         }
-        self.deserialize_any(visitor)
+        self.or_if_missing(Value::List(Vec::new())).deserialize_any(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -199,6 +245,7 @@ impl<'de> Deserializer<'de> for Node {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
+        self = self.or_if_missing(Value::Table(Table::new()));
         if let Value::Table(entries) = &mut self.value {
             read_secret_files(entries, fields)?;
         }
@@ -224,12 +271,13 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct tuple tuple_struct map identifier ignored_any
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 
 /// Where a table holds `KEY_file`, and the struct knows `KEY` but not `KEY_file`, puts the file's content under `KEY`.
 fn read_secret_files(entries: &mut Table, fields: &[&str]) -> Result<(), Failure> {
+    entries.retain(|_, node| !node.is_refused());
     let given: Vec<String> = entries.keys().filter(|key| !fields.contains(&key.as_str())).cloned().collect();
     for name in given {
         let Some(key) = name.strip_suffix("_file").filter(|key| fields.contains(key)) else { continue };
@@ -264,7 +312,7 @@ impl<'de> MapAccess<'de> for Entries {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
-        let Some((key, node)) = self.rest.next() else { return Ok(None) };
+        let Some((key, node)) = self.rest.find(|(_, node)| !node.is_refused()) else { return Ok(None) };
         let name: StringDeserializer<Failure> = key.clone().into_deserializer();
         let known = seed.deserialize(name).map_err(|failure| failure.under(&key, &node.origin))?;
         self.value = Some((key, node));
@@ -280,17 +328,15 @@ impl<'de> MapAccess<'de> for Entries {
 
 /// A list on its way to a visitor.
 struct Elements {
-    index: usize,
-    nodes: std::vec::IntoIter<Node>,
+    nodes: std::iter::Enumerate<std::vec::IntoIter<Node>>,
 }
 
 impl<'de> SeqAccess<'de> for Elements {
     type Error = Failure;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
-        let Some(node) = self.nodes.next() else { return Ok(None) };
-        let (index, origin) = (self.index, node.origin.clone());
-        self.index += 1;
+        let Some((index, node)) = self.nodes.find(|(_, node)| !node.is_refused()) else { return Ok(None) };
+        let origin = node.origin.clone();
         seed.deserialize(node).map(Some).map_err(|failure| failure.under(format!("[{index}]"), &origin))
     }
 }
