@@ -275,7 +275,7 @@ impl Lake {
     /// statement that would write, define, set or read a file.
     ///
     /// # Errors
-    /// [`LakeError::Query`] where the query is not valid, [`LakeError::QueryLimit`](crate::LakeError::QueryLimit) and [`LakeError::QueryMemory`] where it
+    /// [`LakeError::Query`] where the query is not valid, [`LakeError::QueryLimit`] and [`LakeError::QueryMemory`] where it
     /// breaks a limit (then, or while its answer is read), and the store's errors.
     pub fn sql_within<'a>(
         &'a self,
