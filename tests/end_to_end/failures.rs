@@ -3,23 +3,42 @@
 use bolus_events::StudyEvent;
 use bolus_lake::{AppendOptions, Lake};
 use bolus_study::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, SeriesFacts, SeriesUid, Status,
+    Audit, BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Outcome, PredictedClass, Prediction, Reason,
+    ReasonCode, RowKey, SeriesFacts, SeriesUid, Status,
 };
 use object_store::local::LocalFileSystem;
 
 use crate::kafka::Site;
 use crate::support::{Run, bolus, temp};
 
+fn prediction() -> Prediction {
+    Prediction {
+        class: PredictedClass::Native,
+        probability: 0.1,
+        raw_probability: 0.1,
+        audit: Audit::FillsGap,
+        slices: Vec::new(),
+        slices_planned: Some(0),
+        coverage: None,
+        device: "cpu".into(),
+        runtime: "1.27".into(),
+    }
+}
+
 /// A row of a series, or of an event as a whole where there is none.
 fn row(series: Option<&str>, source: &str, status: Status, at: i64, event: Option<String>) -> LabelRow {
     let name = series.unwrap_or(source);
     let content = ContentDigest::of(vec![InstanceFingerprint { instance: name.into(), etag: at.to_string() }]);
     let bundle = BundleRef { name: "cheap".into(), version: "1".into(), digest: "d".into() };
-    let reason = (status != Status::Labelled).then(|| Reason::new(ReasonCode::StoreUnavailable, "the store was away"));
+    let reason = Reason::new(ReasonCode::StoreUnavailable, "the store was away");
+    let outcome = match status {
+        Status::Labelled => Outcome::Labelled(prediction()),
+        Status::Refused => Outcome::Refused(reason),
+        Status::Failed => Outcome::Failed(reason),
+    };
     LabelRow {
         key: RowKey::of(name, &content, &bundle.digest),
-        status,
-        reason,
+        outcome,
         study_uid: None,
         series_uid: series.map(|uid| SeriesUid::new(uid).unwrap()),
         series_uid_derived: false,
@@ -31,7 +50,6 @@ fn row(series: Option<&str>, source: &str, status: Status, at: i64, event: Optio
         facts: SeriesFacts::default(),
         body_part: None,
         declared: None,
-        prediction: None,
         files: usize::from(series.is_some()),
         refused_slices: Vec::new(),
         remarks: Vec::new(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bolus_labeling::Labeled;
-use bolus_study::{LabelRow, Prediction, Reason, Remark, Status};
+use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark, Status};
 use serde::Serialize;
 
 use crate::picture::{Overview, write_sheet};
@@ -140,7 +140,7 @@ struct SeriesLine<'a> {
 
 impl<'a> SeriesLine<'a> {
     fn of(row: &'a LabelRow) -> Self {
-        let prediction = row.prediction.as_ref();
+        let prediction = row.prediction();
         Self {
             r#type: "series",
             series_instance_uid: row.series_uid.as_ref().map(|uid| uid.as_str()),
@@ -148,9 +148,9 @@ impl<'a> SeriesLine<'a> {
             stack_parted_by: row.stack.as_ref().map(|stack| stack.parted_by.as_str()),
             study_instance_uid: row.study_uid.as_ref().map(|uid| uid.as_str()),
             source_uri: &row.source_uri,
-            status: row.status.as_str(),
-            reason_code: row.reason.as_ref().map(|reason| reason.code.as_str()),
-            reason: row.reason.as_ref().map(|reason| reason.detail.as_str()),
+            status: row.status().as_str(),
+            reason_code: row.reason().map(|reason| reason.code.as_str()),
+            reason: row.reason().map(|reason| reason.detail.as_str()),
             body_part: row.body_part.as_ref().map(|finding| finding.joined()),
             declared_contrast: row.declared.as_ref().map(|declared| declared.verdict.as_str()),
             predicted_class: prediction.map(|p| p.class.as_str()),
@@ -159,7 +159,7 @@ impl<'a> SeriesLine<'a> {
             slices: row.facts.slices,
             bundle: &row.bundle.name,
             slices_scored: prediction.map_or(0, |p| p.slices.len()),
-            slices_planned: prediction.map_or(0, |p| p.slices_planned),
+            slices_planned: prediction.and_then(|p| p.slices_planned).unwrap_or(0),
             coverage: prediction.and_then(|p| p.coverage),
             remarks: &row.remarks,
             device: prediction.map(|p| p.device.as_str()),
@@ -205,7 +205,7 @@ impl Report {
         } else if self.rows.len() < MOST_TABLE_ROWS {
             self.rows.push(table_row(row, self.options.adaptive));
         }
-        if let (Some(folder), Some(prediction)) = (&self.options.sheets, &row.prediction) {
+        if let (Some(folder), Some(prediction)) = (&self.options.sheets, row.prediction()) {
             let name = sheet_name(row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), row.key.as_str());
             write_sheet(&folder.join(name), row, prediction, &labeled.previews, labeled.slice_threshold)?;
             self.overview.add(row, prediction, &labeled.previews);
@@ -321,11 +321,10 @@ const COLUMNS: [(&str, bool); 8] = [
 
 fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
     let dash = || "-".to_owned();
-    let prediction = row.prediction.as_ref();
-    let verdict = match (&row.reason, prediction) {
-        (Some(reason), _) => format!("{}: {}", row.status.as_str(), reason.code),
-        (None, Some(Prediction { audit, .. })) => audit.as_str().replace('_', " "),
-        (None, None) => dash(),
+    let prediction = row.prediction();
+    let verdict = match &row.outcome {
+        Outcome::Labelled(prediction) => prediction.audit.as_str().replace('_', " "),
+        Outcome::Refused(reason) | Outcome::Failed(reason) => format!("{}: {}", row.status(), reason.code),
     };
     let mut cells = vec![
         show::series_name(
@@ -341,7 +340,7 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
         row.facts.slices.to_string(),
         format!("{:.1}", row.seconds),
     ];
-    let told = |p: &Prediction| format!("{} of {} slices", p.slices.len(), p.slices_planned);
+    let told = |p: &Prediction| format!("{} of {} slices", p.slices.len(), p.slices_planned.unwrap_or(0));
     cells.extend(adaptive.then(|| prediction.map_or_else(dash, told)));
     cells
 }

@@ -187,7 +187,7 @@ impl Message {
         let short = if is_event { self.short_text() } else { whole.clone() };
         let mut left = EVENT_IN_FAILURES_BYTES.max(whole.len());
         for row in rows {
-            let is_repeated = row.status == Status::Failed && whole.len() <= left;
+            let is_repeated = row.status() == Status::Failed && whole.len() <= left;
             if is_repeated && whole.len() > EVENT_IN_ROW_BYTES {
                 left -= whole.len();
             }
@@ -251,8 +251,7 @@ mod tests {
         let row = crate::rows::event_row(
             message,
             &bolus_study::BundleRef { name: "b".into(), version: "1".into(), digest: "d".into() },
-            Status::Failed,
-            bolus_study::Reason::new(bolus_study::ReasonCode::BadEvent, "junk"),
+            bolus_study::Outcome::Failed(bolus_study::Reason::new(bolus_study::ReasonCode::BadEvent, "junk")),
             "kafka:t/3/9".into(),
         );
         let mut rows = vec![row; rows];

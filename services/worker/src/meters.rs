@@ -8,7 +8,7 @@ use bolus_labeling::{Progress, Stages};
 use bolus_ops::metrics::{
     Counter, EncodeLabelSet, Family, Gauge, Histogram, Metrics, SecondsFamily, ratio, seconds, seconds_by,
 };
-use bolus_study::{LabelRow, ReasonCode, Status};
+use bolus_study::{LabelRow, Outcome, ReasonCode};
 
 use crate::book::Book;
 
@@ -199,10 +199,8 @@ impl Meters {
 
     /// Counts a row that has landed.
     pub fn row(&self, row: &LabelRow) {
-        self.series.get_or_create(&StatusLabel { status: row.status.as_str() }).inc();
-        if row.status == Status::Failed
-            && let Some(reason) = &row.reason
-        {
+        self.series.get_or_create(&StatusLabel { status: row.status().as_str() }).inc();
+        if let Outcome::Failed(reason) = &row.outcome {
             self.failures.get_or_create(&ReasonLabel { reason: reason.code.as_str() }).inc();
         }
     }

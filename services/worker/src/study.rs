@@ -14,7 +14,7 @@ use bolus_events::{Event, Parsed, StudyContent};
 use bolus_labeling::{Found, Labeler, LabelingError, Progress, Scan, SeriesKeys, Unit, discover, scan};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
-use bolus_study::{LabelRow, Reason, ReasonCode, RowKey, Status};
+use bolus_study::{LabelRow, Outcome, Reason, ReasonCode, RowKey, Status};
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -197,7 +197,7 @@ impl Studio {
         );
         let reason = Reason::new(ReasonCode::KilledWorker, detail);
         let place = message.place().unwrap_or_else(|| record_uri(message));
-        let row = event_row(message, self.labeler.reference(), Status::Failed, reason, place);
+        let row = event_row(message, self.labeler.reference(), Outcome::Failed(reason), place);
         let mut rows = vec![LabelRow { attempts: deaths, ..row }];
         // What was given up was being read, so it is an event as far as is known.
         message.tell(&mut rows, true);
@@ -369,7 +369,7 @@ impl Studio {
             match labelled.transient() {
                 Some(reason) => findings.passing(reason.clone(), "label"),
                 None => {
-                    if labelled.row.status == Status::Failed {
+                    if labelled.row.status() == Status::Failed {
                         labelled.row.key = findings.key_in_replay(labelled.row.key);
                     }
                     findings.rows.insert(labelled.row.key.clone(), labelled.row);
@@ -419,16 +419,16 @@ impl Studio {
             _ => "done",
         };
         let own = match failure {
-            Some(reason) => Some((Status::Failed, reason)),
+            Some(reason) => Some(Outcome::Failed(reason)),
             None if nothing => {
                 let detail = format!("none of {} files is a DICOM image", findings.files);
-                Some((Status::Refused, Reason::new(ReasonCode::NotDicom, detail)))
+                Some(Outcome::Refused(Reason::new(ReasonCode::NotDicom, detail)))
             }
             None => None,
         };
-        if let Some((status, reason)) = own {
+        if let Some(outcome) = own {
             let place = findings.place.take().unwrap_or_else(|| record_uri(message));
-            let row = event_row(message, self.labeler.reference(), status, reason, place);
+            let row = event_row(message, self.labeler.reference(), outcome, place);
             findings.rows.insert(row.key.clone(), row);
         }
         let mut rows: Vec<LabelRow> = findings.rows.into_values().collect();

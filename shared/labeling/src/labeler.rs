@@ -9,8 +9,8 @@ use bolus_inference::{Adaptive, Bundle, BundleSet, Decision, Kind};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
 use bolus_study::{
-    Allowed, Audit, BundleRef, Declared, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, RowKey, SliceScore,
-    Status,
+    Allowed, Audit, BundleRef, Declared, LabelRow, Outcome, PredictedClass, Prediction, Reason, ReasonCode, RowKey,
+    SliceScore, Status,
 };
 use tokio::sync::Semaphore;
 
@@ -86,7 +86,7 @@ pub struct Labeler {
 struct Work<'a> {
     series: &'a Series,
     objects: &'a [ObjectRef],
-    row: LabelRow,
+    row: LabelRow<()>,
     refused_files: Vec<(usize, Reason)>,
     stages: Stages,
     start: Instant,
@@ -157,7 +157,7 @@ impl Labeler {
     }
 
     /// The key of `row`, as [`SeriesKeys`] looks for it, where its label overrides `by_values` too.
-    fn key(&self, series: &Series, row: &LabelRow, by_values: Option<ReasonCode>) -> RowKey {
+    fn key(&self, series: &Series, row: &LabelRow<()>, by_values: Option<ReasonCode>) -> RowKey {
         let plain = RowKey::of(series.uid.as_str(), &row.content, &row.bundle.digest).of_stack(series.stack.as_ref());
         let overridden = self.overridden_by_headers(series).into_iter().chain(by_values).collect();
         key_of(plain, self.options.adaptive).of_allowed(&overridden)
@@ -200,7 +200,7 @@ impl Labeler {
         if let (Some(reason), route) = (self.refusal(series), self.router.by_headers(series)) {
             let bundle = self.router.references(&route).first().copied().unwrap_or(self.reference());
             let work = self.work(series, objects, bundle);
-            return Ok(self.unlabelled(work, Status::Refused, reason));
+            return Ok(self.unlabelled(work, Outcome::Refused(reason)));
         }
         // The semaphore is never closed; without a permit the series would only use more memory.
         let _permit = self.in_flight.acquire().await.ok();
@@ -227,7 +227,7 @@ impl Labeler {
         // A look that missed slices for the moment may have led elsewhere; of others only those matter that the label needs.
         work.refused_files.extend(lost.into_iter().filter(|(_, reason)| reason.is_transient()));
         match self.router.slices(chosen.bundle, series) {
-            Err(reason) => return Ok(self.unlabelled(work, Status::Refused, reason)),
+            Err(reason) => return Ok(self.unlabelled(work, Outcome::Refused(reason))),
             Ok(planned) if self.router.by_headers(series) == Route::ByImage => {
                 self.progress.slices_planned.add(self.at_first(chosen.bundle, planned) as u64);
             }
@@ -270,7 +270,7 @@ impl Labeler {
             Err(Unscored::Failed(error)) if error.kind() == Kind::Fatal => Err(error.into()),
             Err(Unscored::Failed(error)) => {
                 let reason = Reason::new(ReasonCode::Inference, error.to_string());
-                Ok(self.unlabelled(work, Status::Failed, reason))
+                Ok(self.unlabelled(work, Outcome::Failed(reason)))
             }
             Err(Unscored::Unprepared(Unprepared { reason, refused, unreadable })) => {
                 work.refuse(refused);
@@ -298,7 +298,7 @@ impl Labeler {
         let decision = Decision::of(&chosen.bundle.manifest, &scores, sources);
         let Some(mut decision) = decision else {
             let reason = Reason::new(ReasonCode::Inference, "the series has no slice to score");
-            return self.unlabelled(work, Status::Failed, reason);
+            return self.unlabelled(work, Outcome::Failed(reason));
         };
         if judged.doubt.is_some() {
             decision.class = PredictedClass::Indeterminate;
@@ -313,12 +313,11 @@ impl Labeler {
         let declared: Declared = work.series.declared.verdict;
         let counted_files = work.series.counted_files().collect();
         let Work { series, mut row, refused_files, stages, start, .. } = work;
-        row.status = Status::Labelled;
         if by_values.is_some() {
             row.key = self.key(series, &row, by_values);
         }
         row.remarks.extend(remarks);
-        row.prediction = Some(Prediction {
+        let prediction = Prediction {
             class: decision.class,
             probability: decision.probability,
             raw_probability: decision.raw_probability,
@@ -326,16 +325,17 @@ impl Labeler {
             slices: slices
                 .map(|((z_mm, sop_instance_uid), probability)| SliceScore { z_mm, sop_instance_uid, probability })
                 .collect(),
-            slices_planned: planned,
+            slices_planned: Some(planned),
             coverage: Some(coverage),
             device,
             runtime,
-        });
+        };
         row.refused_slices = counted(&refused_files);
         row.seconds = start.elapsed().as_secs_f64();
         row.created_at_us = now_us();
         self.progress.series_done.add(1);
         let slice_threshold = chosen.bundle.manifest.decision.slice_threshold;
+        let row = row.ended(Outcome::Labelled(prediction));
         Labeled { row, refused_files, counted_files, previews, stages, slice_threshold }
     }
 
@@ -349,22 +349,21 @@ impl Labeler {
     /// Ends a series whose pixels were read without a label: failed where they are `unreadable`.
     fn ended(&self, mut work: Work<'_>, reason: Reason, unreadable: bool) -> Labeled {
         work.row.seconds = work.start.elapsed().as_secs_f64();
-        self.unlabelled(work, if unreadable { Status::Failed } else { Status::Refused }, reason)
+        self.unlabelled(work, if unreadable { Outcome::Failed(reason) } else { Outcome::Refused(reason) })
     }
 
     /// Ends a series without a label: files that have no reason of their own take the series'.
-    fn unlabelled(&self, work: Work<'_>, status: Status, reason: Reason) -> Labeled {
+    fn unlabelled(&self, work: Work<'_>, outcome: Outcome) -> Labeled {
         let Work { series, mut row, refused_files: refused, stages, .. } = work;
         row.refused_slices = counted(&refused);
-        let refused_files = refused_files(series, refused, Some(&reason));
-        if status == Status::Failed {
+        let refused_files = refused_files(series, refused, outcome.reason());
+        if outcome.status() == Status::Failed {
             row.key = row.key.of_failure();
         }
-        row.status = status;
-        row.reason = Some(reason);
         row.created_at_us = now_us();
         self.progress.series_done.add(1);
         let counted_files = series.counted_files().collect();
+        let row = row.ended(outcome);
         Labeled { row, refused_files, counted_files, previews: Vec::new(), stages, slice_threshold: 0.5 }
     }
 }

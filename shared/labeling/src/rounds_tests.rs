@@ -86,7 +86,7 @@ async fn label(lost: impl Iterator<Item = usize>, adaptive: bool) -> (Labeled, u
     let labeler = Labeler::new(engines, cpu, options, Arc::clone(&progress)).unwrap();
     let labeled = labeler.label(&scan, &scan.series[0]).await.unwrap();
     let key = labeler.keys(&scan.series[0], &scan.objects).identity().unwrap().clone();
-    let failed = labeled.row.status == Status::Failed;
+    let failed = labeled.row.status() == Status::Failed;
     assert_eq!(labeled.row.key, if failed { key.of_failure() } else { key });
     (labeled, progress.slices_fetched.get())
 }
@@ -95,19 +95,19 @@ async fn label(lost: impl Iterator<Item = usize>, adaptive: bool) -> (Labeled, u
 async fn a_bad_slice_is_replaced_and_too_many_fail_the_series() {
     // 0.5 everywhere is never settled: all are scored, in rounds, and nothing is fetched twice.
     let (whole, fetched) = label(std::iter::empty(), true).await;
-    let prediction = whole.row.prediction.unwrap();
-    assert_eq!((prediction.slices.len(), prediction.slices_planned, fetched), (70, 70, 70));
+    let prediction = whole.row.prediction().unwrap();
+    assert_eq!((prediction.slices.len(), prediction.slices_planned, fetched), (70, Some(70), 70));
     assert!(prediction.slices.windows(2).all(|pair| pair[0].z_mm < pair[1].z_mm));
     assert_eq!(whole.previews.len(), 3);
     let (less, _) = label((8..80).step_by(16), true).await;
-    assert_eq!((less.row.status, less.row.refused_slices[0].1), (Status::Labelled, 4), "{:?}", less.row);
+    assert_eq!((less.row.status(), less.row.refused_slices[0].1), (Status::Labelled, 4), "{:?}", less.row);
     let (full, _) = label((8..80).step_by(16), false).await;
     assert_ne!(full.row.key, less.row.key);
     assert_eq!(full.row.refused_slices, less.row.refused_slices);
-    assert_eq!(full.row.prediction, less.row.prediction);
+    assert_eq!(full.row.outcome, less.row.outcome);
     let (failed, _) = label((8..80).step_by(3), true).await;
-    let reason = failed.row.reason.unwrap();
-    assert_eq!((failed.row.status, reason.code), (Status::Failed, ReasonCode::TooManyRefusedSlices), "{reason}");
+    let reason = failed.row.reason().unwrap();
+    assert_eq!((failed.row.status(), reason.code), (Status::Failed, ReasonCode::TooManyRefusedSlices), "{reason}");
 }
 
 /// Of a series of which nothing can be decoded for one fault, row and files have one reason.
@@ -115,9 +115,9 @@ async fn a_bad_slice_is_replaced_and_too_many_fail_the_series() {
 async fn one_fault_of_all_slices_is_the_fault_of_the_series() {
     for adaptive in [false, true] {
         let (gone, _) = label(0..80, adaptive).await;
-        let (code, of_files) = (gone.row.reason.unwrap().code, gone.refused_files);
+        let (code, of_files) = (gone.row.reason().unwrap().code, &gone.refused_files);
         assert_ne!(code, ReasonCode::TooManyRefusedSlices);
-        assert_eq!(gone.row.status, Status::Failed);
+        assert_eq!(gone.row.status(), Status::Failed);
         assert!(of_files.len() == 80 && of_files.iter().all(|(_, reason)| reason.code == code), "{of_files:?}");
     }
 }

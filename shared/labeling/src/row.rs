@@ -3,7 +3,7 @@
 use bolus_ct::Series;
 use bolus_storage::{ObjectRef, common_prefix};
 use bolus_study::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, SeriesFacts, Status,
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Outcome, Reason, ReasonCode, RowKey, SeriesFacts,
 };
 
 use crate::patient::PatientKey;
@@ -18,15 +18,15 @@ pub(crate) fn content(series: &Series, objects: &[ObjectRef]) -> ContentDigest {
     ContentDigest::of(fingerprints.collect())
 }
 
-/// A row for `series` that is not labelled yet: status and prediction are for the caller to settle.
+/// A row for `series` that has not ended yet.
 pub(crate) fn series_row(
     series: &Series,
     objects: &[ObjectRef],
     bundle: &BundleRef,
     patient: Option<&PatientKey>,
-) -> LabelRow {
+) -> LabelRow<()> {
     let uris = series.files().filter_map(|object| objects.get(object)).map(|object| object.uri.as_str());
-    let row = unread_row(series.uid.as_str(), common_prefix(uris), content(series, objects), bundle);
+    let row = unread_row(series.uid.as_str(), common_prefix(uris), content(series, objects), bundle, ());
     LabelRow {
         key: row.key.clone().of_stack(series.stack.as_ref()),
         study_uid: series.study_uid.clone(),
@@ -49,17 +49,22 @@ pub(crate) fn file_row(file: &FileRefusal, bundle: &BundleRef) -> Option<LabelRo
         return None;
     }
     let fingerprint = InstanceFingerprint { instance: file.uri.clone(), etag: file.etag.clone() };
-    let row = unread_row(&file.uri, file.uri.clone(), ContentDigest::of(vec![fingerprint]), bundle);
-    Some(LabelRow { reason: Some(file.reason.clone()), ..row })
+    let outcome = Outcome::Failed(file.reason.clone());
+    Some(unread_row(&file.uri, file.uri.clone(), ContentDigest::of(vec![fingerprint]), bundle, outcome))
 }
 
-/// A failed row of one file of which nothing is known; `name` is what its key is made of beside content and bundle.
+/// A row of one file of which nothing is known but its outcome; `name` is what its key is made of beside content and bundle.
 #[must_use]
-pub fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle: &BundleRef) -> LabelRow {
+pub fn unread_row<O>(
+    name: &str,
+    source_uri: String,
+    content: ContentDigest,
+    bundle: &BundleRef,
+    outcome: O,
+) -> LabelRow<O> {
     LabelRow {
         key: RowKey::of(name, &content, &bundle.digest),
-        status: Status::Failed,
-        reason: None,
+        outcome,
         study_uid: None,
         series_uid: None,
         series_uid_derived: false,
@@ -71,7 +76,6 @@ pub fn unread_row(name: &str, source_uri: String, content: ContentDigest, bundle
         facts: SeriesFacts::default(),
         body_part: None,
         declared: None,
-        prediction: None,
         files: 1,
         refused_slices: Vec::new(),
         remarks: Vec::new(),

@@ -152,7 +152,7 @@ async fn a_slice_that_the_store_did_not_give_marks_the_row() {
     assert_eq!(scan.transient(), None);
     let labeled = labelled(&scan).await;
     // One slice in many: there is a label, and it is not to be trusted while the slice may come back.
-    assert_eq!(labeled.row.status, Status::Labelled);
+    assert_eq!(labeled.row.status(), Status::Labelled);
     assert_eq!(code(labeled.transient()), Some(ReasonCode::StoreUnavailable));
     assert_eq!(labeled.row.refused_slices, [("store_unavailable".to_owned(), 1)]);
 }

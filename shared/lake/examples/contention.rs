@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bolus_lake::{AppendOptions, ErrorKind, Lake, LakeError, TransactionStep};
 use bolus_study::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Reason, ReasonCode, RowKey, SeriesFacts, Status,
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Outcome, Reason, ReasonCode, RowKey, SeriesFacts,
 };
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
@@ -82,8 +82,7 @@ fn row(app_id: &str, offset: i64) -> LabelRow {
     let content = ContentDigest::of(vec![InstanceFingerprint { instance: instance.clone(), etag: "e".into() }]);
     LabelRow {
         key: RowKey::of(&instance, &content, "bundle"),
-        status: Status::Refused,
-        reason: Some(Reason::new(ReasonCode::BodyPart, "no inference in this measurement")),
+        outcome: Outcome::Refused(Reason::new(ReasonCode::BodyPart, "no inference in this measurement")),
         study_uid: None,
         series_uid: None,
         series_uid_derived: false,
@@ -95,7 +94,6 @@ fn row(app_id: &str, offset: i64) -> LabelRow {
         facts: SeriesFacts::default(),
         body_part: None,
         declared: None,
-        prediction: None,
         files: 1,
         refused_slices: Vec::new(),
         remarks: Vec::new(),

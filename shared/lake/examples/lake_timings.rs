@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bolus_lake::{AppendOptions, Lake};
-use bolus_study::{Audit, PredictedClass, Prediction, SliceScore};
+use bolus_study::{Audit, Outcome, PredictedClass, Prediction, SliceScore};
 use bolus_study::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, RowKey, SeriesFacts, SeriesUid, SopInstanceUid, Status,
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, RowKey, SeriesFacts, SeriesUid, SopInstanceUid,
 };
 use object_store::local::LocalFileSystem;
 use url::Url;
@@ -29,8 +29,6 @@ fn row(number: usize) -> Result<LabelRow, Box<dyn std::error::Error>> {
     let slices = (0..SLICES).map(slice).collect::<Result<Vec<_>, bolus_study::UidError>>()?;
     Ok(LabelRow {
         key: RowKey::of(series.as_str(), &content, "timings"),
-        status: Status::Labelled,
-        reason: None,
         study_uid: None,
         series_uid: Some(series),
         series_uid_derived: false,
@@ -42,13 +40,13 @@ fn row(number: usize) -> Result<LabelRow, Box<dyn std::error::Error>> {
         facts: SeriesFacts { slices: usize::from(SLICES), ..SeriesFacts::default() },
         body_part: None,
         declared: None,
-        prediction: Some(Prediction {
+        outcome: Outcome::Labelled(Prediction {
             class: PredictedClass::Enhanced,
             probability: 0.75,
             raw_probability: 0.75,
             audit: Audit::FillsGap,
             slices,
-            slices_planned: usize::from(SLICES),
+            slices_planned: Some(usize::from(SLICES)),
             coverage: None,
             device: "cpu".into(),
             runtime: "none".into(),

@@ -18,34 +18,26 @@ use deltalake::parquet::file::properties::WriterProperties;
 use deltalake::parquet::schema::types::ColumnPath;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::writer::{DeltaWriter, RecordBatchWriter};
-use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::backoff::{pause, pause_after_loss};
+use crate::columns::to_batch;
 use crate::entry::{COMMIT_ID, KEYS_NAMED, LogEntry, ROW_KEYS};
 use crate::error::{ErrorKind, LakeError};
+use crate::follow::Follower;
 use crate::keys::Fingerprint;
-use crate::lake::{Lake, version_of};
-use crate::rows;
+use crate::table::version_of;
+use crate::upgrade::bring_up_to_date;
 
 /// Failures in a row before an append gives up, unless the lake is told otherwise: some ten seconds of pauses.
-pub(crate) const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 20;
 
 /// Lost races before an append gives up. Each is another writer's success, so this is no failure but a table that has
 /// become too slow for its writers; fifty of them without any pacing were seen to lose some tens in a row.
 const MOST_LOST_RACES: u32 = 2_000;
-
-/// The first pause after a failed attempt, and the longest. Each is shortened by chance, so that writers part.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// The longest pause after a lost race.
-const LONGEST_YIELD: Duration = Duration::from_secs(1);
-
-/// Doublings of the pause after lost races. Few, or whoever has lost often would seldom try, and lose to newcomers.
-const YIELD_DOUBLINGS: u32 = 5;
 
 /// Rows of one row group: small enough that a query for few columns reads little.
 const ROW_GROUP_ROWS: usize = 65_536;
@@ -114,53 +106,49 @@ enum Outcome {
     Unknown(LakeError),
 }
 
-impl Lake {
+/// Appends to one table, in turns.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    pub follower: Follower,
+    /// Failures of the store in a row that an append bears.
+    pub attempts: u32,
+    /// Whose turn it is. Held while that lasts: turns are what it is for.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Appender {
+    pub fn new(follower: Follower) -> Self {
+        Self { follower, attempts: ATTEMPTS, turn: tokio::sync::Mutex::new(()) }
+    }
+
     /// Appends `rows` as one Parquet file and one commit, each key once.
-    ///
-    /// A batch may be empty: transactions are then moved alone. What is written is read back from the log, so an append costs
-    /// what was committed since the last one, not what the log or the table hold. Only the first needs every key once
-    /// (see [`Lake::known_keys`]). Appends of other writers that land first are no failure: it goes on until it is its turn.
-    ///
-    /// On [`ErrorKind::Retry`] the same rows can be appended again: those that landed after all are then dropped. (With
-    /// `relabel` they would be written again; the views show one of them.) If the future is dropped, the same holds.
-    ///
-    /// # Errors
-    /// [`LakeError::Fenced`] where a transaction stands elsewhere than expected: another owner has moved it, or (where it
-    /// stands at this step's own version) an earlier call that ended in [`LakeError::Unsettled`] has landed after all; [`LakeError::Contended`] after too many
-    /// lost races, [`LakeError::Unsettled`] where it cannot be known whether the rows landed, and the store's errors.
-    pub fn append<'a>(
-        &'a self,
-        rows: &'a [LabelRow],
-        options: &'a AppendOptions,
-    ) -> BoxFuture<'a, Result<Commit, LakeError>> {
-        Box::pin(async move {
-            let _turn = self.writer.lock().await;
-            self.brought_up_to_date().await?;
-            let mut pending = Pending::new(rows, options);
-            let mut failures = 0;
-            loop {
-                match self.attempt(&mut pending).await {
-                    Ok(Some(commit)) => return Ok(commit),
-                    Ok(None) => {
-                        failures = 0;
-                        pending.conflicts += 1;
-                        if pending.conflicts >= MOST_LOST_RACES {
-                            return Err(LakeError::Contended { attempts: pending.conflicts });
-                        }
-                        tokio::time::sleep(pause_after_loss(pending.conflicts, pending.put_took)).await;
+    pub async fn append(&self, rows: &[LabelRow], options: &AppendOptions) -> Result<Commit, LakeError> {
+        let _turn = self.turn.lock().await;
+        bring_up_to_date(self.follower.table()).await?;
+        let mut pending = Pending::new(rows, options);
+        let mut failures = 0;
+        loop {
+            match self.attempt(&mut pending).await {
+                Ok(Some(commit)) => return Ok(commit),
+                Ok(None) => {
+                    failures = 0;
+                    pending.conflicts += 1;
+                    if pending.conflicts >= MOST_LOST_RACES {
+                        return Err(LakeError::Contended { attempts: pending.conflicts });
                     }
-                    Err(error) if error.kind() == ErrorKind::Retry => {
-                        failures += 1;
-                        if failures >= self.attempts {
-                            return Err(pending.ended(error));
-                        }
-                        tracing::debug!(%error, failures, "an append to the lake failed, trying again");
-                        tokio::time::sleep(pause(failures)).await;
-                    }
-                    Err(error) => return Err(pending.ended(error)),
+                    tokio::time::sleep(pause_after_loss(pending.conflicts, pending.put_took)).await;
                 }
+                Err(error) if error.kind() == ErrorKind::Retry => {
+                    failures += 1;
+                    if failures >= self.attempts {
+                        return Err(pending.ended(error));
+                    }
+                    tracing::debug!(%error, failures, "an append to the lake failed, trying again");
+                    tokio::time::sleep(pause(failures)).await;
+                }
+                Err(error) => return Err(pending.ended(error)),
             }
-        })
+        }
     }
 
     /// One attempt; none where another writer won.
@@ -169,7 +157,7 @@ impl Lake {
         if let Some(version) = pending.unsettled
             && version <= view.version
         {
-            if self.entry(version).await?.is_some_and(|entry| entry.is_of(&pending.id)) {
+            if self.follower.table().entry(version).await?.is_some_and(|entry| entry.is_of(&pending.id)) {
                 return Ok(Some(self.landed(pending, version)));
             }
             pending.unsettled = None;
@@ -182,7 +170,7 @@ impl Lake {
             return Ok(Some(pending.commit(None)));
         }
         if pending.file.is_none() && !pending.rows.is_empty() {
-            pending.file = Some(write_file(&self.snapshot(), &pending.rows).await?);
+            pending.file = Some(write_file(&self.follower.table().snapshot(), &pending.rows).await?);
         }
         let version = view.version + 1;
         let start = Instant::now();
@@ -191,7 +179,7 @@ impl Lake {
         match outcome {
             Outcome::Landed => Ok(Some(self.landed(pending, version))),
             Outcome::Lost(entry) => {
-                self.take_in(version, *entry).await?;
+                self.follower.take_in(version, *entry).await?;
                 Ok(None)
             }
             Outcome::Unknown(error) => {
@@ -206,13 +194,13 @@ impl Lake {
     async fn view(&self, pending: &Pending<'_>) -> Result<View, LakeError> {
         let transactions = &pending.options.transactions;
         let looks_for_keys = !pending.options.relabel && !pending.rows.is_empty();
-        self.caught_up().await?;
+        self.follower.caught_up().await?;
         loop {
-            self.look_up(transactions.iter().map(|step| step.app_id.as_str())).await?;
+            self.follower.look_up(transactions.iter().map(|step| step.app_id.as_str())).await?;
             if looks_for_keys {
-                self.index_keys().await?;
+                self.follower.index_keys().await?;
             }
-            let tail = self.tail();
+            let tail = self.follower.tail();
             let stands = transactions.iter().map(|step| Some((step, tail.transaction(&step.app_id)?)));
             // None, and not complete, where the tail began anew in the meantime.
             let Some(stands) = stands.collect::<Option<Vec<_>>>() else { continue };
@@ -239,7 +227,7 @@ impl Lake {
         if let Some(file) = pending.file.take() {
             // No commit names the file, and none will: every version it was written for is another's.
             let path = Path::from_url_path(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-            if let Err(error) = self.log().object_store(None).delete(&path).await {
+            if let Err(error) = self.follower.table().log().object_store(None).delete(&path).await {
                 tracing::debug!(%error, %path, "left a file behind that no commit names");
             }
         }
@@ -247,13 +235,14 @@ impl Lake {
 
     async fn create_entry(&self, version: u64, pending: &Pending<'_>) -> Result<Outcome, LakeError> {
         let bytes = CommitOrBytes::LogBytes(pending.entry()?.get_bytes()?);
-        let error: LakeError = match self.log().write_commit_entry(version, bytes, Uuid::new_v4()).await {
-            Ok(()) => return Ok(Outcome::Landed),
-            // "Exists" may be our own entry after a retry inside the store's client, or mean nothing (a 409 of S3).
-            Err(TransactionError::VersionAlreadyExists(_)) => LakeError::Contended { attempts: 1 },
-            Err(error) => error.into(),
-        };
-        Ok(match self.entry(version).await {
+        let error: LakeError =
+            match self.follower.table().log().write_commit_entry(version, bytes, Uuid::new_v4()).await {
+                Ok(()) => return Ok(Outcome::Landed),
+                // "Exists" may be our own entry after a retry inside the store's client, or mean nothing (a 409 of S3).
+                Err(TransactionError::VersionAlreadyExists(_)) => LakeError::Contended { attempts: 1 },
+                Err(error) => error.into(),
+            };
+        Ok(match self.follower.table().entry(version).await {
             Ok(Some(entry)) if entry.is_of(&pending.id) => Outcome::Landed,
             Ok(Some(entry)) => Outcome::Lost(Box::new(entry)),
             Ok(None) | Err(_) => Outcome::Unknown(error),
@@ -264,8 +253,7 @@ impl Lake {
     fn landed(&self, pending: &Pending<'_>, version: u64) -> Commit {
         let transactions = pending.options.transactions.iter().map(|step| (step.app_id.clone(), step.version));
         let keys = pending.rows.iter().map(|row| Fingerprint::of(&row.key));
-        self.tail().take_in(version, transactions.collect(), keys);
-        self.keep_log_short(version);
+        self.follower.tail().take_in(version, transactions.collect(), keys);
         pending.commit(Some(version))
     }
 }
@@ -324,26 +312,10 @@ async fn write_file(table: &DeltaTable, rows: &[&LabelRow]) -> Result<Add, LakeE
         .set_column_dictionary_enabled(ColumnPath::from("row_key"), false)
         .build();
     let mut writer = RecordBatchWriter::for_table(table)?.with_writer_properties(properties);
-    writer.write(rows::to_batch(rows)?).await?;
+    writer.write(to_batch(rows)?).await?;
     let mut files = writer.flush().await?;
     match (files.pop(), files.is_empty()) {
         (Some(file), true) => Ok(file),
         _ => Err(LakeError::Log { version: version_of(table), what: "a batch did not become one file".into() }),
     }
-}
-
-/// The pause after the given number of failures in a row: doubled each time up to a limit, and any part of that.
-pub(crate) fn pause(failures: u32) -> Duration {
-    any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
-}
-
-/// The pause after the given number of lost races: any part of the time that a few puts like the last one, which `took` that
-/// long, take. So it suits a store that answers in a millisecond and one that takes a hundred, and grows under load.
-fn pause_after_loss(lost: u32, took: Duration) -> Duration {
-    any_part_of(took.saturating_mul(1 << lost.min(YIELD_DOUBLINGS)).min(LONGEST_YIELD))
-}
-
-fn any_part_of(longest: Duration) -> Duration {
-    let [a, b, ..] = *Uuid::new_v4().as_bytes();
-    longest.mul_f64(f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX))
 }

@@ -6,7 +6,7 @@ use deltalake::datafusion::error::DataFusionError;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::parquet::errors::ParquetError;
 
-use crate::query::QueryLimit;
+use crate::limits::QueryLimit;
 
 /// What the caller should do about a [`LakeError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +114,20 @@ pub enum LakeError {
         /// What is wrong.
         what: String,
     },
+    /// A row of the table says what no row of this program can.
+    #[error(
+        "the row {key} of the table `labels` of {url} cannot be read: {problem}. If a newer version of Bolus wrote it, use that \
+         version; otherwise delete the row (`DELETE FROM labels WHERE row_key = '{key}'` by any writer of Delta Lake) and label \
+         its source again"
+    )]
+    Row {
+        /// The lake.
+        url: String,
+        /// The row's key.
+        key: String,
+        /// The column, what it holds, and what it should.
+        problem: String,
+    },
     /// A result could not be written where the caller wants it.
     #[error("cannot write the result: {0}")]
     Output(#[source] std::io::Error),
@@ -152,7 +166,7 @@ impl LakeError {
             | Self::Fenced { .. }
             | Self::Output(_)
             | Self::ParquetFile(_) => ErrorKind::Reject,
-            Self::UnsafeStore { .. } | Self::Log { .. } | Self::Arrow(_) => ErrorKind::Fatal,
+            Self::UnsafeStore { .. } | Self::Log { .. } | Self::Row { .. } | Self::Arrow(_) => ErrorKind::Fatal,
             Self::QueryStore { kind, .. } => *kind,
             Self::Store(error) => kind_of_store(error),
             Self::Delta(error) => kind_of_delta(error),

@@ -1,64 +1,50 @@
-//! Opening a lake, and what its table looks like now.
+//! The lake as its users see it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use deltalake::arrow::datatypes::Schema;
-use deltalake::checkpoints::{cleanup_metadata, create_checkpoint};
-use deltalake::kernel::StructType;
-use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake::kernel::transaction::{CommitProperties, PROTOCOL};
-use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
-use deltalake::operations::create::CreateBuilder;
-use deltalake::protocol::SaveMode;
-use deltalake::{DeltaTable, DeltaTableError, TableProperty};
-use futures::StreamExt;
+use bolus_study::{LabelRow, RowKey};
 use futures::future::BoxFuture;
 use object_store::ObjectStore;
-use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::append::ATTEMPTS;
+use crate::append::{AppendOptions, Appender, Commit};
 use crate::error::LakeError;
-use crate::mount::Mounted;
-use crate::probe::PROBE;
-use crate::schema;
-use crate::tail::Tail;
-use crate::upgrade::upgrade;
-
-/// The table's folder in the lake.
-const TABLE: &str = "labels";
-
-/// Commits between two checkpoints of the log.
-pub(crate) const CHECKPOINT_INTERVAL: u64 = 50;
-
-/// Commits between two removals of expired log entries: each lists the whole log.
-const CLEANUP_INTERVAL: u64 = 1_000;
+use crate::follow::Follower;
+use crate::limits::QueryLimits;
+use crate::open;
+use crate::probe::probe_conditional_put;
+use crate::query::result::QueryResult;
+use crate::query::session::session;
+use crate::read::counts::{self, LabelCount};
+use crate::read::failures::{self, OpenFailure};
+use crate::read::filter::RowFilter;
+use crate::read::labels;
+use crate::read::newest::{self, NewestRow};
+use crate::read::places::{self, PlacedRow};
+use crate::read::rows::Rows;
+use crate::read::slices::{self, SliceProbabilities};
+use crate::table::{Table, version_of};
+use crate::upkeep::Upkeep;
 
 /// A lake: a folder or prefix with the Delta table `labels`.
 ///
 /// It is shared by reference: reads take the newest snapshot and do not wait for each other; appends through one
 /// `Lake` take turns, appends through several (in one process or many) race as Delta's log lets them.
 /// A kill at any moment leaves a lake that reads: a file that no commit names is never seen.
+///
+/// Programs read rows as structs: [`Lake::labels`], [`Lake::newest`], [`Lake::open_failures`], [`Lake::by_place`] and
+/// [`Lake::slice_probabilities`]. [`Lake::sql_within`] is for people's queries, whose answer is text.
 pub struct Lake {
-    url: Url,
-    pub(crate) store: Arc<dyn ObjectStore>,
-    log: LogStoreRef,
-    /// The newest snapshot that was asked for; it only ever moves forward. Appends rest on `tail` instead.
-    current: Arc<RwLock<DeltaTable>>,
-    pub(crate) tail: Mutex<Tail>,
-    /// Whose turn it is to append, and to read all keys. Held while that lasts: turns are what they are for.
-    pub(crate) writer: tokio::sync::Mutex<()>,
-    pub(crate) indexing: tokio::sync::Mutex<()>,
-    pub(crate) attempts: u32,
-    upkeep: Mutex<Option<JoinHandle<()>>>,
+    store: Arc<dyn ObjectStore>,
+    table: Arc<Table>,
+    appender: Appender,
+    upkeep: Upkeep,
 }
 
 impl std::fmt::Debug for Lake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lake").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Lake").field("url", &self.url().as_str()).finish_non_exhaustive()
     }
 }
 
@@ -74,17 +60,8 @@ impl Lake {
     /// another version, and the store's errors.
     pub fn open_or_create(url: &Url, store: Arc<dyn ObjectStore>) -> BoxFuture<'_, Result<Self, LakeError>> {
         Box::pin(async move {
-            let log = log_store(url, &store)?;
-            let table = match load(url, &log).await {
-                Err(LakeError::NotFound { .. }) => match refuse_foreign(url, &store).await {
-                    Ok(()) => create(url, &log).await?,
-                    // What lies there may be the table, made by another writer since the first look.
-                    Err(foreign) => load(url, &log).await.map_err(|_| foreign)?,
-                },
-                other => other?,
-            };
-            let table = upgrade(url, &log, table).await?;
-            Ok(Self::of(url, store, log, table))
+            let table = open::open_or_create(url, &store).await?;
+            Ok(Self::of(store, table))
         })
     }
 
@@ -94,52 +71,29 @@ impl Lake {
     /// [`LakeError::NotFound`] where there is none, otherwise as [`Lake::open_or_create`].
     pub fn open(url: &Url, store: Arc<dyn ObjectStore>) -> BoxFuture<'_, Result<Self, LakeError>> {
         Box::pin(async move {
-            let log = log_store(url, &store)?;
-            let table = load(url, &log).await?;
-            Ok(Self::of(url, store, log, table))
+            let table = open::open(url, &store).await?;
+            Ok(Self::of(store, table))
         })
     }
 
-    fn of(url: &Url, store: Arc<dyn ObjectStore>, log: LogStoreRef, table: DeltaTable) -> Self {
-        Self {
-            url: url.clone(),
-            store,
-            log,
-            tail: Mutex::new(Tail::at(version_of(&table))),
-            current: Arc::new(RwLock::new(table)),
-            writer: tokio::sync::Mutex::new(()),
-            indexing: tokio::sync::Mutex::new(()),
-            attempts: ATTEMPTS,
-            upkeep: Mutex::new(None),
-        }
+    fn of(store: Arc<dyn ObjectStore>, table: Table) -> Self {
+        let table = Arc::new(table);
+        let appender = Appender::new(Follower::new(Arc::clone(&table)));
+        Self { store, table, appender, upkeep: Upkeep::default() }
     }
 
     /// Sets how many failures of the store in a row an append bears before it gives up: 20 by default. Lost races are
     /// none: somebody else's commit landed.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts.max(1);
+        self.appender.attempts = attempts.max(1);
         self
     }
 
     /// Where the lake lies.
     #[must_use]
     pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    pub(crate) fn log(&self) -> &LogStoreRef {
-        &self.log
-    }
-
-    /// The newest snapshot, after a look at the log.
-    pub(crate) async fn refreshed(&self) -> Result<DeltaTable, LakeError> {
-        refresh(&self.current).await
-    }
-
-    /// The newest snapshot that was asked for, without a look at the log.
-    pub(crate) fn snapshot(&self) -> DeltaTable {
-        seen(&self.current)
+        self.table.url()
     }
 
     /// The newest version of the table.
@@ -147,7 +101,7 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub async fn version(&self) -> Result<u64, LakeError> {
-        Ok(version_of(&self.refreshed().await?))
+        Ok(version_of(&self.table.refreshed().await?))
     }
 
     /// Number of rows, as the log counts them: no file is read.
@@ -155,7 +109,7 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub async fn row_count(&self) -> Result<usize, LakeError> {
-        let table = self.refreshed().await?;
+        let table = self.table.refreshed().await?;
         Ok(table.snapshot()?.log_data().iter().filter_map(|file| file.num_records()).sum())
     }
 
@@ -164,172 +118,173 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub fn files(&self) -> BoxFuture<'_, Result<Vec<String>, LakeError>> {
-        Box::pin(async move {
-            let table = self.refreshed().await?;
-            let paths = table.snapshot()?.log_data().iter().map(|file| file.object_store_path()).collect::<Vec<_>>();
-            let mut uris = paths.iter().map(|path| self.uri_of(path)).collect::<Result<Vec<_>, _>>()?;
-            uris.sort();
-            Ok(uris)
-        })
+        Box::pin(self.table.files())
     }
 
-    fn uri_of(&self, path: &Path) -> Result<String, LakeError> {
-        let root = self.log.root_url();
-        if let ("file", Ok(folder)) = (root.scheme(), root.to_file_path()) {
-            return Ok(folder.join(path.as_ref()).to_string_lossy().into_owned());
-        }
-        Ok(format!("{}://{}/{}/{path}", root.scheme(), root.authority(), path_of(root)?))
-    }
-
-    /// Starts a checkpoint of the log and the removal of its expired entries, in the background, where the commit of
-    /// `version` calls for it.
-    /// One runs at a time; appends do not wait for it, and its failure costs only time at the next opening.
-    pub(crate) fn keep_log_short(&self, version: u64) {
-        let due = move |interval: u64| (version + 1).is_multiple_of(interval);
-        if !due(CHECKPOINT_INTERVAL) {
-            return;
-        }
-        let mut upkeep = self.upkeep.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if upkeep.as_ref().is_some_and(|running| !running.is_finished()) {
-            return;
-        }
-        let current = Arc::clone(&self.current);
-        *upkeep = Some(tokio::spawn(async move {
-            let done = async {
-                let table = refresh(&current).await?;
-                create_checkpoint(&table, None).await?;
-                if due(CLEANUP_INTERVAL) {
-                    cleanup_metadata(&table, None).await?;
-                }
-                Ok::<_, LakeError>(())
-            };
-            if let Err(error) = done.await {
-                tracing::warn!(%error, version, "could not write a checkpoint of the lake's log");
-            }
-        }));
+    /// Probes the lake's store as [`probe_conditional_put`] does. To be called once, before the first append of a program
+    /// that writes side by side with others.
+    ///
+    /// # Errors
+    /// As [`probe_conditional_put`].
+    pub fn probe(&self) -> BoxFuture<'_, Result<(), LakeError>> {
+        probe_conditional_put(Arc::clone(&self.store))
     }
 
     /// Waits for upkeep of the log that is still running. A program that ends without it loses nothing.
     pub fn finish(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.upkeep.finish())
+    }
+}
+
+/// Writing, and what a writer asks.
+impl Lake {
+    /// Appends `rows` as one Parquet file and one commit, each key once.
+    ///
+    /// A batch may be empty: transactions are then moved alone. What is written is read back from the log, so an append costs
+    /// what was committed since the last one, not what the log or the table hold. Only the first needs every key once
+    /// (see [`Lake::known_keys`]). Appends of other writers that land first are no failure: it goes on until it is its turn.
+    ///
+    /// On [`ErrorKind::Retry`](crate::ErrorKind::Retry) the same rows can be appended again: those that landed after all are then
+    /// dropped. (With `relabel` they would be written again; the views show one of them.) If the future is dropped, the same holds.
+    ///
+    /// # Errors
+    /// [`LakeError::Fenced`] where a transaction stands elsewhere than expected: another owner has moved it, or (where it
+    /// stands at this step's own version) an earlier call that ended in [`LakeError::Unsettled`] has landed after all; [`LakeError::Contended`] after too many
+    /// lost races, [`LakeError::Unsettled`] where it cannot be known whether the rows landed, and the store's errors.
+    pub fn append<'a>(
+        &'a self,
+        rows: &'a [LabelRow],
+        options: &'a AppendOptions,
+    ) -> BoxFuture<'a, Result<Commit, LakeError>> {
         Box::pin(async move {
-            let running = self.upkeep.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-            if let Some(task) = running
-                && let Err(error) = task.await
-            {
-                tracing::warn!(%error, "the upkeep of the lake's log ended early");
+            let commit = self.appender.append(rows, options).await?;
+            if let Some(version) = commit.version {
+                self.upkeep.after(version, &self.table);
             }
+            Ok(commit)
         })
     }
-}
 
-/// The newest snapshot, after a look at the log.
-async fn refresh(current: &RwLock<DeltaTable>) -> Result<DeltaTable, LakeError> {
-    let mut table = seen(current);
-    table.update_incremental(None).await?;
-    let mut current = current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if table.version() > current.version() {
-        *current = table.clone();
+    /// Which of `keys` are in the lake.
+    ///
+    /// The first call reads the column `row_key` of every file, a part at a time, and keeps 16 bytes for each row of the
+    /// lake; from then on a call reads only the log entries that are new.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn known_keys<'a>(&'a self, keys: &'a [RowKey]) -> BoxFuture<'a, Result<HashSet<RowKey>, LakeError>> {
+        Box::pin(self.appender.follower.known_keys(keys))
     }
-    Ok(table)
-}
 
-fn seen(current: &RwLock<DeltaTable>) -> DeltaTable {
-    current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-}
-
-/// The version of a loaded table; every table here is loaded.
-pub(crate) fn version_of(table: &DeltaTable) -> u64 {
-    table.version().unwrap_or(0)
-}
-
-/// The path that the table's library takes from a URL.
-fn path_of(url: &Url) -> Result<Path, LakeError> {
-    Path::from_url_path(url.path())
-        .map_err(|error| LakeError::NotALake { url: url.to_string(), found: format!("its URL is not valid: {error}") })
-}
-
-fn log_store(url: &Url, store: &Arc<dyn ObjectStore>) -> Result<LogStoreRef, LakeError> {
-    let mut location = url.clone();
-    location
-        .path_segments_mut()
-        .map_err(|()| LakeError::NotALake { url: url.to_string(), found: "its URL names no folder".into() })?
-        .pop_if_empty()
-        .push(TABLE);
-    let table = Arc::new(PrefixStore::new(Arc::clone(store), TABLE));
-    let whole = Arc::new(Mounted::new(Arc::clone(store), path_of(url)?));
-    Ok(default_logstore(table, whole, &location, &StorageConfig::default()))
-}
-
-async fn load(url: &Url, log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
-    if !log.is_delta_table_location().await? {
-        return Err(LakeError::NotFound { url: url.to_string() });
+    /// The version that transaction `app_id` stands at, if it was ever written.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn transaction_version(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        let versions = self.transaction_versions(&[app_id.to_owned()]).await?;
+        Ok(versions.into_iter().next().flatten())
     }
-    let mut table = DeltaTable::new(Arc::clone(log));
-    table.load().await?;
-    check_schema(url, &table)?;
-    Ok(table)
-}
 
-/// Refuses a table that this program cannot write to.
-pub(crate) fn check_schema(url: &Url, table: &DeltaTable) -> Result<(), LakeError> {
-    let state = table.snapshot()?;
-    PROTOCOL.can_write_to(state)?;
-    let found: Schema = state.schema().as_ref().try_into_arrow()?;
-    if let Some(difference) = schema::difference(&found) {
-        let stated = state.metadata().configuration().get(schema::SCHEMA_PROPERTY);
-        return Err(LakeError::Schema {
-            url: url.to_string(),
-            found: stated.cloned().unwrap_or_else(|| "unknown".into()),
-            expected: schema::SCHEMA_VERSION,
-            difference,
-        });
-    }
-    Ok(())
-}
-
-/// Refuses a folder that holds anything: a typing error must not scatter a lake over a folder of images.
-async fn refuse_foreign(url: &Url, store: &Arc<dyn ObjectStore>) -> Result<(), LakeError> {
-    let mut objects = store.list(None);
-    while let Some(object) = objects.next().await {
-        let location = object?.location;
-        let parts: Vec<String> = location.parts().map(|part| part.as_ref().to_owned()).collect();
-        let found = match parts.first().map(String::as_str) {
-            Some("_delta_log") => "it is itself a Delta table; a lake is a folder that holds the table `labels`".into(),
-            Some(name) if name.starts_with('.') || name == PROBE => continue,
-            _ => format!("it holds other files, such as {location}"),
-        };
-        return Err(LakeError::NotALake { url: url.to_string(), found });
-    }
-    Ok(())
-}
-
-async fn create(url: &Url, log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
-    let columns: StructType = schema::labels_schema().as_ref().try_into_kernel()?;
-    let properties = HashMap::from([
-        (schema::SCHEMA_PROPERTY.to_owned(), Some(schema::SCHEMA_VERSION.to_string())),
-        (TableProperty::CheckpointInterval.as_ref().to_owned(), Some(CHECKPOINT_INTERVAL.to_string())),
-        (TableProperty::DataSkippingStatsColumns.as_ref().to_owned(), Some(schema::STATISTICS_COLUMNS.to_owned())),
-    ]);
-    let created = CreateBuilder::new()
-        .with_log_store(Arc::clone(log))
-        .with_save_mode(SaveMode::ErrorIfExists)
-        .with_table_name(TABLE)
-        .with_columns(columns.fields().cloned())
-        .with_configuration(properties)
-        .with_raise_if_key_not_exists(false)
-        .with_commit_properties(CommitProperties::default().with_max_retries(0).with_create_checkpoint(false))
-        .await;
-    match created {
-        Ok(_) => load(url, log).await,
-        // Another writer may have made it first, or the answer to our own put was lost: the log says which.
-        Err(error) => load(url, log).await.map_err(|reading| first_cause(error, reading)),
+    /// The versions that the transactions `app_ids` stand at, in their order, all as of the newest version of the table.
+    ///
+    /// What was looked up or moved before costs nothing beyond reading the entries since; each other one costs a replay
+    /// of the log since its last checkpoint.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn transaction_versions<'a>(
+        &'a self,
+        app_ids: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<i64>>, LakeError>> {
+        Box::pin(self.appender.follower.transaction_versions(app_ids))
     }
 }
 
-/// Of the errors of a failed creation and of the look after it, the one that says more.
-fn first_cause(creating: DeltaTableError, reading: LakeError) -> LakeError {
-    match reading {
-        LakeError::NotFound { .. } => creating.into(),
-        other => other,
+/// Reading rows as structs. Each read sees the newest snapshot, streams, and ends with [`LakeError::Row`] at a row that cannot be read.
+impl Lake {
+    /// The rows that `filter` chooses, whole, in any order.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn labels<'a>(&'a self, filter: &'a RowFilter) -> BoxFuture<'a, Result<Rows<LabelRow>, LakeError>> {
+        Box::pin(labels::read(&self.table, filter))
+    }
+
+    /// Of the rows of series that `filter` chooses, the newest of each series, stack and bundle digest: of labels from all planned
+    /// slices, of those from a part of them, and of refusals and failures, one each. In any order.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn newest<'a>(&'a self, filter: &'a RowFilter) -> BoxFuture<'a, Result<Rows<NewestRow>, LakeError>> {
+        Box::pin(newest::read(&self.table, filter))
+    }
+
+    /// The probabilities of the slices of the labelled rows that `filter` chooses, in any order.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn slice_probabilities<'a>(
+        &'a self,
+        filter: &'a RowFilter,
+    ) -> BoxFuture<'a, Result<Rows<SliceProbabilities>, LakeError>> {
+        Box::pin(slices::read(&self.table, filter))
+    }
+
+    /// The failures that `filter` chooses and nothing newer in the lake replaces, the newest first.
+    ///
+    /// A newer row of the same series (and stack, where both name one), or of the same file where there is no series, replaces a
+    /// failure under the same bundle. An event that failed as a whole has a row without a series: any newer row at or below its
+    /// place replaces it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open_failures<'a>(&'a self, filter: &'a RowFilter) -> BoxFuture<'a, Result<Rows<OpenFailure>, LakeError>> {
+        Box::pin(failures::read(&self.table, filter))
+    }
+
+    /// The rows that `filter` chooses, sorted by where their data lie: an archive's rows by the archive.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn by_place<'a>(&'a self, filter: &'a RowFilter) -> BoxFuture<'a, Result<Rows<PlacedRow>, LakeError>> {
+        Box::pin(places::read(&self.table, filter))
+    }
+
+    /// How many series, or stacks of series, have a label under each bundle, sorted by name and version.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn label_counts(&self) -> BoxFuture<'_, Result<Vec<LabelCount>, LakeError>> {
+        Box::pin(counts::read(&self.table))
+    }
+}
+
+/// SQL, for people.
+impl Lake {
+    /// As [`Lake::sql_within`], and neither the time nor the rows of its answer are limited.
+    ///
+    /// # Errors
+    /// As [`Lake::sql_within`].
+    pub fn sql<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
+        self.sql_within(query, &QueryLimits::OWN)
+    }
+
+    /// Runs `query` on the newest snapshot of the lake, within `limits`.
+    ///
+    /// The table is `labels`; the views are `series_labels`, `slice_scores` and `failures`. Only queries are run: no
+    /// statement that would write, define, set or read a file.
+    ///
+    /// # Errors
+    /// [`LakeError::Query`] where the query is not valid, [`LakeError::QueryLimit`] and [`LakeError::QueryMemory`] where it
+    /// breaks a limit (then, or while its answer is read), and the store's errors.
+    pub fn sql_within<'a>(
+        &'a self,
+        query: &'a str,
+        limits: &'a QueryLimits,
+    ) -> BoxFuture<'a, Result<QueryResult, LakeError>> {
+        Box::pin(async move {
+            limits.check_text(query)?;
+            QueryResult::start(session(&self.table, limits).await?, query, limits).await
+        })
     }
 }

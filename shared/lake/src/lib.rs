@@ -18,24 +18,40 @@
 //! ```
 
 mod append;
+mod backoff;
+mod columns;
 mod entry;
 mod error;
+mod follow;
 mod keys;
 mod lake;
+mod limits;
 mod mount;
+mod open;
 mod parquet;
 mod probe;
 mod query;
-mod rows;
+mod read;
+mod scan;
 mod schema;
+mod table;
 mod tail;
 mod upgrade;
-mod views;
+mod upkeep;
 
 pub use append::{AppendOptions, Commit, TransactionStep};
 pub use error::{ErrorKind, LakeError};
 pub use lake::Lake;
+pub use limits::{QueryLimit, QueryLimits};
 pub use parquet::parquet_to_table;
 pub use probe::probe_conditional_put;
-pub use query::{QueryLimit, QueryLimits, QueryResult, TextTable};
+pub use query::result::QueryResult;
+pub use query::text::TextTable;
+pub use read::counts::LabelCount;
+pub use read::failures::OpenFailure;
+pub use read::filter::RowFilter;
+pub use read::newest::{NewestOutcome, NewestRow};
+pub use read::places::PlacedRow;
+pub use read::rows::Rows;
+pub use read::slices::SliceProbabilities;
 pub use schema::SCHEMA_VERSION;

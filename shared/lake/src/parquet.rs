@@ -5,7 +5,7 @@ use deltalake::arrow::error::ArrowError;
 use deltalake::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::LakeError;
-use crate::query::{TextTable, rows_of};
+use crate::query::text::{TextTable, rows_of};
 
 /// Reads the bytes of a Parquet file as text: the names of its columns, then its rows, as SQL results have them. Null is the
 /// empty text. Holds the whole file: for small ones.

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::error::LakeError;
-use crate::lake::Lake;
 
 /// The folder of the objects that the probe writes and removes, beside the table's.
 pub(crate) const PROBE: &str = "_bolus_probe";
@@ -26,17 +25,6 @@ const WRITERS: usize = 8;
 
 /// Bytes of an object: about those of a log entry, so that writing it takes as long.
 const OBJECT_BYTES: usize = 4_096;
-
-impl Lake {
-    /// Probes the lake's store as [`probe_conditional_put`] does. To be called once, before the first append of a program
-    /// that writes side by side with others.
-    ///
-    /// # Errors
-    /// As [`probe_conditional_put`].
-    pub fn probe(&self) -> BoxFuture<'_, Result<(), LakeError>> {
-        probe_conditional_put(Arc::clone(&self.store))
-    }
-}
 
 /// Lets several writers race to create the same objects below `_bolus_probe/`, and removes these again.
 ///

@@ -16,10 +16,10 @@ use deltalake::{DeltaTable, DeltaTableError};
 use url::Url;
 use uuid::Uuid;
 
-use crate::append::pause;
+use crate::backoff::pause;
 use crate::error::LakeError;
-use crate::lake::{Lake, check_schema, version_of};
 use crate::schema;
+use crate::table::{Table, check_schema, version_of};
 
 /// Attempts before an upgrade gives up. Each that fails without an error of the store is another writer's success.
 const ATTEMPTS: u32 = 100;
@@ -72,13 +72,11 @@ fn entry(table: &DeltaTable) -> Result<CommitData, LakeError> {
     Ok(CommitData::new(vec![Action::Metadata(metadata)], operation, HashMap::new(), Vec::new()))
 }
 
-impl Lake {
-    /// Makes the table one that this version's rows can be written to.
-    pub(crate) async fn brought_up_to_date(&self) -> Result<(), LakeError> {
-        if !lacking(&self.snapshot())?.is_empty() {
-            upgrade(self.url(), self.log(), self.refreshed().await?).await?;
-            self.refreshed().await?;
-        }
-        Ok(())
+/// Makes `table` one that this version's rows can be written to.
+pub(crate) async fn bring_up_to_date(table: &Table) -> Result<(), LakeError> {
+    if !lacking(&table.snapshot())?.is_empty() {
+        upgrade(table.url(), table.log(), table.refreshed().await?).await?;
+        table.refreshed().await?;
     }
+    Ok(())
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::codes;
+
 /// A body part that a bundle may cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,27 +55,15 @@ impl FromStr for BodyPart {
     }
 }
 
-/// Where a body part was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BodyPartSource {
-    /// Body Part Examined (0018,0015).
-    Tag,
-    /// Words of the series, protocol or study description.
-    Words,
-    /// The image itself.
-    Image,
-}
-
-impl BodyPartSource {
-    /// The name used in the lake and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tag => "tag",
-            Self::Words => "words",
-            Self::Image => "image",
-        }
+codes! {
+    /// Where a body part was read from.
+    BodyPartSource {
+        /// Body Part Examined (0018,0015).
+        Tag => "tag",
+        /// Words of the series, protocol or study description.
+        Words => "words",
+        /// The image itself.
+        Image => "image",
     }
 }
 
@@ -93,5 +83,14 @@ impl BodyPartFinding {
     #[must_use]
     pub fn joined(&self) -> String {
         self.parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join("+")
+    }
+
+    /// Takes back parts that were joined by `+`.
+    ///
+    /// # Errors
+    /// The part that is not known.
+    pub fn from_joined(joined: &str, source: BodyPartSource) -> Result<Self, String> {
+        let parts = joined.split('+').map(str::parse).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { parts, source })
     }
 }

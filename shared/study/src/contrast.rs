@@ -2,16 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What one piece of evidence says about intravenous contrast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Says {
-    /// Intravenous contrast was given.
-    Enhanced,
-    /// No intravenous contrast was given.
-    Native,
-    /// Contrast is spoken of, but not intravenous or not decidable (oral contrast, "with and without").
-    Undecided,
+use crate::codes::codes;
+
+codes! {
+    /// What one piece of evidence says about intravenous contrast.
+    Says {
+        /// Intravenous contrast was given.
+        Enhanced => "enhanced",
+        /// No intravenous contrast was given.
+        Native => "native",
+        /// Contrast is spoken of, but not intravenous or not decidable (oral contrast, "with and without").
+        Undecided => "undecided",
+    }
 }
 
 /// One statement found in the header, with the rule that read it.
@@ -28,30 +30,17 @@ pub struct Evidence {
     pub rule: String,
 }
 
-/// The verdict over all declared evidence of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Declared {
-    /// The header says that intravenous contrast was given.
-    Yes,
-    /// The header says that none was given.
-    No,
-    /// The header says nothing that decides.
-    Absent,
-    /// Statements disagree.
-    Contradictory,
-}
-
-impl Declared {
-    /// The name used in the lake, in JSON and in tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Absent => "absent",
-            Self::Contradictory => "contradictory",
-        }
+codes! {
+    /// The verdict over all declared evidence of a series.
+    Declared {
+        /// The header says that intravenous contrast was given.
+        Yes => "yes",
+        /// The header says that none was given.
+        No => "no",
+        /// The header says nothing that decides.
+        Absent => "absent",
+        /// Statements disagree.
+        Contradictory => "contradictory",
     }
 }
 
@@ -64,42 +53,30 @@ pub struct DeclaredContrast {
     pub evidence: Vec<Evidence>,
 }
 
-/// The class that a bundle assigns to a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictedClass {
-    /// Intravenous contrast is seen.
-    Enhanced,
-    /// No intravenous contrast is seen.
-    Native,
-    /// The probability lies inside the bundle's indeterminate band.
-    Indeterminate,
-}
-
-impl PredictedClass {
-    /// The name used in the lake, in JSON and in tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enhanced => "enhanced",
-            Self::Native => "native",
-            Self::Indeterminate => "indeterminate",
-        }
+codes! {
+    /// The class that a bundle assigns to a series.
+    PredictedClass {
+        /// Intravenous contrast is seen.
+        Enhanced => "enhanced",
+        /// No intravenous contrast is seen.
+        Native => "native",
+        /// The probability lies inside the bundle's indeterminate band.
+        Indeterminate => "indeterminate",
     }
 }
 
-/// How the pixels' class compares with what the header declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Audit {
-    /// Header and pixels agree.
-    Agrees,
-    /// Header and pixels disagree.
-    Conflicts,
-    /// The header is silent or contradicts itself; the pixels fill the gap.
-    FillsGap,
-    /// The pixels do not decide.
-    Undecided,
+codes! {
+    /// How the pixels' class compares with what the header declares.
+    Audit {
+        /// Header and pixels agree.
+        Agrees => "agrees",
+        /// Header and pixels disagree.
+        Conflicts => "conflicts",
+        /// The header is silent or contradicts itself; the pixels fill the gap.
+        FillsGap => "fills_gap",
+        /// The pixels do not decide.
+        Undecided => "undecided",
+    }
 }
 
 impl Audit {
@@ -111,17 +88,6 @@ impl Audit {
             (Declared::Absent | Declared::Contradictory, _) => Self::FillsGap,
             (Declared::Yes, PredictedClass::Enhanced) | (Declared::No, PredictedClass::Native) => Self::Agrees,
             (Declared::Yes, PredictedClass::Native) | (Declared::No, PredictedClass::Enhanced) => Self::Conflicts,
-        }
-    }
-
-    /// The name used in the lake, in JSON and in tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agrees => "agrees",
-            Self::Conflicts => "conflicts",
-            Self::FillsGap => "fills_gap",
-            Self::Undecided => "undecided",
         }
     }
 }

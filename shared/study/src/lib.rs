@@ -22,7 +22,7 @@ pub use geometry::{Orientation, PixelWindow, SeriesGeometry, Vector3};
 pub use reason::{Reason, ReasonCode};
 pub use remark::{Remark, RemarkCode};
 pub use row::{
-    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Prediction, RowKey, SeriesFacts, SliceScore, StackRef,
-    Status,
+    BundleRef, ContentDigest, InstanceFingerprint, LabelRow, Outcome, Prediction, RowKey, SeriesFacts, SliceScore,
+    StackRef, Status,
 };
 pub use uid::{SeriesUid, SopInstanceUid, StudyUid, UidError};

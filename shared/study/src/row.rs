@@ -5,32 +5,21 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::codes::codes;
 use crate::{
     Audit, BodyPartFinding, DeclaredContrast, PredictedClass, Reason, ReasonCode, Remark, SeriesUid, SopInstanceUid,
     StudyUid,
 };
 
-/// How a series or file ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// A bundle labelled it.
-    Labelled,
-    /// It is not for this bundle; the reason says why. Reading it again gives the same.
-    Refused,
-    /// It should have been labelled and could not be; the reason says why.
-    Failed,
-}
-
-impl Status {
-    /// The name used in the lake and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Labelled => "labelled",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
+codes! {
+    /// How a series or file ended.
+    Status {
+        /// A bundle labelled it.
+        Labelled => "labelled",
+        /// It is not for this bundle; the reason says why. Reading it again gives the same.
+        Refused => "refused",
+        /// It should have been labelled and could not be; the reason says why.
+        Failed => "failed",
     }
 }
 
@@ -60,6 +49,12 @@ impl ContentDigest {
             hasher.update([0]);
         }
         Self(hex::encode(hasher.finalize()))
+    }
+
+    /// Takes back a digest that was stored as text.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// The digest as 64 hex digits.
@@ -227,8 +222,9 @@ pub struct Prediction {
     pub audit: Audit,
     /// The scored slices, from caudal to cranial.
     pub slices: Vec<SliceScore>,
-    /// Slices that the bundle's preprocessing plans for the series. An adaptive label scores fewer.
-    pub slices_planned: usize,
+    /// Slices that the bundle's preprocessing plans for the series. An adaptive label scores fewer. None in rows of before schema
+    /// version 2, which do not tell; every new label does.
+    pub slices_planned: Option<usize>,
     /// Share of the planned positions that have a source slice near enough, 0 to 1; the others were not scored. None where the plan
     /// does not ask.
     pub coverage: Option<f64>,
@@ -238,15 +234,57 @@ pub struct Prediction {
     pub runtime: String,
 }
 
-/// One outcome: a row of the lake's table `labels`. `schemas/labels.json` describes it column by column.
+/// What a series or file ended as: a label, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LabelRow {
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A bundle labelled it.
+    Labelled(Prediction),
+    /// It is not for this bundle. Reading it again gives the same.
+    Refused(Reason),
+    /// It should have been labelled and could not be.
+    Failed(Reason),
+}
+
+impl Outcome {
+    /// The outcome by its name.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Labelled(_) => Status::Labelled,
+            Self::Refused(_) => Status::Refused,
+            Self::Failed(_) => Status::Failed,
+        }
+    }
+
+    /// The label; none where there is none.
+    #[must_use]
+    pub fn prediction(&self) -> Option<&Prediction> {
+        match self {
+            Self::Labelled(prediction) => Some(prediction),
+            Self::Refused(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// Why there is no label; none where there is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Labelled(_) => None,
+            Self::Refused(reason) | Self::Failed(reason) => Some(reason),
+        }
+    }
+}
+
+/// One outcome: a row of the lake's table `labels`. `schemas/labels.json` describes it column by column.
+///
+/// `LabelRow<()>` is one in the making: all but how it ends. [`LabelRow::ended`] makes it a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelRow<O = Outcome> {
     /// The identity of the row.
     pub key: RowKey,
     /// How it ended.
-    pub status: Status,
-    /// Why it was refused or failed; none for a labelled series.
-    pub reason: Option<Reason>,
+    pub outcome: O,
     /// Study Instance UID, where known.
     pub study_uid: Option<StudyUid>,
     /// Series Instance UID, where known.
@@ -269,8 +307,6 @@ pub struct LabelRow {
     pub body_part: Option<BodyPartFinding>,
     /// Declared contrast; none for a file that could not be read.
     pub declared: Option<DeclaredContrast>,
-    /// The label; none unless `status` is labelled.
-    pub prediction: Option<Prediction>,
     /// Number of input files the row stands for.
     pub files: usize,
     /// Slices of the series that could not be used, by reason code, sorted, with counts.
@@ -287,6 +323,56 @@ pub struct LabelRow {
     pub event: Option<String>,
     /// Attempts made, at least 1.
     pub attempts: u32,
+}
+
+impl LabelRow {
+    /// How it ended, by name.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.outcome.status()
+    }
+
+    /// The label; none where it has none.
+    #[must_use]
+    pub fn prediction(&self) -> Option<&Prediction> {
+        self.outcome.prediction()
+    }
+
+    /// Why it was refused or failed; none for a labelled series.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        self.outcome.reason()
+    }
+}
+
+impl LabelRow<()> {
+    /// The row that ends as `outcome`.
+    #[must_use]
+    pub fn ended(self, outcome: Outcome) -> LabelRow {
+        LabelRow {
+            outcome,
+            key: self.key,
+            study_uid: self.study_uid,
+            series_uid: self.series_uid,
+            series_uid_derived: self.series_uid_derived,
+            stack: self.stack,
+            patient_key: self.patient_key,
+            source_uri: self.source_uri,
+            content: self.content,
+            bundle: self.bundle,
+            facts: self.facts,
+            body_part: self.body_part,
+            declared: self.declared,
+            files: self.files,
+            refused_slices: self.refused_slices,
+            remarks: self.remarks,
+            seconds: self.seconds,
+            created_at_us: self.created_at_us,
+            program_version: self.program_version,
+            event: self.event,
+            attempts: self.attempts,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bolus::backfill::Sender;
 use bolus_broker::ErrorKind;
 use bolus_events::{Event, ObjectKey, StudyContent, StudyEvent, StudyObject};
-use chrono::Utc;
+use bolus_lake::{OpenFailure, RowFilter};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{SOME_REFUSED, lake};
@@ -35,74 +36,29 @@ pub async fn run(command: FailuresCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// One failed row.
-struct Failure {
-    row_key: String,
-    reason_code: String,
-    reason: String,
-    series_uid: String,
-    source_uri: String,
-    bundle: String,
-    attempts: String,
-    created_at: String,
-    /// The event as received; empty where there was none.
-    event: String,
-}
-
-impl Failure {
-    /// The columns of [`query`], in its order.
-    fn of(row: Vec<String>) -> Option<Self> {
-        let [row_key, reason_code, reason, series_uid, source_uri, bundle, attempts, created_at, event] =
-            <[String; 9]>::try_from(row).ok()?;
-        Some(Self { row_key, reason_code, reason, series_uid, source_uri, bundle, attempts, created_at, event })
+/// The rows to choose from.
+fn filter(choice: &FailureArgs) -> RowFilter {
+    RowFilter {
+        reason_code: choice.reason.clone(),
+        key_prefix: choice.key.clone(),
+        since_us: choice.since.map(|since| since.timestamp_micros()),
+        ..RowFilter::default()
     }
-}
-
-/// The failed rows that no newer row of the same series or file under the same bundle replaces. An event that failed as a whole
-/// is a row without a series: any newer row at or below its place replaces it.
-fn query(choice: &FailureArgs) -> String {
-    let text = |value: &str| value.replace('\'', "''");
-    let mut conditions = String::new();
-    if let Some(reason) = &choice.reason {
-        conditions += &format!(" AND reason_code = '{}'", text(reason));
-    }
-    if let Some(key) = &choice.key {
-        conditions += &format!(" AND starts_with(row_key, '{}')", text(key));
-    }
-    if let Some(since) = choice.since {
-        conditions += &format!(" AND CAST(created_at AS BIGINT) >= {}", since.timestamp_micros());
-    }
-    format!(
-        "SELECT row_key, reason_code, reason, series_instance_uid, source_uri, bundle_name, attempts, created_at, event
-         FROM (
-             SELECT *, coalesce(series_instance_uid, source_uri) AS who FROM labels WHERE status = 'failed'{conditions}
-         ) f
-         LEFT ANTI JOIN (
-             SELECT coalesce(series_instance_uid, source_uri) AS newer_who, bundle_name AS newer_bundle,
-                    created_at AS newer_at
-             FROM labels
-         ) n ON who = newer_who AND bundle_name = newer_bundle AND newer_at > created_at
-         LEFT ANTI JOIN (
-             SELECT source_uri || '/' AS below, bundle_name AS below_bundle, created_at AS below_at FROM labels
-         ) b ON bundle_name = below_bundle AND series_instance_uid IS NULL AND below_at > created_at
-                AND starts_with(below, rtrim(source_uri, '/') || '/')
-         ORDER BY created_at DESC, row_key"
-    )
 }
 
 /// `bolus failures list`.
 async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
     let lake = lake::open(&choice.lake).await?;
-    let mut result = lake.sql(&query(choice)).await?;
+    let mut failures = lake.open_failures(&filter(choice)).await?;
     let (mut table, mut reasons, mut count) = (Vec::new(), BTreeMap::<String, usize>::new(), 0);
-    while let Some(rows) = result.next_rows().await? {
-        for failure in rows.into_iter().filter_map(Failure::of) {
+    while let Some(rows) = failures.next_rows().await? {
+        for failure in rows {
             count += 1;
             *reasons.entry(failure.reason_code.clone()).or_insert(0) += 1;
             if json {
-                json_line(&failure.line())?;
+                json_line(&line(&failure))?;
             } else if table.len() < MOST_TABLE_ROWS {
-                table.push(failure.cells());
+                table.push(cells(&failure));
             }
         }
     }
@@ -138,38 +94,46 @@ struct FailureLine<'a> {
     source_uri: &'a str,
     bundle_name: &'a str,
     attempts: u32,
-    created_at: &'a str,
+    created_at: String,
     /// Whether an event led here, which `replay` can send again.
     has_event: bool,
 }
 
-impl Failure {
-    fn line(&self) -> FailureLine<'_> {
-        FailureLine {
-            r#type: "failure",
-            row_key: &self.row_key,
-            reason_code: &self.reason_code,
-            reason: &self.reason,
-            series_instance_uid: Some(self.series_uid.as_str()).filter(|uid| !uid.is_empty()),
-            source_uri: &self.source_uri,
-            bundle_name: &self.bundle,
-            attempts: self.attempts.parse().unwrap_or(1),
-            created_at: &self.created_at,
-            has_event: !self.event.is_empty(),
-        }
+fn line(failure: &OpenFailure) -> FailureLine<'_> {
+    FailureLine {
+        r#type: "failure",
+        row_key: failure.key.as_str(),
+        reason_code: &failure.reason_code,
+        reason: &failure.reason,
+        series_instance_uid: failure.series.as_ref().map(|uid| uid.as_str()),
+        source_uri: &failure.source_uri,
+        bundle_name: &failure.bundle_name,
+        attempts: failure.attempts,
+        created_at: instant(failure.created_at_us),
+        has_event: event(failure).is_some(),
     }
+}
 
-    fn cells(&self) -> Vec<String> {
-        let name = if self.series_uid.is_empty() {
-            self.source_uri.clone()
-        } else {
-            show::series_name(&self.source_uri, &self.series_uid, None)
-        };
-        let key = self.row_key.chars().take(12).collect();
-        let reason = format!("{}: {}", self.reason_code, self.reason.chars().take(80).collect::<String>());
-        let event = if self.event.is_empty() { "no" } else { "yes" };
-        vec![key, reason, name, self.attempts.clone(), self.created_at.clone(), event.to_owned()]
-    }
+fn cells(failure: &OpenFailure) -> Vec<String> {
+    let name = match &failure.series {
+        Some(uid) => show::series_name(&failure.source_uri, uid.as_str(), None),
+        None => failure.source_uri.clone(),
+    };
+    let key = failure.key.as_str().chars().take(12).collect();
+    let reason = format!("{}: {}", failure.reason_code, failure.reason.chars().take(80).collect::<String>());
+    let event = if event(failure).is_some() { "yes" } else { "no" };
+    vec![key, reason, name, failure.attempts.to_string(), instant(failure.created_at_us), event.to_owned()]
+}
+
+/// The event as received; none where there was none, or nothing in it.
+fn event(failure: &OpenFailure) -> Option<&str> {
+    failure.event.as_deref().filter(|event| !event.is_empty())
+}
+
+/// A time as `bolus sql` writes it; the number where the calendar does not reach.
+fn instant(us: i64) -> String {
+    let time = DateTime::from_timestamp_micros(us);
+    time.map_or_else(|| us.to_string(), |time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
 }
 
 /// What a replay tells at its end.
@@ -217,15 +181,14 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let sender = Sender::connect(&args.broker).await?;
     let replay = format!("replay-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"));
     let mut summary = Summary { replay, ..Summary::default() };
-    let mut result = lake.sql(&query(&args.choice)).await?;
+    let mut failures = lake.open_failures(&filter(&args.choice)).await?;
     let mut seen = BTreeSet::new();
-    while let Some(rows) = result.next_rows().await? {
-        for failure in rows.into_iter().filter_map(Failure::of) {
+    while let Some(rows) = failures.next_rows().await? {
+        for failure in rows {
             summary.failures += 1;
-            if failure.event.is_empty() {
-                summary.without_event += 1;
-            } else {
-                send_again(&failure.event, &sender, args.raw, &mut seen, &mut summary).await?;
+            match event(&failure) {
+                None => summary.without_event += 1,
+                Some(event) => send_again(event, &sender, args.raw, &mut seen, &mut summary).await?,
             }
         }
     }

@@ -224,10 +224,10 @@ impl Run<'_> {
 
 /// Accounts for a series that has ended now.
 fn count(labeled: &Labeled, summary: &mut Summary) {
-    summary.series(labeled.row.status);
-    if let Some(prediction) = &labeled.row.prediction {
+    summary.series(labeled.row.status());
+    if let Some(prediction) = labeled.row.prediction() {
         summary.slices_scored += prediction.slices.len();
-        summary.slices_planned += prediction.slices_planned;
+        summary.slices_planned += prediction.slices_planned.unwrap_or(0);
     }
     let counted = |(object, _): &&(usize, Reason)| labeled.counted_files.binary_search(object).is_ok();
     let refused: Vec<(usize, Reason)> = labeled.refused_files.iter().filter(counted).cloned().collect();

@@ -22,9 +22,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::QUERY_THREADS;
-use super::limits::{QueryLimit, QueryLimits, check_plan};
 use crate::error::LakeError;
+use crate::limits::{QueryLimit, QueryLimits, check_plan};
+
+/// Threads that queries use at most.
+pub(crate) const QUERY_THREADS: usize = 4;
 
 /// Stack of a thread that plans and runs queries: 128 KiB a term. Only what is used of it takes memory.
 const STACK_BYTES: usize = 256 << 20;
@@ -39,7 +41,7 @@ const ROWS_AT_ONCE: usize = 1_024;
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A query that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub schema: SchemaRef,
     batches: mpsc::Receiver<Result<RecordBatch, LakeError>>,
     /// What is left of the last batch.

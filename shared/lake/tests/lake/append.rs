@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bolus_lake::{AppendOptions, ErrorKind, Lake, LakeError, TransactionStep};
+use bolus_study::Outcome;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
@@ -67,7 +68,7 @@ async fn relabelling_appends_and_the_views_show_the_newest() {
     lake.append(&rows(0..2), &KEEP).await.unwrap();
     let mut again = labelled(0);
     again.created_at_us += 1_000_000;
-    if let Some(prediction) = &mut again.prediction {
+    if let Outcome::Labelled(prediction) = &mut again.outcome {
         prediction.probability = 0.125;
     }
     let relabel = AppendOptions { relabel: true, ..KEEP };

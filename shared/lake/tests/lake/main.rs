@@ -13,6 +13,7 @@ mod limits;
 mod open;
 mod probe;
 mod query;
+mod read;
 mod roundtrip;
 mod store;
 mod support;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bolus_lake::{AppendOptions, Lake, TransactionStep};
 use bolus_study::{
     Audit, BodyPart, BodyPartFinding, BodyPartSource, BundleRef, ContentDigest, Declared, DeclaredContrast, Evidence,
-    InstanceFingerprint, LabelRow, PredictedClass, Prediction, Reason, ReasonCode, RowKey, Says, SeriesFacts,
-    SeriesUid, SliceScore, SopInstanceUid, Status, StudyUid,
+    InstanceFingerprint, LabelRow, Outcome, PredictedClass, Prediction, Reason, ReasonCode, RowKey, Says, SeriesFacts,
+    SeriesUid, SliceScore, SopInstanceUid, StudyUid,
 };
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
@@ -79,8 +79,6 @@ pub fn labelled(number: usize) -> LabelRow {
     });
     LabelRow {
         key: RowKey::of(series.as_str(), &content, "bundle"),
-        status: Status::Labelled,
-        reason: None,
         study_uid: Some(StudyUid::new("1.2.840").unwrap()),
         series_uid: Some(series),
         series_uid_derived: false,
@@ -95,13 +93,13 @@ pub fn labelled(number: usize) -> LabelRow {
             source: BodyPartSource::Words,
         }),
         declared: Some(DeclaredContrast { verdict: Declared::Yes, evidence: vec![evidence()] }),
-        prediction: Some(Prediction {
+        outcome: Outcome::Labelled(Prediction {
             class: PredictedClass::Enhanced,
             probability: 0.9,
             raw_probability: 0.875,
             audit: Audit::Agrees,
             slices: slices.collect(),
-            slices_planned: 7,
+            slices_planned: Some(7),
             coverage: Some(0.875),
             device: "cpu".into(),
             runtime: "1.27.0".into(),
@@ -146,9 +144,7 @@ fn evidence() -> Evidence {
 /// A refused series.
 pub fn refused(number: usize) -> LabelRow {
     LabelRow {
-        status: Status::Refused,
-        reason: Some(Reason::new(ReasonCode::TooFewSlices, "2 slices, the bundle needs 8")),
-        prediction: None,
+        outcome: Outcome::Refused(Reason::new(ReasonCode::TooFewSlices, "2 slices, the bundle needs 8")),
         ..labelled(number)
     }
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bolus_lake::Lake;
+use bolus_lake::{Lake, RowFilter};
 use bolus_study::RowKey;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::support::{KEEP, PARTITION, labelled, memory_url, one, rows, step};
+use crate::support::{KEEP, PARTITION, labelled, memory_lake, memory_url, one, rows, step};
 
 /// Rows in a golden lake.
 const OLD: usize = 2;
@@ -59,6 +59,25 @@ async fn it_is_read_as_it_lies() {
         assert_eq!(one(&lake, "SELECT count(*) > 0 FROM slice_scores").await, "true");
         assert_eq!(lake.known_keys(&old_keys(&lake).await).await.unwrap().len(), OLD);
         assert_eq!((lake.version().await.unwrap(), definitions(&store, version).await), (version, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_rows_are_read_whole_and_can_be_written_anew() {
+    for (version, planned) in LAKES {
+        let lake = Lake::open(&memory_url(), old_lake(version).await).await.unwrap();
+        let mut old = lake.labels(&RowFilter::default()).await.unwrap().all().await.unwrap();
+        assert_eq!(old.len(), OLD);
+        let predictions = old.iter().map(|row| row.prediction().unwrap());
+        assert_eq!(predictions.clone().filter(|label| label.slices_planned.is_some()).count(), planned);
+        assert!(predictions.clone().all(|label| label.coverage.is_none() && !label.slices.is_empty()));
+        assert!(old.iter().all(|row| row.remarks.is_empty() && row.stack.is_none()));
+        let newer = memory_lake().await;
+        newer.append(&old, &KEEP).await.unwrap();
+        let mut again = newer.labels(&RowFilter::default()).await.unwrap().all().await.unwrap();
+        old.sort_by(|one, other| one.key.cmp(&other.key));
+        again.sort_by(|one, other| one.key.cmp(&other.key));
+        assert_eq!(again, old);
     }
 }
 

@@ -14,7 +14,7 @@ use anyhow::Context;
 use bolus_evaluation::report::{BundleRows, Evaluation, Options, TruthSummary, evaluate};
 use bolus_evaluation::statistics::Resampling;
 use bolus_evaluation::truth::LabelledSet;
-use bolus_lake::Lake;
+use bolus_lake::{LabelCount, Lake};
 use serde::Serialize;
 
 pub use args::{BundleChoice, EvaluateArgs};
@@ -51,7 +51,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     rows.retain(|rows| !rows.scans.is_empty() || !rows.unlabelled.is_empty());
     if rows.iter().all(|rows| rows.scans.is_empty()) {
         spinner.finish();
-        return Err(nothing_to_judge(&lake, &args, &truth, &rows).await);
+        return Err(nothing_to_judge(&lake, &args, &truth, &rows).await?);
     }
     let unknown = rows::look_up_thresholds(&mut rows, &args.folders);
     let summary = TruthSummary::of(&truth, &whole, args.split);
@@ -163,7 +163,12 @@ fn notes(truth: &TruthSummary, unknown: &[String], rows: &[BundleRows]) -> Vec<S
 }
 
 /// The error where no label meets a truth: what there is instead.
-async fn nothing_to_judge(lake: &Lake, args: &EvaluateArgs, truth: &LabelledSet, rows: &[BundleRows]) -> anyhow::Error {
+async fn nothing_to_judge(
+    lake: &Lake,
+    args: &EvaluateArgs,
+    truth: &LabelledSet,
+    rows: &[BundleRows],
+) -> anyhow::Result<anyhow::Error> {
     let chosen: Vec<String> = args.bundles.iter().map(ToString::to_string).collect();
     let of = if chosen.is_empty() { String::new() } else { format!(" of {}", chosen.join(", ")) };
     let mut error = format!(
@@ -176,15 +181,11 @@ async fn nothing_to_judge(lake: &Lake, args: &EvaluateArgs, truth: &LabelledSet,
     if refused > 0 {
         error += &format!("; {refused} were refused or failed: `bolus sql \"SELECT * FROM failures\"` says why");
     }
-    let query = "SELECT bundle_name || '@' || bundle_version, count(*) FROM series_labels GROUP BY 1 ORDER BY 1";
-    let there = match lake.sql(query).await {
-        Ok(result) => result.to_table().await.map(|(_, rows)| rows).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
-    let there: Vec<String> = there.iter().map(|row| row.join(": ")).collect();
-    if there.is_empty() {
+    let told = |count: LabelCount| format!("{}@{}: {}", count.bundle_name, count.bundle_version, count.labels);
+    let there: Vec<String> = lake.label_counts().await?.into_iter().map(told).collect();
+    Ok(if there.is_empty() {
         anyhow::anyhow!("{error}; it has no labels at all: run `bolus label` first")
     } else {
         anyhow::anyhow!("{error}; it has these labels, of other series or bundles: {}", there.join(", "))
-    }
+    })
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use bolus_evaluation::report::{BundleId, BundleRows, Scan, Thresholds};
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet};
 use bolus_inference::{Bundle, Manifest};
-use bolus_lake::Lake;
-use bolus_study::{PredictedClass, SeriesUid};
+use bolus_lake::{Lake, NewestOutcome, NewestRow, RowFilter};
+use bolus_study::{BundleRef, RowKey, SeriesUid};
 use sha2::{Digest, Sha256};
 
 use super::args::BundleChoice;
@@ -18,20 +17,19 @@ use crate::show;
 const SLICE_THRESHOLD: f32 = 0.5;
 /// The reason that rows are counted under whose numbers are none.
 const NOT_A_NUMBER: &str = "not_a_number";
+/// How unlabelled series are told to have ended.
+const REFUSED: &str = "refused";
+const FAILED: &str = "failed";
 /// What the version of a bundle is followed by for labels that `--adaptive` made from a part of the slices.
 const IN_PART: &str = "+adaptive";
-/// Between the transfer syntaxes of a row, in [`query`].
-const BETWEEN: char = ' ';
 
 /// The rows of all bundles, or of those chosen, that say something of a series of `truth`.
 pub async fn read(lake: &Lake, truth: &LabelledSet, chosen: &[BundleChoice]) -> anyhow::Result<Vec<BundleRows>> {
     let mut collected = Collected::default();
-    let mut result = lake.sql(&query(chosen)).await?;
-    while let Some(rows) = result.next_rows().await? {
-        for row in rows {
-            let row = <[String; COLUMNS]>::try_from(row).map_err(|_| anyhow::anyhow!("the lake gives odd rows"))?;
-            collected.add(&Row(row), truth)?;
-        }
+    let bundles = chosen.iter().map(|choice| choice.name.clone()).collect();
+    let mut newest = lake.newest(&RowFilter { bundles, ..RowFilter::default() }).await?;
+    while let Some(rows) = newest.next_rows().await? {
+        rows.into_iter().for_each(|row| collected.add(row, truth));
     }
     for (bundle, (rows, places)) in &mut collected.bundles {
         read_slices(lake, &bundle.digest, places, rows).await?;
@@ -48,88 +46,21 @@ fn is_chosen(chosen: &[BundleChoice], id: &BundleId) -> bool {
     chosen.is_empty() || chosen.iter().any(|choice| choice.is(&id.name, &id.version))
 }
 
-/// Columns of [`query`].
-const COLUMNS: usize = 18;
-
-/// The newest labelled row of each series, or of each of its stacks, under each bundle, whole labels apart from those of `--adaptive` that stopped early, and
-/// the newest of what was refused or failed.
-fn query(chosen: &[BundleChoice]) -> String {
-    let names: Vec<String> = chosen.iter().map(|choice| format!("'{}'", choice.name.replace('\'', "''"))).collect();
-    let only = if names.is_empty() { String::new() } else { format!(" AND bundle_name IN ({})", names.join(", ")) };
-    format!(
-        "SELECT series_instance_uid, row_key, made_at, bundle_name, bundle_version, bundle_digest, status, reason_code,
-                probability, raw_probability, predicted_class, slices_planned, body_part, codecs, \
-                slice_thickness_mm, source_uri, in_part, stack
-         FROM (
-             SELECT *, row_number() OVER (
-                 PARTITION BY series_instance_uid, stack, bundle_digest, status = 'labelled', in_part ORDER BY made_at DESC, row_key
-             ) AS newest
-             FROM (
-                 SELECT series_instance_uid, row_key, CAST(created_at AS BIGINT) AS made_at, bundle_name, \
-                 bundle_version, bundle_digest,
-                        status, reason_code, probability, raw_probability, predicted_class, slices_planned, body_part, stack,
-                        coalesce(slices_planned > array_length(slices), false) AS in_part,
-                        array_to_string(transfer_syntaxes, '{BETWEEN}') AS codecs, slice_thickness_mm, source_uri
-                 FROM labels
-                 WHERE series_instance_uid IS NOT NULL{only}
-             )
-         )
-         WHERE newest = 1"
-    )
+/// The bundle of a row; labels from a part of the slices count as another, under a version of their own.
+fn bundle_of(row: &NewestRow) -> BundleId {
+    let part = if matches!(row.outcome, NewestOutcome::Labelled { in_part: true, .. }) { IN_PART } else { "" };
+    let BundleRef { name, version, digest } = row.bundle.clone();
+    BundleId { name, version: format!("{version}{part}"), digest }
 }
 
-/// One row of [`query`].
-struct Row([String; COLUMNS]);
-
-impl Row {
-    fn text(&self, column: usize) -> Option<String> {
-        Some(self.0[column].clone()).filter(|text| !text.is_empty())
-    }
-
-    /// The number in a column; one that cannot be read is no number.
-    fn number(&self, column: usize) -> f64 {
-        self.0[column].parse().unwrap_or(f64::NAN)
-    }
-
-    /// The bundle; labels from a part of the slices count as another, under a version of their own.
-    fn bundle(&self) -> BundleId {
-        let part = if self.0[16] == "true" { IN_PART } else { "" };
-        BundleId { name: self.0[3].clone(), version: format!("{}{part}", self.0[4]), digest: self.0[5].clone() }
-    }
-
-    /// Which stack of its series the row is about, where there are several.
-    fn stack(&self) -> Option<u32> {
-        self.0[17].parse().ok()
-    }
-
-    fn scan(&self, series: SeriesUid) -> anyhow::Result<Scan> {
-        let codecs: Vec<&str> = self.0[13].split(BETWEEN).filter(|uid| !uid.is_empty()).map(show::codec_name).collect();
-        Ok(Scan {
-            series,
-            stack: self.stack(),
-            row_key: self.0[1].clone(),
-            probability: self.number(8),
-            raw_probability: self.number(9),
-            class: class(&self.0[10])?,
-            slices: Vec::new(),
-            slices_planned: self.0[11].parse().ok(),
-            body_part: self.text(12),
-            codec: Some(codecs.join(" + ")).filter(|names| !names.is_empty()),
-            slice_thickness_mm: self.0[14].parse().ok(),
-            source_uri: self.0[15].clone(),
-        })
-    }
-}
-
-fn class(name: &str) -> anyhow::Result<PredictedClass> {
-    [PredictedClass::Enhanced, PredictedClass::Native, PredictedClass::Indeterminate]
-        .into_iter()
-        .find(|class| class.as_str() == name)
-        .with_context(|| format!("the lake has a predicted class {name:?} that this program does not know"))
+/// The codecs by name, where the row tells any.
+fn codec(transfer_syntaxes: &[String]) -> Option<String> {
+    let names: Vec<&str> = transfer_syntaxes.iter().map(|uid| show::codec_name(uid)).collect();
+    Some(names.join(" + ")).filter(|names| !names.is_empty())
 }
 
 /// What identifies a row: the key, and the time, since a series that is relabelled keeps its key.
-type RowIdentity = (String, String);
+type RowIdentity = (RowKey, i64);
 
 /// The index in its bundle's `scans` of each labelled row.
 type Places = HashMap<RowIdentity, usize>;
@@ -141,8 +72,8 @@ struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, row: &Row, truth: &LabelledSet) -> anyhow::Result<()> {
-        let id = row.bundle();
+    fn add(&mut self, row: NewestRow, truth: &LabelledSet) {
+        let id = bundle_of(&row);
         let empty = || BundleRows {
             bundle: id.clone(),
             thresholds: Thresholds { slice: SLICE_THRESHOLD, scan: None, indeterminate: None },
@@ -152,21 +83,33 @@ impl Collected {
             ambiguous: BTreeSet::new(),
         };
         let (rows, places) = self.bundles.entry(id.clone()).or_insert_with(|| (empty(), Places::new()));
-        let series = SeriesUid::try_from(row.0[0].clone()).ok();
-        let key = series.and_then(|series| truth.get(&series, row.stack())).map(LabelledSeries::key);
-        let known = key.as_ref().map(|(series, _)| series.clone());
-        match (known, row.0[6].as_str()) {
-            (Some(series), "labelled") => {
-                places.insert((row.0[1].clone(), row.0[2].clone()), rows.scans.len());
-                rows.scans.push(row.scan(series)?);
+        let known = truth.get(&row.series, row.stack).map(LabelledSeries::key);
+        match (row.outcome, known) {
+            (
+                NewestOutcome::Labelled { class, probability, raw_probability, slices_planned, .. },
+                Some((series, _)),
+            ) => {
+                places.insert((row.key.clone(), row.created_at_us), rows.scans.len());
+                rows.scans.push(Scan {
+                    series,
+                    stack: row.stack,
+                    row_key: row.key.as_str().to_owned(),
+                    probability,
+                    raw_probability,
+                    class,
+                    slices: Vec::new(),
+                    slices_planned,
+                    body_part: row.body_part,
+                    codec: codec(&row.transfer_syntaxes),
+                    slice_thickness_mm: row.slice_thickness_mm,
+                    source_uri: row.source_uri,
+                });
             }
-            (Some(_), status) => {
-                rows.unlabelled.extend(key.map(|key| (key, (status.to_owned(), row.0[7].clone()))));
-            }
-            (None, "labelled") => rows.without_truth += 1,
-            (None, _) => {}
+            (NewestOutcome::Labelled { .. }, None) => rows.without_truth += 1,
+            (NewestOutcome::Refused(code), Some(key)) => drop(rows.unlabelled.insert(key, (REFUSED.to_owned(), code))),
+            (NewestOutcome::Failed(code), Some(key)) => drop(rows.unlabelled.insert(key, (FAILED.to_owned(), code))),
+            (NewestOutcome::Refused(_) | NewestOutcome::Failed(_), None) => {}
         }
-        Ok(())
     }
 }
 
@@ -175,22 +118,13 @@ async fn read_slices(lake: &Lake, digest: &str, places: &Places, rows: &mut Bund
     if rows.scans.is_empty() {
         return Ok(());
     }
-    let query = format!(
-        "SELECT row_key, made_at, slice['probability'] AS probability
-         FROM (
-             SELECT row_key, CAST(created_at AS BIGINT) AS made_at, unnest(slices) AS slice
-             FROM labels
-             WHERE status = 'labelled' AND bundle_digest = '{}'
-         )",
-        digest.replace('\'', "''")
-    );
-    let mut result = lake.sql(&query).await?;
-    while let Some(part) = result.next_rows().await? {
+    let filter = RowFilter { bundle_digest: Some(digest.to_owned()), ..RowFilter::default() };
+    let mut scored = lake.slice_probabilities(&filter).await?;
+    while let Some(part) = scored.next_rows().await? {
         for row in part {
-            let [key, at, probability] =
-                <[String; 3]>::try_from(row).map_err(|_| anyhow::anyhow!("the lake gives odd rows"))?;
-            if let Some(scan) = places.get(&(key, at)).and_then(|index| rows.scans.get_mut(*index)) {
-                scan.slices.push(probability.parse().unwrap_or(f32::NAN));
+            let place = places.get(&(row.key, row.created_at_us));
+            if let Some(scan) = place.and_then(|index| rows.scans.get_mut(*index)) {
+                scan.slices.extend(row.probabilities);
             }
         }
     }
@@ -201,9 +135,9 @@ async fn read_slices(lake: &Lake, digest: &str, places: &Places, rows: &mut Bund
 fn drop_replaced(places: &Places, rows: &mut BundleRows) {
     let mut newest: BTreeMap<SeriesUid, (i64, bool)> = BTreeMap::new();
     for ((_, at), index) in places {
-        let (Some(scan), Ok(at)) = (rows.scans.get(*index), at.parse::<i64>()) else { continue };
-        let entry = newest.entry(scan.series.clone()).or_insert((at, scan.stack.is_some()));
-        *entry = (*entry).max((at, scan.stack.is_some()));
+        let Some(scan) = rows.scans.get(*index) else { continue };
+        let entry = newest.entry(scan.series.clone()).or_insert((*at, scan.stack.is_some()));
+        *entry = (*entry).max((*at, scan.stack.is_some()));
     }
     rows.scans.retain(|scan| newest.get(&scan.series).is_none_or(|(_, parted)| *parted == scan.stack.is_some()));
 }
@@ -227,7 +161,7 @@ fn refuse_odd_numbers(rows: &mut BundleRows, truth: &LabelledSet) {
     rows.scans = sound;
     for scan in odd {
         let key = truth.get(&scan.series, scan.stack).map(LabelledSeries::key);
-        rows.unlabelled.extend(key.map(|key| (key, ("failed".to_owned(), NOT_A_NUMBER.to_owned()))));
+        rows.unlabelled.extend(key.map(|key| (key, (FAILED.to_owned(), NOT_A_NUMBER.to_owned()))));
     }
 }
 

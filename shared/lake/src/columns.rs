@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bolus_study::{LabelRow, Prediction, Says, SliceScore};
+use bolus_study::{LabelRow, Prediction, SliceScore};
 use deltalake::arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
@@ -60,15 +60,15 @@ fn structs(fields: Fields, columns: Vec<ArrayRef>) -> Result<ArrayRef, ArrowErro
 }
 
 fn prediction<T>(row: &LabelRow, value: impl FnOnce(&Prediction) -> T) -> Option<T> {
-    row.prediction.as_ref().map(value)
+    row.prediction().map(value)
 }
 
 fn identity_columns(rows: &[&LabelRow]) -> Vec<ArrayRef> {
     vec![
         text(rows, |row| row.key.as_str()),
-        text(rows, |row| row.status.as_str()),
-        optional_text(rows, |row| row.reason.as_ref().map(|reason| reason.code.as_str())),
-        optional_text(rows, |row| row.reason.as_ref().map(|reason| reason.detail.as_str())),
+        text(rows, |row| row.status().as_str()),
+        optional_text(rows, |row| row.reason().map(|reason| reason.code.as_str())),
+        optional_text(rows, |row| row.reason().map(|reason| reason.detail.as_str())),
         optional_text(rows, |row| row.study_uid.as_ref().map(|uid| uid.as_str())),
         optional_text(rows, |row| row.series_uid.as_ref().map(|uid| uid.as_str())),
         Arc::new(rows.iter().map(|row| Some(row.series_uid_derived)).collect::<BooleanArray>()),
@@ -112,8 +112,8 @@ fn label_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
         number(rows, |row| prediction(row, |label| label.raw_probability)),
         optional_text(rows, |row| prediction(row, |label| label.audit.as_str())),
         slices_column(rows)?,
-        optional_text(rows, |row| row.prediction.as_ref().map(|label| label.device.as_str())),
-        optional_text(rows, |row| row.prediction.as_ref().map(|label| label.runtime.as_str())),
+        optional_text(rows, |row| row.prediction().map(|label| label.device.as_str())),
+        optional_text(rows, |row| row.prediction().map(|label| label.runtime.as_str())),
     ])
 }
 
@@ -133,20 +133,12 @@ fn run_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
 fn added_columns(rows: &[&LabelRow]) -> Result<Vec<ArrayRef>, ArrowError> {
     let stack = rows.iter().map(|row| row.stack.as_ref().map(|stack| i64::from(stack.number)));
     Ok(vec![
-        count(rows, |row| prediction(row, |label| label.slices_planned)),
+        count(rows, |row| prediction(row, |label| label.slices_planned).flatten()),
         Arc::new(stack.collect::<Int64Array>()),
         optional_text(rows, |row| row.stack.as_ref().map(|stack| stack.parted_by.as_str())),
         number(rows, |row| prediction(row, |label| label.coverage).flatten()),
         remarks_column(rows)?,
     ])
-}
-
-fn says(value: Says) -> &'static str {
-    match value {
-        Says::Enhanced => "enhanced",
-        Says::Native => "native",
-        Says::Undecided => "undecided",
-    }
 }
 
 fn evidence_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
@@ -155,14 +147,14 @@ fn evidence_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {
     let columns: Vec<ArrayRef> = vec![
         elements(all().map(|evidence| &evidence.attribute)),
         elements(all().map(|evidence| &evidence.value)),
-        elements(all().map(|evidence| says(evidence.says))),
+        elements(all().map(|evidence| evidence.says.as_str())),
         elements(all().map(|evidence| &evidence.rule)),
     ];
     list(rows.iter().map(of), structs(schema::evidence_fields(), columns)?)
 }
 
 fn scores<'a>(rows: &[&'a LabelRow]) -> impl Iterator<Item = &'a SliceScore> {
-    rows.iter().filter_map(|row| row.prediction.as_ref()).flat_map(|label| &label.slices)
+    rows.iter().filter_map(|row| row.prediction()).flat_map(|label| &label.slices)
 }
 
 fn slices_column(rows: &[&LabelRow]) -> Result<ArrayRef, ArrowError> {

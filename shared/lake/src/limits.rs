@@ -17,6 +17,9 @@ const PLAN_PARTS: usize = 100_000;
 /// How many times its terms a text may unfold to.
 const UNFOLDED: usize = 4;
 
+/// Of the memory of a query, the part that one answer of a function may take, and a table of text.
+const OF_MEMORY_AT_ONCE: usize = 16;
+
 /// What one query may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {
@@ -61,6 +64,11 @@ impl QueryLimits {
             watched: true,
             disk_bytes: 16 << 30,
         }
+    }
+
+    /// Bytes that one answer of a function may take, and a table of text.
+    pub(crate) fn at_once(&self) -> usize {
+        self.memory_bytes / OF_MEMORY_AT_ONCE
     }
 
     /// Refuses a text that is too long or may be nested too deeply, without building anything of it.
@@ -294,7 +302,7 @@ fn begins_tables(keyword: Keyword) -> Option<bool> {
 }
 
 /// Refuses a plan that unfolds to too many parts, before anything walks through all of them.
-pub(super) fn check_plan(plan: &LogicalPlan) -> Result<Result<(), QueryLimit>, DataFusionError> {
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<Result<(), QueryLimit>, DataFusionError> {
     let mut found = 0_usize;
     plan.apply_with_subqueries(|part| {
         found += 1 + part.schema().fields().len();

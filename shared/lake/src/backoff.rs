@@ -1,0 +1,31 @@
+//! Pauses between attempts.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// The first pause after a failed attempt, and the longest. Each is shortened by chance, so that writers part.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest pause after a lost race.
+const LONGEST_YIELD: Duration = Duration::from_secs(1);
+
+/// Doublings of the pause after lost races. Few, or whoever has lost often would seldom try, and lose to newcomers.
+const YIELD_DOUBLINGS: u32 = 5;
+
+/// The pause after the given number of failures in a row: doubled each time up to a limit, and any part of that.
+pub(crate) fn pause(failures: u32) -> Duration {
+    any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
+}
+
+/// The pause after the given number of lost races: any part of the time that a few puts like the last one, which `took` that
+/// long, take. So it suits a store that answers in a millisecond and one that takes a hundred, and grows under load.
+pub(crate) fn pause_after_loss(lost: u32, took: Duration) -> Duration {
+    any_part_of(took.saturating_mul(1 << lost.min(YIELD_DOUBLINGS)).min(LONGEST_YIELD))
+}
+
+fn any_part_of(longest: Duration) -> Duration {
+    let [a, b, ..] = *Uuid::new_v4().as_bytes();
+    longest.mul_f64(f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX))
+}
