@@ -1,8 +1,5 @@
 //! Archives as they come, and as they come from an enemy.
 
-// A helper that fails fails its test.
-#![allow(clippy::unwrap_used)]
-
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -369,15 +366,21 @@ async fn the_archive_as_a_whole_has_limits() {
 #[tokio::test]
 async fn names_take_little_memory_and_no_time() {
     // Links are refused, so that nothing but names is kept of them.
-    let mut builder = tar::Builder::new(Vec::new());
-    for _ in 0..50_000 {
-        tar_entry(&mut builder, b"a", tar::EntryType::Symlink, b"");
-    }
-    let started = std::time::Instant::now();
-    let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), ArchiveLimits::STANDARD).await;
-    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
-    let names: std::collections::HashSet<&String> = expanded.expansion.refused.iter().map(|(uri, _)| uri).collect();
-    assert!(names.len() == 50_000 && names.iter().any(|name| name.ends_with("!/a#50000")));
+    let seconds_of = async |count: usize| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for _ in 0..count {
+            tar_entry(&mut builder, b"a", tar::EntryType::Symlink, b"");
+        }
+        let started = std::time::Instant::now();
+        let expanded = expand_within("x.tar", &builder.into_inner().unwrap(), ArchiveLimits::STANDARD).await;
+        let seconds = started.elapsed().as_secs_f64();
+        let names: std::collections::HashSet<&String> = expanded.expansion.refused.iter().map(|(uri, _)| uri).collect();
+        assert!(names.len() == count && names.iter().any(|name| name.ends_with(&format!("!/a#{count}"))));
+        seconds
+    };
+    // The time grows with the number of names, and not with its square: beside each other, since the machine may be busy.
+    let (few, many) = (seconds_of(5_000).await, seconds_of(50_000).await);
+    assert!(many < 50.0 * few, "{many} s for ten times what took {few} s");
 
     let long = "n".repeat(4_000);
     let mut builder = tar::Builder::new(Vec::new());
@@ -487,13 +490,15 @@ proptest! {
             let Some(kind) = archive_kind(&archive).await.unwrap() else { return };
             let spool = Spool::new(Some(&folder.path().join("spool"))).unwrap();
             let expansion = expand_archive(&archive, kind, &spool, &SMALL, &CancellationToken::new()).await.unwrap();
+            let whole = expansion.refused.is_empty();
+            let mut contents = Vec::new();
             for member in &expansion.members {
-                let short = Expanded::short(&member.uri);
-                if let Some((_, expected)) = members.iter().find(|(name, _)| *name == short) {
-                    assert!(member.read_all(1 << 20).await.unwrap() == expected.as_slice() || !expansion.refused.is_empty());
-                }
+                contents.push(member.read_all(1 << 20).await.unwrap().to_vec());
             }
-            assert!(expansion.members.len() + expansion.refused.len() >= 1);
+            // Names of a zip have no checksum, contents have: what is changed is refused, and what is lost leaves a refusal.
+            let expected: Vec<&Vec<u8>> = members.iter().map(|(_, bytes)| bytes).collect();
+            assert!(contents.iter().all(|found| expected.contains(&found)), "a changed member of {name}");
+            assert!(!whole || expected.iter().all(|bytes| contents.contains(bytes)), "{} members", contents.len());
         });
     }
 }
