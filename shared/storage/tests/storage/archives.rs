@@ -396,6 +396,24 @@ async fn names_take_little_memory_and_no_time() {
     expanded.check_refused(&[("", "names take more than 262144 bytes")]);
 }
 
+/// Some programs write the number of entries modulo 65,536: nothing is lost without a word.
+#[tokio::test]
+async fn members_beyond_the_count_are_refused_by_name() {
+    let zip = zip_of(&[("a", b"1"), ("b", b"2"), ("c", b"3")]);
+    let end = zip.len() - 22;
+    assert_eq!((&zip[end..end + 4], zip[end + 10]), (&b"PK\x05\x06"[..], 3));
+    for (counted, names) in [(2, &["a", "b"][..]), (0, &[])] {
+        let mut zip = zip.clone();
+        (zip[end + 8], zip[end + 10]) = (counted, counted);
+        let expanded = expand("x.zip", &zip).await;
+        assert_eq!(expanded.names(), names);
+        expanded.check_refused(&[("", "more members than its directory counts")]);
+    }
+    let empty = expand("x.zip", &zip_of(&[])).await;
+    assert!(empty.names().is_empty());
+    empty.check_refused(&[]);
+}
+
 /// A small archive whose entries all name the same bytes, which would make any number of large members.
 #[tokio::test]
 async fn overlapping_members_are_refused() {
