@@ -3,6 +3,7 @@
 //!
 //! Invariant: a dev-dependency only.
 
+mod clock;
 mod data;
 mod meta;
 mod multiframe;
@@ -10,6 +11,7 @@ mod required;
 pub mod servers;
 mod synthetic;
 
+pub use clock::thread_time;
 pub use data::{real_data, shared};
 pub use meta::with_own_meta;
 pub use multiframe::Frames;
