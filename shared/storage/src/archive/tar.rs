@@ -30,6 +30,10 @@ pub(super) fn expand(mut expander: Expander, file: File, gzipped: bool) -> Resul
     // changed byte in the stream comes to, and the members before it are no better.
     if gzipped && meter.stream.get() == Stream::Sound && !matches!(ended, Err(Stop::Error(_))) {
         let rest = verify_rest(&mut archive.into_inner(), &meter);
+        // A stream that is only cut does not break the tar before its end.
+        if ended.is_err() && meter.stream.get() == Stream::Cut {
+            meter.stream.set(Stream::Corrupt);
+        }
         ended = ended.and(rest);
     }
     if stop.is_cancelled() {
