@@ -5,11 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use bolus_testkit::SyntheticSeries;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{Run, bolus, data, edited_bundle, label, temp};
+use crate::support::{Run, bolus, data, edited_bundle, label, program, temp};
 
 fn make_pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -38,7 +39,7 @@ fn archive(folder: &Path) -> PathBuf {
 
 /// A run that has an archive spooled below `spool`, and keeps it there: it waits for somebody to read on.
 fn spooling(archive: &Path, spool: &Path) -> Child {
-    let mut child = bolus()
+    let mut child = program()
         .args(["inspect", "--json"])
         .arg(archive)
         .env("TMPDIR", spool)
@@ -87,7 +88,7 @@ fn a_name_that_is_no_buckets_reaches_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let inspect = |input: &str| {
-        let mut command = bolus();
+        let mut command = program();
         command
             .args(["inspect", "--json", input])
             .env("AWS_ENDPOINT_URL", format!("http://{}", listener.local_addr().unwrap()));
@@ -112,7 +113,10 @@ fn a_name_that_is_no_buckets_reaches_no_network() {
     // The listener is where requests would have come.
     listener.set_nonblocking(false).unwrap();
     let mut asking = inspect("s3://bucket/x").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    listener.accept().unwrap();
+    let (sender, asked) = std::sync::mpsc::channel();
+    let waiting = listener.try_clone().unwrap();
+    std::thread::spawn(move || sender.send(waiting.accept().is_ok()));
+    assert!(asked.recv_timeout(Duration::from_secs(60)).expect("a request in time"));
     asking.kill().unwrap();
     asking.wait().unwrap();
 }

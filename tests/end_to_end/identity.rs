@@ -8,7 +8,9 @@ use crate::support::{bolus, sql, temp};
 fn patient_ids_are_kept_as_keyed_digests_or_not_at_all() {
     let folder = temp();
     let input = folder.path().join("in");
-    SyntheticSeries::chest("1.2.826.0.3.1", 12).write(&input);
+    let series = SyntheticSeries::chest("1.2.826.0.3.1", 12);
+    assert!(series.patient_id.contains("SYNTHETIC"));
+    series.write(&input);
     let key = folder.path().join("key");
     std::fs::write(&key, "a key of more than sixteen bytes\n").unwrap();
     let mut digests = Vec::new();

@@ -42,7 +42,7 @@ fn compare(folder: &Path) {
 #[test]
 fn pixel_digests_equal_the_manifest() {
     compare(&data());
-    if let Some(more) = bolus_testkit::extra_data("pixel_digests_equal_the_manifest") {
+    if let Some(more) = bolus_testkit::shared("data") {
         compare(&more);
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bolus_broker::{Admin, BrokerConfig, Consumer, ConsumerConfig, Control, NewTopic, Start};
 use bolus_events::{Event, StudyContent, StudyEvent};
+use bolus_testkit::servers::{self, S3};
 use futures::{StreamExt, stream};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
-use crate::support::{Run, bolus};
+use crate::s3::client;
+use crate::support::{Run, bolus, program};
 
 /// The servers that `infra/test` starts, with a folder of the bucket and a topic for one test.
 pub struct Site {
@@ -19,7 +21,7 @@ pub struct Site {
     pub prefix: String,
     pub topic: String,
     pub servers: String,
-    variables: Vec<(&'static str, String)>,
+    s3: S3,
     store: AmazonS3,
 }
 
@@ -47,44 +49,14 @@ impl Message {
 }
 
 impl Site {
-    /// The servers of the environment; says so and gives none where there are none.
+    /// None where the servers are not there: see [`servers`].
     pub async fn new(test: &str) -> Option<Self> {
-        let get = |name: &str| std::env::var(format!("BOLUS_TEST_{name}")).ok();
-        let all = || {
-            Some((
-                get("KAFKA_SERVERS")?,
-                get("S3_ENDPOINT")?,
-                get("S3_BUCKET")?,
-                get("S3_REGION")?,
-                get("S3_ACCESS_KEY")?,
-                get("S3_SECRET_KEY")?,
-            ))
-        };
-        let Some((servers, endpoint, bucket, region, access, secret)) = all() else {
-            println!(
-                "{test} skipped: BOLUS_TEST_KAFKA_SERVERS or BOLUS_TEST_S3_ENDPOINT and its companions are not set"
-            );
-            return None;
-        };
-        let store = AmazonS3Builder::new()
-            .with_endpoint(&endpoint)
-            .with_allow_http(true)
-            .with_bucket_name(&bucket)
-            .with_region(&region)
-            .with_access_key_id(&access)
-            .with_secret_access_key(&secret)
-            .build()
-            .unwrap();
+        let (servers, s3) = (servers::kafka()?, servers::s3()?);
         let name = format!("{test}-{}", std::process::id());
         let topic = NewTopic { name: name.clone(), partitions: 3, replication: 1, config: Vec::new() };
         Admin::start(&BrokerConfig::plaintext(&servers)).unwrap().create_topics(&[topic]).await.unwrap();
-        let variables = vec![
-            ("AWS_ENDPOINT_URL", endpoint),
-            ("AWS_REGION", region),
-            ("AWS_ACCESS_KEY_ID", access),
-            ("AWS_SECRET_ACCESS_KEY", secret),
-        ];
-        Some(Self { bucket, prefix: name.clone(), topic: name, servers, variables, store })
+        let (bucket, store) = (s3.bucket.clone(), client(&s3));
+        Some(Self { bucket, prefix: name.clone(), topic: name, servers, s3, store })
     }
 
     /// The test's folder of the bucket, as a URL with a slash at its end.
@@ -92,15 +64,18 @@ impl Site {
         format!("s3://{}/{}/", self.bucket, self.prefix)
     }
 
-    /// The program with what it needs to find the bucket.
+    /// The program, for a test that stops it, with what it needs to find the bucket.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = bolus();
-        command.args(args).envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command
+        self.pointed(program(), args)
     }
 
     pub fn bolus(&self, args: &[&str]) -> Run {
-        Run::of(&self.command(args).output().unwrap())
+        Run::of(&self.pointed(bolus(), args).output().unwrap())
+    }
+
+    fn pointed(&self, mut command: Command, args: &[&str]) -> Command {
+        command.args(args).envs(self.s3.variables());
+        command
     }
 
     /// Runs the program with the broker and the topic named too.

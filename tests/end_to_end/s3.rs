@@ -1,30 +1,23 @@
 //! The same path from a bucket to a lake in a bucket, against a real S3 server.
 
+use bolus_testkit::servers::{self, S3};
 use object_store::ObjectStoreExt;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 
 use crate::support::{Run, abdomen, bolus, files_below};
 
 /// The server that `infra/test` starts.
-pub struct Server {
-    endpoint: String,
-    pub bucket: String,
-    region: String,
-    access_key: String,
-    secret_key: String,
-}
+pub struct Server(S3);
 
 impl Server {
-    pub fn from_environment() -> Option<Self> {
-        let get = |name: &str| std::env::var(format!("BOLUS_TEST_S3_{name}")).ok();
-        Some(Self {
-            endpoint: get("ENDPOINT")?,
-            bucket: get("BUCKET")?,
-            region: get("REGION")?,
-            access_key: get("ACCESS_KEY")?,
-            secret_key: get("SECRET_KEY")?,
-        })
+    /// None where there is no server: see [`servers`].
+    pub fn find() -> Option<Self> {
+        servers::s3().map(Self)
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.0.bucket
     }
 
     /// Runs the program with the standard variables set, as a user would.
@@ -36,22 +29,13 @@ impl Server {
 
     /// Runs `command` with the standard variables set.
     pub fn run(&self, mut command: std::process::Command) -> Run {
-        command.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_REGION", &self.region);
-        command.env("AWS_ACCESS_KEY_ID", &self.access_key).env("AWS_SECRET_ACCESS_KEY", &self.secret_key);
+        command.envs(self.0.variables());
         Run::of(&command.output().unwrap())
     }
 
     /// Uploads the files of a folder below `prefix`.
     pub async fn upload(&self, folder: &std::path::Path, prefix: &str) {
-        let store = AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
-            .with_allow_http(true)
-            .with_bucket_name(&self.bucket)
-            .with_region(&self.region)
-            .with_access_key_id(&self.access_key)
-            .with_secret_access_key(&self.secret_key)
-            .build()
-            .unwrap();
+        let store = client(&self.0);
         for path in files_below(folder) {
             let key = Path::parse(format!("{prefix}/{}", path.file_name().unwrap().to_string_lossy())).unwrap();
             store.put(&key, std::fs::read(&path).unwrap().into()).await.unwrap();
@@ -59,16 +43,19 @@ impl Server {
     }
 }
 
+/// A client of the bucket.
+pub fn client(server: &S3) -> AmazonS3 {
+    let settings = server.options().into_iter().map(|(name, value)| (name.parse().unwrap(), value));
+    settings.fold(AmazonS3Builder::new(), |builder, (name, value)| builder.with_config(name, value)).build().unwrap()
+}
+
 #[tokio::test]
 async fn a_bucket_is_labelled_into_a_lake_in_a_bucket() {
-    let Some(server) = Server::from_environment() else {
-        println!("S3 test skipped: BOLUS_TEST_S3_ENDPOINT and its companions are not set");
-        return;
-    };
+    let Some(server) = Server::find() else { return };
     let prefix = format!("end-to-end-{}", std::process::id());
     server.upload(&abdomen(), &format!("{prefix}/in coming/ü+1")).await;
-    let source = format!("s3://{}/{prefix}/in coming", server.bucket);
-    let lake = format!("s3://{}/{prefix}/a lake+ü#1", server.bucket);
+    let source = format!("s3://{}/{prefix}/in coming", server.bucket());
+    let lake = format!("s3://{}/{prefix}/a lake+ü#1", server.bucket());
     let label = ["label", &source, "--json", "--device", "cpu", "--lake", &lake];
     let first = server.bolus(&label);
     assert_eq!(first.code, 0, "{}", first.stderr);

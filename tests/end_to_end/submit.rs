@@ -114,19 +114,21 @@ async fn a_killed_run_loses_nothing() {
     let mut child = slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     // The state is written every second, so the kill comes between two writings.
-    while site.count().await < 45 {
+    while site.count().await < 45 || !std::path::Path::new(&state).exists() {
         assert!(start.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    let sent_since = usize::try_from(site.count().await).unwrap() - written["published"].as_u64().unwrap() as usize;
     let rest = site.bolus_to_topic(&submit);
     assert_eq!((rest.code, rest.summary()["resumed"].as_bool()), (0, Some(true)), "{}", rest.stderr);
     let names: Vec<String> = site.messages().await.iter().map(|message| message.key.clone()).collect();
     let once: BTreeSet<&String> = names.iter().collect();
     assert_eq!(once.len(), 100);
-    // What was sent since the last writing, about a second's worth, came twice.
-    assert!(names.len() <= 100 + 45, "{} messages", names.len());
+    // What was sent since the last writing came twice, and nothing else.
+    assert_eq!(names.len(), 100 + sent_since);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +141,7 @@ async fn the_rate_holds_and_archives_are_studies_by_themselves() {
     let run = site.bolus_to_topic(&["submit", &site.url(), "--state", &state, "--rate", "10"]);
     assert_eq!((run.code, run.count("studies_published")), (0, 22), "{}", run.stderr);
     let seconds = run.summary()["elapsed_seconds"].as_f64().unwrap();
-    assert!((2.0..6.0).contains(&seconds), "22 studies at 10 a second took {seconds} s");
+    assert!(seconds >= 2.0, "22 studies at 10 a second took {seconds} s");
     let mut alone = BTreeSet::new();
     for message in site.messages().await {
         match message.study().content {

@@ -6,9 +6,22 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program under test, as `bolus ARGS`.
+/// How long the program may take on a busy machine, in seconds; what takes longer has come to a standstill.
+const DEADLINE_S: &str = "900";
+
+/// The program under test, as `bolus ARGS`, killed at the deadline.
 pub fn bolus() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bolus"));
+    let mut command = clean(Command::new("timeout"));
+    command.args(["--foreground", "--signal=KILL", DEADLINE_S, env!("CARGO_BIN_EXE_bolus")]);
+    command
+}
+
+/// The program as a process of its own, for a test that sends it signals or kills it.
+pub fn program() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_bolus")))
+}
+
+fn clean(mut command: Command) -> Command {
     // What a developer has set must not decide a test, nor what the tests set for themselves.
     for name in [
         "BOLUS_LAKE",

@@ -131,10 +131,7 @@ fn index_and_statement(out: &Path, run: &Run, named: &[(&String, &str)]) {
 }
 
 fn numpy_reads(out: &Path, slices: u64) {
-    let Some(python) = std::env::var_os("BOLUS_PYTHON") else {
-        println!("NumPy's reading skipped: BOLUS_PYTHON names no interpreter with numpy");
-        return;
-    };
+    let Some(python) = bolus_testkit::servers::python(&["numpy"]) else { return };
     let script = "import glob, sys, numpy\n\
         shards = [numpy.load(path, mmap_mode='r') for path in sorted(glob.glob(sys.argv[1] + '/shard-*.npy'))]\n\
         print({shard.dtype.str for shard in shards}, {shard.shape[1:] for shard in shards}, sum(map(len, shards)))";

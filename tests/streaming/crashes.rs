@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::world::{LOOK, World};
+use crate::world::{LOOK, PATIENCE, World};
 
 /// Ends the worker at `failpoint` of its first commit, starts another, and asserts that each study has landed once.
 async fn dies_at(failpoint: &str) {
@@ -32,10 +32,7 @@ async fn sigterm_finishes_what_is_under_way_and_commits_it() {
     world.publish_studies(&world.live, 0..5).await;
     // Nothing is committed before the drain does it.
     let mut worker = world.worker(&[("BOLUS_WORKER__FLUSH__INTERVAL", "10m".to_owned())]);
-    while worker.metric("bolus_worker_slices_total").await < 40.0 {
-        worker.assert_runs();
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    worker.shows("bolus_worker_slices_total", |slices| slices >= 40.0).await;
     assert_eq!(world.progress(&world.live, 0).await, None);
     worker.terminate();
     let status = worker.ended().await;
@@ -72,7 +69,9 @@ async fn a_record_that_kills_its_worker_ends_as_a_failed_row_and_costs_nobody_el
     let mut deaths = 0;
     let progress = loop {
         let mut worker = world.worker(&poison);
+        let start = std::time::Instant::now();
         let status = loop {
+            assert!(start.elapsed() < PATIENCE, "neither an end nor progress\n{}", worker.log());
             match worker.ended_within(LOOK).await {
                 Some(status) => break Some(status),
                 None if world.progress_of_all(&world.live, 3).await == 6 => break None,

@@ -1,6 +1,6 @@
 //! Several workers, several partitions, two lanes.
 
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 #[tokio::test]
 async fn two_workers_share_the_partitions_and_one_takes_over() {
@@ -60,12 +60,12 @@ async fn a_live_study_overtakes_a_long_backfill() {
 async fn a_worker_that_was_frozen_drops_what_another_has_done() {
     let Some(world) = World::new("frozen", 1).await else { return };
     world.publish_studies(&world.live, 0..3).await;
-    let mut frozen = world.worker(&[("FAILPOINTS", "worker::before-lake-commit=1*sleep(12000)->off".to_owned())]);
-    while frozen.metric("bolus_worker_slices_total").await < 24.0 {
-        frozen.assert_runs();
-    }
-    // By now it has drafted a commit, or will in a flush interval, and sleeps before it is written.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let mut frozen = world.worker(&[
+        ("FAILPOINTS", "worker::before-lake-commit=1*sleep(12000)->off".to_owned()),
+        ("BOLUS_WORKER__TELEMETRY__LOG_LEVEL", "debug".to_owned()),
+    ]);
+    // It has drafted a commit, and sleeps before it is written.
+    frozen.says("worker::before-lake-commit").await;
     frozen.signal("STOP");
     let mut other = world.worker(&[]);
     world.wait_for_progress(&world.live, 1, 3, &mut other).await;
@@ -91,8 +91,10 @@ async fn more_than_fits_in_memory_goes_through_a_part_at_a_time() {
         [("BOLUS_WORKER__LIMITS__MEMORY", "1 MiB".to_owned()), ("BOLUS_WORKER__FLUSH__INTERVAL", "10s".to_owned())];
     let mut worker = world.worker(&settings);
     let mut most = 0.0;
+    let start = std::time::Instant::now();
     while world.progress(&world.live, 0).await != Some(60) {
         worker.assert_runs();
+        assert!(start.elapsed() < PATIENCE, "{}", worker.log());
         most = worker.metric("bolus_worker_inflight_bytes").await.max(most);
     }
     assert_eq!(world.sql("SELECT count(*) AS n FROM failures").await[0]["n"], 60);

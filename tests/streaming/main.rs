@@ -1,6 +1,6 @@
 //! The `bolus-worker` program as its operators run it: a real Kafka, a real S3 server, real processes.
 //!
-//! Skipped, with a word on standard output, where `infra/test` has not started the servers.
+//! Where `infra/test` has not started the servers: see `bolus_testkit::servers`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

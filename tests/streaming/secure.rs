@@ -1,16 +1,13 @@
 //! SASL/SCRAM over TLS, as an operator configures it.
 
-use crate::world::{World, variable};
+use bolus_testkit::servers::{self, SecureKafka};
+
+use crate::world::World;
 
 #[tokio::test]
 async fn a_worker_proves_its_name_over_tls_and_never_shows_its_password() {
     let Some(world) = World::new("secure", 1).await else { return };
-    let (Some(servers), Some(user), Some(password), Some(ca)) =
-        (variable("KAFKA_SASL_SERVERS"), variable("KAFKA_USER"), variable("KAFKA_PASSWORD"), variable("KAFKA_CA"))
-    else {
-        println!("secure: skipped, BOLUS_TEST_KAFKA_SASL_SERVERS and its companions are not set");
-        return;
-    };
+    let Some(SecureKafka { servers, user, password, ca_file }) = servers::secure_kafka() else { return };
     world.publish_studies(&world.live, 0..1).await;
     let secret = world.folder.path().join("password");
     std::fs::write(&secret, format!("{password}\n")).unwrap();
@@ -18,7 +15,7 @@ async fn a_worker_proves_its_name_over_tls_and_never_shows_its_password() {
         [
             ("BOLUS_WORKER__KAFKA__SERVERS", servers.clone()),
             ("BOLUS_WORKER__KAFKA__SECURITY__PROTOCOL", "sasl_ssl".to_owned()),
-            ("BOLUS_WORKER__KAFKA__SECURITY__CA_FILE", ca.clone()),
+            ("BOLUS_WORKER__KAFKA__SECURITY__CA_FILE", ca_file.display().to_string()),
             ("BOLUS_WORKER__KAFKA__SECURITY__MECHANISM", "SCRAM-SHA-512".to_owned()),
             ("BOLUS_WORKER__KAFKA__SECURITY__USERNAME", user.clone()),
             ("BOLUS_WORKER__KAFKA__SECURITY__PASSWORD_FILE", password_file.display().to_string()),

@@ -10,6 +10,7 @@ use bolus_broker::{Admin, BrokerConfig, NewTopic, Producer};
 use bolus_events::StudyEvent;
 use bolus_lake::Lake;
 use bolus_testkit::SyntheticSeries;
+use bolus_testkit::servers::{self, S3};
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use url::Url;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks.
 pub const LOOK: Duration = Duration::from_millis(100);
 
@@ -28,24 +29,11 @@ pub const LOOK: Duration = Duration::from_millis(100);
 pub struct World {
     name: String,
     servers: String,
-    s3: Store,
+    s3: S3,
     producer: Producer,
     pub folder: TempDir,
     pub live: String,
     pub backfill: String,
-}
-
-struct Store {
-    endpoint: String,
-    bucket: String,
-    region: String,
-    access_key: String,
-    secret_key: String,
-}
-
-/// A variable that the servers' starters print; none where it is not set.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(format!("BOLUS_TEST_{name}")).ok().filter(|value| !value.is_empty())
 }
 
 /// The bundles of the tests.
@@ -56,12 +44,7 @@ pub fn bundles() -> PathBuf {
 impl World {
     /// Makes topics of `partitions` for the test `name`; none where the servers are not there.
     pub async fn new(name: &str, partitions: i32) -> Option<Self> {
-        let (Some(servers), Some(s3)) = (variable("KAFKA_SERVERS"), Store::from_environment()) else {
-            println!(
-                "{name}: skipped, BOLUS_TEST_KAFKA_SERVERS and BOLUS_TEST_S3_ENDPOINT with its companions are not set"
-            );
-            return None;
-        };
+        let (servers, s3) = (servers::kafka()?, servers::s3()?);
         let name = format!("streaming-{name}-{}", std::process::id());
         let broker = BrokerConfig::plaintext(&servers);
         let (live, backfill) = (format!("{name}.live"), format!("{name}.backfill"));
@@ -101,7 +84,7 @@ impl World {
     }
 
     pub async fn put(&self, key: &str, bytes: Vec<u8>) {
-        self.s3.client().put(&Key::parse(key).unwrap(), bytes.into()).await.unwrap();
+        client(&self.s3).put(&Key::parse(key).unwrap(), bytes.into()).await.unwrap();
     }
 
     /// Uploads studies and publishes an event for each; `topic` is [`World::live`] or [`World::backfill`].
@@ -138,8 +121,7 @@ impl World {
         std::fs::write(&config, self.config()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolus-worker"));
         command.arg("--config").arg(config).env_remove("RUST_LOG").env_remove("FAILPOINTS");
-        command.env("AWS_ENDPOINT_URL", &self.s3.endpoint).env("AWS_REGION", &self.s3.region);
-        command.env("AWS_ACCESS_KEY_ID", &self.s3.access_key).env("AWS_SECRET_ACCESS_KEY", &self.s3.secret_key);
+        command.envs(self.s3.variables());
         command.envs(more.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -178,7 +160,7 @@ http.listen = "127.0.0.1:0"
     }
 
     async fn lake(&self) -> Option<Lake> {
-        let store = PrefixStore::new(self.s3.client(), format!("{}/lake", self.name));
+        let store = PrefixStore::new(client(&self.s3), format!("{}/lake", self.name));
         let url = Url::parse(&format!("s3://{}/{}/lake", self.s3.bucket, self.name)).unwrap();
         Lake::open(&url, Arc::new(store) as Arc<dyn ObjectStore>).await.ok()
     }
@@ -233,28 +215,10 @@ http.listen = "127.0.0.1:0"
     }
 }
 
-impl Store {
-    fn from_environment() -> Option<Self> {
-        Some(Self {
-            endpoint: variable("S3_ENDPOINT")?,
-            bucket: variable("S3_BUCKET")?,
-            region: variable("S3_REGION")?,
-            access_key: variable("S3_ACCESS_KEY")?,
-            secret_key: variable("S3_SECRET_KEY")?,
-        })
-    }
-
-    fn client(&self) -> AmazonS3 {
-        AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
-            .with_allow_http(true)
-            .with_bucket_name(&self.bucket)
-            .with_region(&self.region)
-            .with_access_key_id(&self.access_key)
-            .with_secret_access_key(&self.secret_key)
-            .build()
-            .unwrap()
-    }
+/// A client of the bucket.
+fn client(server: &S3) -> AmazonS3 {
+    let settings = server.options().into_iter().map(|(name, value)| (name.parse().unwrap(), value));
+    settings.fold(AmazonS3Builder::new(), |builder, (name, value)| builder.with_config(name, value)).build().unwrap()
 }
 
 /// A running worker; killed when dropped.
@@ -327,6 +291,10 @@ impl Worker {
 
     /// Fetches `path` from the worker's own server.
     pub async fn fetch(&mut self, path: &str) -> String {
+        tokio::time::timeout(PATIENCE, self.ask(path)).await.expect("an answer in time")
+    }
+
+    async fn ask(&mut self, path: &str) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let address = self.says("address=").await;
         let address = address.split_whitespace().next().unwrap().to_owned();

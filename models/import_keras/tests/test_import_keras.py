@@ -92,6 +92,7 @@ class Bundle(unittest.TestCase):
     def label(self, bundle: Path, slices: int) -> None:
         program = os.environ.get("BOLUS_PROGRAM")
         if not program:
+            self.assertNotEqual(os.environ.get("BOLUS_TEST_REQUIRE"), "1", "BOLUS_PROGRAM names no bolus: run infra/test")
             self.skipTest("BOLUS_PROGRAM names no bolus to label with")
         series = CHECKOUT / "tests/data/series/chest-noncontrast-every10th"
         command = [program, "label", series, "--model", bundle, "--lake", folder / "lake", "--json"]

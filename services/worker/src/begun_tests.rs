@@ -199,7 +199,7 @@ proptest! {
                 })
             });
             for task in tasks.collect::<Vec<_>>() {
-                task.await.unwrap();
+                tokio::time::timeout(Duration::from_secs(60), task).await.expect("its turn in time").unwrap();
             }
             keeper.abort();
         });

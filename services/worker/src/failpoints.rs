@@ -45,8 +45,11 @@ pub fn poison(text: impl Fn() -> String) {
     let _ = text;
 }
 
-/// Passes the place `name`.
+/// Passes the place `name`. Where failpoints are built in, the log says so, for a test that waits for it.
 pub fn pass(name: &'static str) {
+    if fail::has_failpoints() {
+        tracing::debug!(place = name, "passing a failpoint");
+    }
     // An action may sleep: this thread's other tasks go on meanwhile, as they would while the real thing takes its time.
     let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
     if fail::has_failpoints() && flavor.is_ok_and(|flavor| flavor == tokio::runtime::RuntimeFlavor::MultiThread) {

@@ -13,15 +13,9 @@ use bolus_study::{Declared, PixelWindow, Reason, ReasonCode};
 /// The pixels of most of the files, by pydicom, dcmtk and gdcm.
 const PIXELS: &str = "391ad397b046566af9c044dfee7b0e020650625118d7730a28d022d41a0df9eb";
 
-/// The folder of the cases; a test without it passes, save where it is required.
+/// The folder of the cases.
 fn cases() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases/dicom");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("BOLUS_TEST_REQUIRE").is_none_or(|value| value != "1"), "no {}", folder.display());
-    println!("skipped: no cases beside the repository");
-    None
+    bolus_testkit::shared("cases/dicom")
 }
 
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {

@@ -128,7 +128,6 @@ fn is_refused(file: &[u8]) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 300,
-        failure_persistence: None,
         // The encoder is a port of C that keeps within its buffers as a rule only: which pictures it is given must not change.
         rng_seed: RngSeed::Fixed(2000),
         ..ProptestConfig::default()

@@ -121,7 +121,7 @@ fn ends_of_a_jpeg_2000_codestream() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// A stream that is cut is refused, or was whole for all that it matters.
     #[test]

@@ -12,19 +12,9 @@ use proptest::prelude::*;
 
 const AIR_HU: f32 = -1024.0;
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The folders of real files that are present; the larger one is not part of the repository.
 fn folders() -> Vec<PathBuf> {
-    let always = repository().join("tests/data");
-    let larger = repository().join("../shared/data");
-    if larger.join("manifest.csv").is_file() {
-        return vec![always, larger];
-    }
-    println!("skipped: the larger collection of real files is not here");
-    vec![always]
+    [bolus_testkit::real_data()].into_iter().chain(bolus_testkit::shared("data")).collect()
 }
 
 /// The rows of a manifest, by column name.
@@ -193,7 +183,7 @@ fn windows_in_hu_equal_rescaled_stored_values() {
 
 #[test]
 fn native_windows_read_their_rows_alone() {
-    let file = fs::read(repository().join("tests/data/enhanced/eCT_Supplemental.dcm")).unwrap();
+    let file = fs::read(bolus_testkit::real_data().join("enhanced/eCT_Supplemental.dcm")).unwrap();
     let instance = header(&file).unwrap();
     let window = PixelWindow { y0: 10, y1: 14, x0: 100, x1: 200 };
     let range = frame_byte_range(&instance, 1, window, file.len() as u64);
@@ -202,7 +192,7 @@ fn native_windows_read_their_rows_alone() {
 }
 
 fn refusal(name: &str) -> ReasonCode {
-    let file = fs::read(repository().join("tests/data").join(name)).unwrap();
+    let file = fs::read(bolus_testkit::real_data().join(name)).unwrap();
     let refused = header(&file).and_then(|instance| stored_values(&file, &instance).map(|_| ()));
     refused.unwrap_err().code
 }
@@ -216,7 +206,7 @@ fn broken_files_have_reasons() {
 
 #[test]
 fn sizes_and_lengths_that_lie_are_refused() {
-    let file = fs::read(repository().join("tests/data/odd/CT_small.dcm")).unwrap();
+    let file = fs::read(bolus_testkit::real_data().join("odd/CT_small.dcm")).unwrap();
     let instance = header(&file).unwrap();
     let with = |rows: usize, columns: usize, frames: usize| {
         let mut instance = instance.clone();
@@ -234,7 +224,7 @@ fn sizes_and_lengths_that_lie_are_refused() {
 
 #[test]
 fn missing_rescale_and_outside_requests_are_refused() {
-    let file = fs::read(repository().join("tests/data/derived-broken/CT_small-no-rescale.dcm")).unwrap();
+    let file = fs::read(bolus_testkit::real_data().join("derived-broken/CT_small-no-rescale.dcm")).unwrap();
     let instance = header(&file).unwrap();
     let code = |frame, window| window_hu(&file, &instance, frame, window).unwrap_err().code;
     let whole = PixelWindow::whole(128, 128);
@@ -261,7 +251,7 @@ const SMALL_FILES: [&str; 12] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever becomes of the pixel data of a real file, decoding ends with values or a reason.
     #[test]
@@ -270,7 +260,7 @@ proptest! {
         keep in 0.0..2.0f64,
         flips in prop::collection::vec((0.0..1.0f64, any::<u8>()), 0..6),
     ) {
-        let mut file = fs::read(repository().join("tests/data").join(SMALL_FILES[choice])).unwrap();
+        let mut file = fs::read(bolus_testkit::real_data().join(SMALL_FILES[choice])).unwrap();
         let instance = header(&file).unwrap();
         let offset = instance.pixels.unwrap().offset as usize;
         let length = file.len() - offset;

@@ -24,7 +24,7 @@ fn shapes(bits: std::ops::RangeInclusive<u32>, longest: usize) -> impl Strategy<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn jpeg_lossless(shape in shapes(2..=16, 60), predictor in 1..8i32, restart_rows in 0..4i32, parts in windows(), pieces in 1..4usize) {
@@ -95,7 +95,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     /// JPEG 2000, High-Throughput JPEG 2000 and JPEG XL as other encoders wrote it: see `vectors/make.py`.
     #[test]

@@ -14,12 +14,9 @@ mod measure;
 
 use measure::{Score, declared, exceptions, rows};
 
-/// The table of real descriptions; none where the data are not at hand, which is allowed only where nobody asks for them.
+/// The table of real descriptions.
 fn table() -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/idc-descriptions/descriptions.csv");
-    let required = std::env::var_os("BOLUS_TEST_REQUIRE").is_some_and(|value| value == "1");
-    assert!(path.exists() || !required, "{} is missing", path.display());
-    path.exists().then_some(path)
+    bolus_testkit::shared("data/idc-descriptions/descriptions.csv")
 }
 
 #[test]

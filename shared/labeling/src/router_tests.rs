@@ -129,6 +129,7 @@ async fn a_row_is_known_under_any_key_that_it_may_have() {
             assert_eq!((row.status(), row.bundle.name.as_str()), (status, bundle), "{:?}", row.reason());
             assert_eq!(keys.known(|key| *key == row.key), Some(&row.key));
             assert_eq!(keys.refusal_by_image(&row.key).is_some(), status == Status::Refused);
+            assert_eq!(row.reason().is_some(), status == Status::Refused);
             if let Some(reason) = row.reason() {
                 assert_eq!(reason.code, ReasonCode::BodyPart);
                 assert!(reason.detail.contains("the image does not tell it"), "{reason}");

@@ -5,8 +5,8 @@
 
 mod archives;
 mod dicom;
-mod memory;
+mod measure;
 mod targets;
 
-pub use memory::{peak_bytes, reset_peak};
+pub use measure::{peak_bytes, processor_time, reset_peak};
 pub use targets::{TARGETS, Target};

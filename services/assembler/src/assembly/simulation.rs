@@ -309,7 +309,7 @@ fn rules() -> Rules {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     /// Crashes of either stage between any two steps, duplicates, lag, markers, too little room and a short memory: every
     /// study is sent with all its objects.

@@ -1,5 +1,4 @@
-//! The program against the real broker and the real store. Runs where `BOLUS_TEST_KAFKA_SERVERS` and `BOLUS_TEST_S3_ENDPOINT`
-//! with its companions are set.
+//! The program against the real broker and the real store.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -114,12 +113,10 @@ async fn everything_goes_where_it_belongs() {
     world.wait("the late slice", |world| (revisions("late", world) == [0, 1]).then_some(())).await;
     assert_eq!(revisions("still", &world), [0]);
 
-    // At once: an archive, a marker. The clock starts before the notification is written.
+    // An archive and a marker, which close their studies by themselves: `tells_how_it_is` asks by what they were closed.
     for (name, study) in [("in/7.zip", "in/7.zip"), ("marked/_SUCCESS", "marked")] {
-        let started = Instant::now();
         world.notify(&created(Shape::Aws, &world.bucket, &world.key(name), "etag")).await;
         world.wait(name, |world| (revisions(study, world) == [0]).then_some(())).await;
-        assert!(started.elapsed() < Duration::from_secs(2), "{name} took {:?}", started.elapsed());
     }
     let archive = world.ready().into_iter().find(|ready| ready.study().ends_with(".zip")).unwrap();
     let StudyContent::Objects(objects) = &archive.event.content else { panic!("{archive:?}") };
@@ -189,8 +186,7 @@ async fn tells_how_it_is(world: &World) {
         ("bolus_assembler_partitions", 5.0),
         ("bolus_assembler_open_studies", 0.0),
     ] {
-        let told = world.metric_as(name, expected).await;
-        assert!((told - expected).abs() < f64::EPSILON, "{name} is {told}");
+        world.shows(name, expected).await;
     }
 }
 
@@ -212,7 +208,8 @@ async fn nothing_is_quiet_while_the_first_stage_is_away() {
         time: 1_767_225_600_000,
     });
     world.pass_on(&study, &object.to_json()).await;
-    assert!((world.metric_as("bolus_assembler_open_studies", 1.0).await - 1.0).abs() < f64::EPSILON);
+    world.shows("bolus_assembler_open_studies", 1.0).await;
+    // Time itself is the subject: four times what would be quiet. A busy machine can only see less of a fault.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(world.ready().is_empty(), "{:?}", world.ready());
     let route = world.start_stages("1s", "two", "route");

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bolus_broker::{Admin, BrokerConfig, Consumer, ConsumerConfig, Control, NewTopic, Producer, Record, Start};
 use bolus_events::{Event, StudyContent, StudyEvent};
+use bolus_testkit::servers::{self, S3};
 use object_store::ObjectStoreExt;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
@@ -25,6 +26,7 @@ pub const FIRST: &str = "one";
 pub struct World {
     pub bucket: String,
     pub admin: Admin,
+    s3: S3,
     servers: String,
     name: String,
     producer: Producer,
@@ -52,19 +54,10 @@ impl Ready {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(format!("BOLUS_TEST_{name}")).ok().filter(|value| !value.is_empty())
-}
-
 impl World {
-    /// None, with a message, where the servers are not there.
+    /// None where the servers are not there: see [`servers`].
     pub async fn new(test: &str) -> Option<Self> {
-        let (Some(servers), Some(bucket)) = (variable("KAFKA_SERVERS"), variable("S3_BUCKET")) else {
-            println!(
-                "{test}: skipped, BOLUS_TEST_KAFKA_SERVERS and BOLUS_TEST_S3_ENDPOINT with its companions are not set"
-            );
-            return None;
-        };
+        let (servers, s3) = (servers::kafka()?, servers::s3()?);
         let name = format!("assembler-{test}-{}", std::process::id());
         let broker = BrokerConfig::plaintext(&servers);
         let admin = Admin::start(&broker).unwrap();
@@ -81,7 +74,8 @@ impl World {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (producer, folder) = (Producer::start(&broker).unwrap(), tempfile::tempdir().unwrap());
         let listen = free.to_string();
-        Some(Self { bucket, admin, servers, name, producer, folder, listen, records, _reader: reader })
+        let bucket = s3.bucket.clone();
+        Some(Self { bucket, s3, admin, servers, name, producer, folder, listen, records, _reader: reader })
     }
 
     pub fn topic(&self, kind: &str) -> String {
@@ -98,16 +92,9 @@ impl World {
     }
 
     pub async fn put(&self, key: &str) {
-        let setting = |name: &str| variable(&format!("S3_{name}")).unwrap();
-        let store = AmazonS3Builder::new()
-            .with_endpoint(setting("ENDPOINT"))
-            .with_bucket_name(&self.bucket)
-            .with_region(setting("REGION"))
-            .with_access_key_id(setting("ACCESS_KEY"))
-            .with_secret_access_key(setting("SECRET_KEY"))
-            .with_allow_http(true)
-            .build()
-            .unwrap();
+        let settings = self.s3.options().into_iter().map(|(name, value)| (name.parse().unwrap(), value));
+        let builder = settings.fold(AmazonS3Builder::new(), |builder, (name, value)| builder.with_config(name, value));
+        let store = builder.build().unwrap();
         store.put(&Key::parse(key).unwrap(), "slice".into()).await.unwrap();
     }
 
@@ -153,14 +140,7 @@ impl World {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file);
-        for (theirs, ours) in [
-            ("AWS_ENDPOINT_URL_S3", "ENDPOINT"),
-            ("AWS_REGION", "REGION"),
-            ("AWS_ACCESS_KEY_ID", "ACCESS_KEY"),
-            ("AWS_SECRET_ACCESS_KEY", "SECRET_KEY"),
-        ] {
-            command.env(theirs, variable(&format!("S3_{ours}")).unwrap());
-        }
+        command.envs(self.s3.variables());
         Running { child: command.spawn().unwrap(), log }
     }
 
@@ -214,6 +194,10 @@ impl World {
 
     /// What the program answers to `path`; none while it does not listen.
     pub async fn get(&self, path: &str) -> Option<String> {
+        tokio::time::timeout(PATIENCE, self.ask(path)).await.expect("an answer in time")
+    }
+
+    async fn ask(&self, path: &str) -> Option<String> {
         let mut stream = tokio::net::TcpStream::connect(&self.listen).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: bolus\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
@@ -231,17 +215,17 @@ impl World {
         }
     }
 
-    /// The value of a metric, with its labels as Prometheus reads them, once it is `expected` or stays something else; 0
-    /// where it is not told.
-    pub async fn metric_as(&self, name: &str, expected: f64) -> f64 {
+    /// Waits until a metric, named with its labels as Prometheus reads them, is `expected`; one that is not told is 0.
+    pub async fn shows(&self, name: &str, expected: f64) {
         let started = Instant::now();
         loop {
-            let text = self.get("/metrics").await.unwrap();
+            let text = self.get("/metrics").await.unwrap_or_default();
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            let value = line.map_or(0.0, |value| value.parse().unwrap());
-            if (value - expected).abs() < f64::EPSILON || started.elapsed() > Duration::from_secs(5) {
-                return value;
+            let value: f64 = line.map_or(0.0, |value| value.parse().unwrap());
+            if !text.is_empty() && (value - expected).abs() < f64::EPSILON {
+                return;
             }
+            assert!(started.elapsed() < PATIENCE, "{name} is {value}, not {expected}");
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -13,16 +13,6 @@ pub(super) fn test_data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data")
 }
 
-/// The development corpus, where it is present.
-fn corpus() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    if folder.join("manifest.csv").exists() {
-        return Some(folder);
-    }
-    println!("skipped: the development corpus is not there");
-    None
-}
-
 pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -160,7 +150,7 @@ fn check_pixels(row: &Row, instance: &Instance, bytes: &[u8]) -> bool {
 
 #[test]
 fn whole_corpus_agrees_with_its_manifest() {
-    let Some(folder) = corpus() else { return };
+    let Some(folder) = bolus_testkit::shared("data") else { return };
     let (mut one_read, mut hashed, mut refused) = (0, 0, BTreeMap::new());
     let rows = manifest(&folder);
     for row in &rows {

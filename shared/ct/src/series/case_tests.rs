@@ -2,16 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use bolus_testkit::shared;
+
 use super::tests::group_checked;
 use crate::{HeaderRead, Member, Series, read_header};
-
-/// The shared inputs; none where they are not there, which is an error where they are required.
-fn shared(below: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(below);
-    let required = std::env::var_os("BOLUS_TEST_REQUIRE").is_some();
-    assert!(folder.is_dir() || !required, "{} is not there", folder.display());
-    folder.is_dir().then_some(folder)
-}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -78,7 +72,9 @@ fn reported_inputs_have_the_stacks_that_are_right() {
 #[test]
 fn real_series_are_one_stack_each() {
     let Some(real) = shared("data/real") else { return };
-    for one in stacks(&real) {
+    let stacks = stacks(&real);
+    assert!(stacks.len() > 5, "{} stacks", stacks.len());
+    for one in stacks {
         let path = one.slices.first().map(|slice| slice.sop_uid.to_string()).unwrap_or_default();
         println!("{} {} slices, {:?}, {:?}, {path}", one.uid, one.slices.len(), one.stack, one.refusal);
         assert!(one.refusal.as_ref().is_none_or(|reason| reason.code.as_str() != "ambiguous_positions"), "{}", one.uid);

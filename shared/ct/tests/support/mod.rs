@@ -174,11 +174,8 @@ pub fn check(file: &[u8], shape: Shape, expected: Option<&[i32]>, windows: &[Pix
 
 /// All files of the repository's collection, and below `folders` of the larger one where that is, sorted.
 pub fn files(folders: &[&str]) -> Vec<PathBuf> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let required = std::env::var("BOLUS_TEST_REQUIRE").is_ok_and(|value| value == "1");
-    let larger = folders.iter().map(|folder| repository.join("../shared").join(folder));
-    let larger = larger.inspect(|folder| assert!(folder.is_dir() || !required, "{} is missing", folder.display()));
-    let mut folders: Vec<PathBuf> = larger.chain([repository.join("tests/data")]).collect();
+    let mut folders: Vec<PathBuf> = folders.iter().filter_map(|folder| bolus_testkit::shared(folder)).collect();
+    folders.push(bolus_testkit::real_data());
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! DuckDB, where a Python with it is named by `BOLUS_PYTHON`, reads the live files and counts the same.
+//! DuckDB reads the live files and counts the same.
 
 use std::process::Command;
 
@@ -16,12 +16,7 @@ print('|'.join(str(value) for value in rows.fetchall()[0]))
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duckdb_counts_the_same() {
-    let python = std::env::var("BOLUS_PYTHON").unwrap_or_else(|_| "python3".into());
-    let importable = Command::new(&python).args(["-c", "import duckdb"]).output();
-    if !importable.is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} cannot import duckdb");
-        return;
-    }
+    let Some(python) = bolus_testkit::servers::python(&["duckdb"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(&folder_url(&folder), local_store(&folder)).await.unwrap();
     lake.append(&rows(0..20), &KEEP).await.unwrap();

@@ -6,7 +6,7 @@ use bolus_lake::{ErrorKind, Lake, LakeError};
 use object_store::ObjectStore;
 
 use crate::store::{Fault, Faulty};
-use crate::support::{KEEP, PARTITION, assert_each_once, memory_store, memory_url, rows, step};
+use crate::support::{KEEP, PARTITION, PATIENCE, assert_each_once, memory_store, memory_url, rows, step};
 
 /// A lake with one commit, on a store that then fails `times`, and the sound store below it.
 async fn faulty_lake(fault: Fault, times: usize) -> (Lake, Arc<Faulty>, Arc<dyn ObjectStore>) {
@@ -132,7 +132,7 @@ async fn a_stale_owner_that_loses_a_race_is_fenced_off_before_its_next_attempt()
     let (stale, store, sound) = faulty_lake(Fault::Gate, 1).await;
     let stale = tokio::spawn(async move { stale.append(&rows(2..4), &step(None, 5)).await });
     // It has looked, found nothing amiss, and is about to create version 2.
-    store.reached.notified().await;
+    tokio::time::timeout(PATIENCE, store.reached.notified()).await.expect("a look in time");
     let owner = Lake::open(&memory_url(), sound).await.unwrap();
     owner.append(&rows(4..6), &step(None, 6)).await.unwrap();
     store.release();
@@ -146,7 +146,7 @@ async fn a_stale_owner_that_loses_a_race_is_fenced_off_before_its_next_attempt()
 async fn an_owner_of_another_partition_that_loses_a_race_drops_what_has_landed_and_goes_on() {
     let (lake, store, sound) = faulty_lake(Fault::Gate, 1).await;
     let late = tokio::spawn(async move { lake.append(&rows(2..4), &step(None, 5)).await });
-    store.reached.notified().await;
+    tokio::time::timeout(PATIENCE, store.reached.notified()).await.expect("a look in time");
     let other = Lake::open(&memory_url(), sound).await.unwrap();
     other.append(&rows(3..6), &KEEP).await.unwrap();
     store.release();

@@ -165,7 +165,7 @@ fn plain(value: Value) -> Value {
 #[test]
 fn every_field_survives() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let config = Config::with_cases(24);
     TestRunner::new(config)
         .run(&vec(row(), 1..6), |mut rows| {
             for (number, row) in rows.iter_mut().enumerate() {

@@ -1,6 +1,7 @@
 //! Rows, lakes and answers for the tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bolus_lake::{AppendOptions, Lake, TransactionStep};
 use bolus_study::{
@@ -16,6 +17,9 @@ use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const KEEP: AppendOptions = AppendOptions { relabel: false, transactions: Vec::new() };
 
@@ -35,20 +39,12 @@ pub fn local_store(folder: &TempDir) -> Arc<dyn ObjectStore> {
     Arc::new(LocalFileSystem::new_with_prefix(lake).unwrap())
 }
 
-/// A store on the S3 server of `BOLUS_TEST_S3_*`, below a prefix of its own; none where no server is named.
+/// A store on the S3 server, below a prefix of its own; none where there is no server.
 pub fn s3_store() -> Option<Arc<dyn ObjectStore>> {
-    let variable = |name: &str| std::env::var(format!("BOLUS_TEST_S3_{name}")).ok();
-    let bucket = AmazonS3Builder::new()
-        .with_endpoint(variable("ENDPOINT")?)
-        .with_bucket_name(variable("BUCKET")?)
-        .with_region(variable("REGION").unwrap_or_else(|| "us-east-1".into()))
-        .with_access_key_id(variable("ACCESS_KEY").unwrap_or_default())
-        .with_secret_access_key(variable("SECRET_KEY").unwrap_or_default())
-        .with_virtual_hosted_style_request(false)
-        .with_allow_http(true)
-        .build()
-        .unwrap();
-    Some(Arc::new(PrefixStore::new(bucket, format!("lake-{}", Uuid::new_v4()))))
+    let server = bolus_testkit::servers::s3()?;
+    let settings = server.options().into_iter().map(|(name, value)| (name.parse().unwrap(), value));
+    let builder = settings.fold(AmazonS3Builder::new(), |builder, (name, value)| builder.with_config(name, value));
+    Some(Arc::new(PrefixStore::new(builder.build().unwrap(), format!("lake-{}", Uuid::new_v4()))))
 }
 
 pub fn memory_store() -> Arc<dyn ObjectStore> {

@@ -26,13 +26,20 @@ pub(super) fn expand(mut expander: Expander, file: File, gzipped: bool) -> Resul
     let mut archive =
         Archive::new(Guarded { inner, meter: Rc::clone(&meter), limits: expander.limits, stop: stop.clone() });
     let mut ended = expand_entries(&mut expander, &mut archive, &meter);
-    if ended.is_ok() && gzipped {
-        ended = verify_rest(&mut archive.into_inner(), &meter);
+    // The checksum lies behind all members. So it is looked at where the tar went wrong on the way, too: that is what a
+    // changed byte in the stream comes to, and the members before it are no better.
+    if gzipped && meter.stream.get() == Stream::Sound && !matches!(ended, Err(Stop::Error(_))) {
+        let rest = verify_rest(&mut archive.into_inner(), &meter);
+        // A stream that is only cut does not break the tar before its end.
+        if ended.is_err() && meter.stream.get() == Stream::Cut {
+            meter.stream.set(Stream::Corrupt);
+        }
+        ended = ended.and(rest);
     }
     if stop.is_cancelled() {
         ended = Err(Stop::Error(cancelled(expander.uri())));
     }
-    if meter.corrupt.get() {
+    if meter.stream.get() == Stream::Corrupt {
         expander.refuse_all("the gzip stream is damaged, so no member can be trusted");
     }
     expander.finish(ended)
@@ -104,8 +111,20 @@ struct Meter {
     allowed: Cell<u64>,
     /// Why the stream has failed.
     failure: RefCell<Option<String>>,
-    /// The stream has failed by damage, not by ending early.
-    corrupt: Cell<bool>,
+    /// How the stream has fared.
+    stream: Cell<Stream>,
+}
+
+/// What has become of a stream.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    /// Nothing is wrong so far.
+    #[default]
+    Sound,
+    /// It ends early: the members before are kept.
+    Cut,
+    /// It has failed by damage: no member can be trusted.
+    Corrupt,
 }
 
 impl Meter {
@@ -164,7 +183,8 @@ impl Read for Guarded {
         let read = self.inner.read(buffer.get_mut(..allowed).unwrap_or_default()).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.meter.fail(error);
-                self.meter.corrupt.set(error.kind() != io::ErrorKind::UnexpectedEof);
+                let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+                self.meter.stream.set(if cut { Stream::Cut } else { Stream::Corrupt });
             }
         })?;
         self.meter.inflated.set(self.meter.inflated.get() + read as u64);

@@ -17,6 +17,13 @@ use crate::StorageError;
 const TYPE_BITS: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 
+/// How the header before a member begins.
+const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
+/// How a header of the directory begins.
+const CENTRAL_HEADER: [u8; 4] = *b"PK\x01\x02";
+/// Bytes of a header of the directory without its name, extra fields and comment.
+const CENTRAL_HEADER_BYTES: usize = 46;
+
 /// Expands the zip archive `file`.
 pub(super) fn expand(mut expander: Expander, file: File) -> Result<Expansion, StorageError> {
     let ended = expand_entries(&mut expander, file);
@@ -32,10 +39,11 @@ fn expand_entries(expander: &mut Expander, file: File) -> Result<(), Stop> {
         ZipIterable::try_new(BufReader::with_capacity(512, directory), Config::default()).map_err(|e| damaged(&e))?;
     let taken = Rc::new(Cell::new(0));
     let mut body = Counting { inner: file, count: Rc::clone(&taken) };
-    let mut taken_before = 0_u64;
+    let (mut taken_before, mut last_header) = (0_u64, None);
     for entry in archive.files().map_err(|e| damaged(&e))? {
         let entry = entry.map_err(|e| damaged(&e))?;
         expander.begin_entry()?;
+        last_header = Some(entry.central_header_start());
         expand_entry(expander, entry, &mut body, &taken)?;
         // Each byte is one member's. Where members share them, a small archive makes any number of large members.
         taken_before = taken_before.saturating_add(taken.take());
@@ -43,7 +51,32 @@ fn expand_entries(expander: &mut Expander, file: File) -> Result<(), Stop> {
             return Err(Stop::Archive("members overlap in the archive".to_owned()));
         }
     }
+    if holds_more(&mut body.inner, last_header).map_err(|e| damaged(&e))? {
+        return Err(Stop::Archive("a damaged zip: it holds more members than its directory counts".to_owned()));
+    }
     Ok(())
+}
+
+/// Whether another header follows the last one that the directory counts, or a member lies where it counts none.
+///
+/// The count has 16 bits, and some programs write it modulo 65,536 instead of zip64's: members beyond it would be lost
+/// without a word. Source: APPNOTE.TXT 4.3.12 (a central header: 46 bytes, of which 28 to 33 tell what follows them)
+/// and 4.4.22.
+fn holds_more(file: &mut File, last_header: Option<u64>) -> io::Result<bool> {
+    let (at, mark) = match last_header {
+        None => (0, LOCAL_HEADER),
+        Some(start) => {
+            let mut header = [0; CENTRAL_HEADER_BYTES];
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(&mut header)?;
+            let lengths = header[28..34].as_chunks::<2>().0.iter().map(|bytes| u64::from(u16::from_le_bytes(*bytes)));
+            (start + CENTRAL_HEADER_BYTES as u64 + lengths.sum::<u64>(), CENTRAL_HEADER)
+        }
+    };
+    file.seek(SeekFrom::Start(at))?;
+    let mut next = Vec::new();
+    file.take(4).read_to_end(&mut next)?;
+    Ok(next == mark)
 }
 
 fn expand_entry(

@@ -140,7 +140,7 @@ fn tables() -> impl Strategy<Value = Table> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     /// Whatever table the file has, each frame is its own bytes. A table that lies and hits an item's start by chance
     /// gives something that no decoder takes.

@@ -404,7 +404,7 @@ fn any_file() -> impl Strategy<Value = Member> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn every_frame_ends_once_and_no_stack_has_two_at_one_position(

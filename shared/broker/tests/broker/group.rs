@@ -1,17 +1,12 @@
 //! Several members of one group against a real broker: cooperative and eager rebalances, static membership.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bolus_broker::{BrokerConfig, Consumer, ConsumerConfig, Control, Note, Record, Start, TopicPartition};
 
-use support::{Event, Member, Starts, broker, fill, new_topic, unique, until};
+use crate::support::{Event, Member, PATIENCE, Starts, broker, fill, new_topic, unique, until};
 
 fn config(broker: &BrokerConfig, group: &str, topic: &str) -> ConsumerConfig {
     let mut config = ConsumerConfig::new(broker.clone(), group, vec![topic.to_owned()]);
@@ -177,18 +172,22 @@ async fn a_revocation_waits_for_its_reply_until_the_deadline() {
     let topic = new_topic(&broker, 2).await;
     let group = unique("group");
     let mut config = config(&broker, &group, &topic);
-    config.revoke_timeout = Duration::from_secs(3);
+    let deadline = Duration::from_secs(3);
+    config.revoke_timeout = deadline;
     let (consumer, mut control, _records) = Consumer::start(config.clone()).unwrap();
-    let Some(Control::Assigned { partitions, reply, .. }) = control.recv().await else { panic!("an assignment first") };
+    let assigned = tokio::time::timeout(PATIENCE, control.recv()).await.unwrap();
+    let Some(Control::Assigned { partitions, reply, .. }) = assigned else { panic!("an assignment first") };
     assert!(reply.send(partitions.into_iter().map(|partition| (partition, Start::Earliest)).collect()));
 
     let second = Member::join(config, Starts::default());
-    let Some(Control::Revoked { partitions, lost, reply }) = control.recv().await else { panic!("a revocation next") };
+    let revoked = tokio::time::timeout(PATIENCE, control.recv()).await.unwrap();
+    let Some(Control::Revoked { partitions, lost, reply }) = revoked else { panic!("a revocation next") };
     assert_eq!((partitions.len(), lost), (1, false));
     let asked = std::time::Instant::now();
     until("the partition's new owner", || (second.owned() == partitions).then_some(())).await;
     let waited = asked.elapsed();
-    assert!(waited > Duration::from_millis(2_900), "given up after {waited:?}, unanswered");
+    // Half of it: the consumer's clock starts before ours, on a busy machine well before.
+    assert!(waited > deadline / 2, "given up after {waited:?}, unanswered");
     assert!(!reply.send(()), "the answer comes too late, and is told so");
     second.stop().await;
     drop(control);

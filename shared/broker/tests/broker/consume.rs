@@ -1,21 +1,16 @@
 //! One consumer against a real broker: starts, pauses, resets, back-pressure, lag.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bolus_broker::{
     Admin, BrokerConfig, Consumer, ConsumerConfig, Control, ErrorKind, Producer, Start, TopicPartition,
 };
 use bytes::Bytes;
 
-use support::{Event, Member, PATIENCE, Starts, broker, fill, new_topic, number, unique, until};
+use crate::support::{Event, Member, PATIENCE, Starts, broker, fill, new_topic, number, unique, until};
 
 fn config(broker: &BrokerConfig, topic: &str) -> ConsumerConfig {
     ConsumerConfig::new(broker.clone(), unique("group"), vec![topic.to_owned()])
@@ -117,14 +112,12 @@ async fn a_full_channel_costs_neither_the_membership_nor_a_record() {
     config.max_poll_interval = Duration::from_millis(2_000);
     config.assign_timeout = Duration::from_millis(1_000);
     config.revoke_timeout = Duration::from_millis(500);
+    let poll_interval = config.max_poll_interval;
     let mut member = Member::join(config, Starts::default());
     member.until_assigned().await;
 
-    // The owner is busy for longer than the poll interval, with the channel full.
-    let busy_until = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < busy_until {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // The owner is busy for longer than the poll interval, with the channel full. The broker's clock is the subject here.
+    tokio::time::sleep(poll_interval * 5 / 2).await;
     let mut next = BTreeMap::from([(0, 0), (1, 0)]);
     for record in member.take(5_000).await {
         let next = next.get_mut(&record.partition).unwrap();
@@ -148,11 +141,13 @@ async fn the_channel_is_bounded_in_bytes() {
     let mut config = config(&broker, &topic);
     config.prefetch_bytes = 3 << 20;
     let mut member = Member::join(config, Starts::default());
-    until("full channel", || member.records_waiting().then_some(())).await;
-    // Give it the time to overfill.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("the first fetch", || member.knows_the_end().then_some(())).await;
+    // Many polls, each of which takes a record or finds the channel full: enough to overfill it.
+    for _ in 0..50 {
+        member.until_obeyed().await;
+    }
     let waiting = member.drain_without_waiting();
-    assert!((3..=4).contains(&waiting.len()), "{} records of 1 MB wait", waiting.len());
+    assert!((1..=4).contains(&waiting.len()), "{} records of 1 MB wait", waiting.len());
     let rest = member.take(12 - waiting.len()).await;
     assert!(waiting.iter().chain(&rest).map(|record| record.offset).eq(0..12));
     assert!(waiting.iter().chain(&rest).all(|record| record.payload.as_deref() == Some(payload.as_slice())));
@@ -160,8 +155,8 @@ async fn the_channel_is_bounded_in_bytes() {
 }
 
 impl Member {
-    /// Whether the consumer has put anything into the channel.
-    fn records_waiting(&self) -> bool {
+    /// Whether the consumer has heard how many records there are.
+    fn knows_the_end(&self) -> bool {
         self.consumer.lag().iter().any(|(_, lag)| *lag == Some(12))
     }
 
@@ -182,21 +177,24 @@ async fn a_paused_partition_rests_and_goes_on_where_it_was() {
     let mut taken = member.take(100).await.len();
 
     member.consumer.pause(std::slice::from_ref(&rest)).unwrap();
-    // Commands are obeyed between two polls.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    fill(&broker, &topic, 100..200).await;
-    let more = offsets(&broker, &topic).await;
-    let running = usize::try_from(more[&1] - ends[&1]).unwrap();
-    assert!(running < 100, "both partitions got records");
-    for record in member.take(running).await {
-        assert_eq!(record.partition, 1);
-        taken += 1;
+    member.until_obeyed().await;
+    // Two rounds: what comes with the second is written after all of the first, and would come after it.
+    let mut running = ends[&1];
+    for round in [100..200, 200..300] {
+        fill(&broker, &topic, round).await;
+        let end = offsets(&broker, &topic).await[&1];
+        assert!(end > running, "both partitions got records");
+        for record in member.take(usize::try_from(end - running).unwrap()).await {
+            assert_eq!(record.partition, 1, "the paused partition rests");
+            taken += 1;
+        }
+        running = end;
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(member.records.try_recv().is_none(), "the paused partition rests");
 
     member.consumer.resume(&[rest]).unwrap();
-    let resumed = member.take(200 - taken).await;
+    let more = offsets(&broker, &topic).await;
+    let resumed = member.take(300 - taken).await;
     assert!(resumed.iter().all(|record| record.partition == 0));
     assert!(resumed.iter().map(|record| record.offset).eq(ends[&0]..more[&0]));
     member.stop().await;
@@ -250,16 +248,17 @@ async fn an_assignment_that_nobody_answers_ends_the_consumer() {
     member.stop().await;
 
     let (consumer, mut control, mut records) = Consumer::start(config).unwrap();
-    while let Some(event) = control.recv().await {
+    let mut failures = Vec::new();
+    while let Some(event) = tokio::time::timeout(PATIENCE, control.recv()).await.unwrap() {
         match event {
             Control::Assigned { reply, .. } => drop(reply),
-            Control::Failed(error) => {
-                assert!(error.to_string().contains("no start offsets were given by the owner"), "{error}");
-            }
+            Control::Failed(error) => failures.push(error.to_string()),
             Control::Revoked { .. } => panic!("nothing was owned"),
         }
     }
-    assert_eq!(records.recv().await, None);
+    let told = failures.iter().any(|error| error.contains("no start offsets were given by the owner"));
+    assert!(told, "{failures:?}");
+    assert_eq!(tokio::time::timeout(PATIENCE, records.recv()).await.unwrap(), None);
     consumer.stop().await.unwrap();
 }
 

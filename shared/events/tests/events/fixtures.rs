@@ -1,5 +1,4 @@
 //! What `parse` makes of each message under `fixtures/`: `fixtures/README.md` names the documents they were written after.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,8 +1,5 @@
 //! Listing and reading folders and a store in memory: nothing is left out.
 
-// A helper that fails fails its test.
-#![allow(clippy::unwrap_used)]
-
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;

@@ -1,9 +1,4 @@
-//! S3 against a real server. Runs where `BOLUS_TEST_S3_ENDPOINT` and `BOLUS_TEST_S3_BUCKET` are set; the bucket must
-//! exist, and everything is written below a prefix of this run. Credentials come from the standard variables, or from
-//! `BOLUS_TEST_S3_ACCESS_KEY`, `_SECRET_KEY` and `_REGION`.
-
-// A helper that fails fails its test.
-#![allow(clippy::unwrap_used)]
+//! S3 against a real server: everything is written below a prefix of this run.
 
 use std::collections::BTreeSet;
 
@@ -22,15 +17,12 @@ async fn put(opened: &OpenedStore, key: &str, bytes: Vec<u8>) {
 
 #[tokio::test]
 async fn s3_round_trip() {
-    let (Ok(endpoint), Ok(bucket)) = (std::env::var("BOLUS_TEST_S3_ENDPOINT"), std::env::var("BOLUS_TEST_S3_BUCKET"))
-    else {
-        println!("skipped: s3_round_trip needs BOLUS_TEST_S3_ENDPOINT and BOLUS_TEST_S3_BUCKET");
-        return;
-    };
-    if std::env::var("AWS_ENDPOINT_URL_S3").as_deref() != Ok(&endpoint) {
-        run_again_with_aws_variables(&endpoint);
+    let Some(server) = bolus_testkit::servers::s3() else { return };
+    if std::env::var("AWS_ENDPOINT_URL").as_deref() != Ok(&server.endpoint) {
+        run_again_with_aws_variables(&server);
         return;
     }
+    let bucket = &server.bucket;
     let run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     let root = format!("s3://{bucket}/storage-{run}");
     let opened = open_store(&Location::parse(&root).unwrap()).await.unwrap();
@@ -48,17 +40,13 @@ async fn s3_round_trip() {
 
 /// Runs this test in a process of its own whose AWS variables name the server, as a user's would: a process cannot
 /// safely change its own.
-fn run_again_with_aws_variables(endpoint: &str) {
+fn run_again_with_aws_variables(server: &bolus_testkit::servers::S3) {
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "s3_round_trip", "--nocapture"]).env("AWS_ENDPOINT_URL_S3", endpoint);
-    for (ours, theirs) in
-        [("ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("SECRET_KEY", "AWS_SECRET_ACCESS_KEY"), ("REGION", "AWS_REGION")]
-    {
-        if let Ok(value) = std::env::var(format!("BOLUS_TEST_S3_{ours}")) {
-            again.env(theirs, value);
-        }
-    }
-    assert!(again.status().unwrap().success());
+    let thread = std::thread::current();
+    again.args(["--exact", thread.name().unwrap(), "--nocapture"]).envs(server.variables());
+    let output = again.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn listing_has_every_key(opened: &OpenedStore, root: &str) {

@@ -1,5 +1,4 @@
 //! Object events written as each sender writes them, wrapped as they travel, and read back.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bolus_events::{Event, EventSource, ObjectEvent, ObjectKey, Parsed, parse};
 use chrono::{DateTime, Utc};

@@ -1,12 +1,5 @@
 //! Refused identities over TLS and SCRAM, records that a broker refuses, brokers that fail.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod support;
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bolus_broker::{
@@ -16,35 +9,28 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use support::{Event, Member, Starts, broker, fill, new_topic, number, unique};
+use crate::support::{Event, Log, Member, PATIENCE, Starts, broker, fill, new_topic, number, unique};
 
 const SECRET: &str = "not-the-password-hunter2";
 
-fn secure(password: &str) -> Option<BrokerConfig> {
-    let variable = |name: &str| std::env::var(format!("BOLUS_TEST_KAFKA_{name}")).ok();
-    let Some(servers) = variable("SASL_SERVERS") else {
-        eprintln!("SKIPPED: BOLUS_TEST_KAFKA_SASL_SERVERS is not set (infra/kafka-server start DIR --secure sets it)");
-        return None;
-    };
-    let mut config = BrokerConfig::plaintext(servers);
+/// The listener for SASL over TLS, with `password` or the right one.
+fn secure(password: Option<&str>) -> Option<BrokerConfig> {
+    let server = bolus_testkit::servers::secure_kafka()?;
+    let mut config = BrokerConfig::plaintext(server.servers);
     config.security = SecurityConfig {
         protocol: Protocol::SaslSsl,
-        ca_file: variable("CA").map(Into::into),
+        ca_file: Some(server.ca_file),
         mechanism: Some(Mechanism::ScramSha512),
-        username: variable("USER"),
-        password: Some(Secret::new(password)),
+        username: Some(server.user),
+        password: Some(Secret::new(password.unwrap_or(&server.password))),
         ..SecurityConfig::default()
     };
     Some(config)
 }
 
-fn right_password() -> String {
-    std::env::var("BOLUS_TEST_KAFKA_PASSWORD").unwrap_or_default()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_pass_over_tls_with_scram() {
-    let Some(broker) = secure(&right_password()) else { return };
+    let Some(broker) = secure(None) else { return };
     let topic = new_topic(&broker, 1).await;
     fill(&broker, &topic, 0..10).await;
     let config = ConsumerConfig::new(broker, unique("group"), vec![topic]);
@@ -57,15 +43,10 @@ async fn records_pass_over_tls_with_scram() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_a_clear_error_and_is_written_nowhere() {
-    let Some(mut broker) = secure(SECRET) else { return };
+    let Some(mut broker) = secure(Some(SECRET)) else { return };
     // As much of the library's log as may hold a secret.
     broker.properties.insert("debug".into(), "security,conf,broker".into());
-    let log = Log::default();
-    let sink = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || sink.clone())
-        .init();
+    let log = Log::kept();
 
     let config = ConsumerConfig::new(broker.clone(), unique("group"), vec!["any".into()]);
     let shown = format!("{config:?} {broker:?}");
@@ -85,29 +66,14 @@ async fn a_wrong_password_is_a_clear_error_and_is_written_nowhere() {
         assert!(!text.contains(SECRET), "{text}");
     }
     assert!(!shown.contains(SECRET), "{shown}");
-    let written = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(written.contains("librdkafka"), "the library's log is written");
+    let written = log.text();
+    assert!(written.contains("sasl_ssl://"), "the library tells how it has fared");
     assert!(!written.contains(SECRET), "{written}");
-}
-
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
-    let Some(mut broker) = secure(&right_password()) else { return };
+    let Some(mut broker) = secure(None) else { return };
     broker.security.ca_file = None;
     let error = Producer::start(&broker).unwrap().send("any", b"", b"payload", &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fatal);
@@ -234,7 +200,7 @@ async fn oauth_tokens_are_asked_for_at_the_endpoint() {
     assert!(!format!("{broker:?}").contains(SECRET));
     let config = ConsumerConfig::new(broker, unique("group"), vec!["any".into()]);
     let member = Member::join(config, Starts::default());
-    let (mut stream, _) = tokio::time::timeout(support::PATIENCE, endpoint.accept()).await.unwrap().unwrap();
+    let (mut stream, _) = tokio::time::timeout(PATIENCE, endpoint.accept()).await.unwrap().unwrap();
     let mut request = Vec::new();
     while !String::from_utf8_lossy(&request).contains("scope=kafka") {
         assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "{}", String::from_utf8_lossy(&request));

@@ -1,26 +1,57 @@
 //! A member of a group under test, and topics of its own for each test.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bolus_broker::{
-    Admin, BrokerConfig, BrokerError, Consumer, ConsumerConfig, Control, NewTopic, Producer, Record, Records, Start,
-    TopicPartition,
+    Admin, BrokerConfig, BrokerError, Consumer, ConsumerConfig, Control, ErrorKind, NewTopic, Producer, Record,
+    Records, Start, TopicPartition,
 };
 
 /// How long any one thing may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The plain-text broker; `None`, said aloud, where there is none. `infra/test` always has one.
+/// The plain-text broker; see [`bolus_testkit::servers`] for what happens where there is none.
 pub fn broker() -> Option<BrokerConfig> {
-    match std::env::var("BOLUS_TEST_KAFKA_SERVERS") {
-        Ok(servers) => Some(BrokerConfig::plaintext(servers)),
-        Err(_) => {
-            eprintln!("SKIPPED: BOLUS_TEST_KAFKA_SERVERS is not set (infra/kafka-server start DIR --secure sets it)");
-            None
-        }
+    bolus_testkit::servers::kafka().map(BrokerConfig::plaintext)
+}
+
+/// What all tests of this process log, librdkafka's lines too.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The log, kept from the first call on.
+    pub fn kept() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let sink = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+                .with_ansi(false)
+                .with_writer(move || sink.clone())
+                .init();
+            log
+        })
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -143,6 +174,13 @@ impl Member {
         .await
     }
 
+    /// Waits until the consumer's thread has obeyed all commands before this one, and so stands between two polls.
+    pub async fn until_obeyed(&self) {
+        let nobodys = TopicPartition::new("nobodys", 0);
+        let answer = tokio::time::timeout(PATIENCE, self.consumer.reset(&nobodys, 0)).await.expect("an answer in time");
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Retry, "a partition of nobody's");
+    }
+
     /// The partitions owned, by what was assigned and revoked so far.
     pub fn owned(&self) -> Vec<TopicPartition> {
         owned(&self.events())
@@ -150,8 +188,11 @@ impl Member {
 
     pub async fn stop(self) {
         drop(self.records);
-        Arc::into_inner(self.consumer).expect("the only handle").stop().await.unwrap();
-        self.control.await.unwrap();
+        let stopped = async {
+            Arc::into_inner(self.consumer).expect("the only handle").stop().await.unwrap();
+            self.control.await.unwrap();
+        };
+        tokio::time::timeout(PATIENCE, stopped).await.expect("an end in time");
     }
 }
 
