@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use bolus_study::PixelWindow;
 use bolus_testkit::shared;
 
-use super::tests::group_checked;
+use super::tests::check_accounts;
+use super::{Contested, FramePixels, Grouping, SeenPixels};
+use crate::pixel::decode_window_hu;
 use crate::{HeaderRead, Member, Series, read_header};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -29,7 +32,30 @@ fn stacks(path: &Path) -> Vec<Series> {
             _ => None,
         }
     };
-    group_checked(files.into_iter().enumerate().filter_map(read).collect())
+    let members: Vec<Member> = files.iter().cloned().enumerate().filter_map(read).collect();
+    let frames = members.iter().map(|member| (member.object, member.instance.frames.len().max(1))).collect();
+    let grouping = Grouping::of(members);
+    let mut seen = SeenPixels::new();
+    loop {
+        let contested = grouping.contested(&seen);
+        if contested.is_empty() {
+            break;
+        }
+        seen.extend(contested.iter().map(|one| ((one.object, one.frame), pixels(one, &files[one.object]))));
+    }
+    let series = grouping.series(&seen);
+    check_accounts(&series, &frames);
+    series
+}
+
+fn pixels(one: &Contested, path: &Path) -> FramePixels {
+    let (bytes, mut hu) = (std::fs::read(path).unwrap(), Vec::new());
+    let format = one.instance.format.as_ref().unwrap();
+    let window = PixelWindow::whole(format.rows, format.columns);
+    match decode_window_hu(&one.instance, one.frame, window, &bytes, 0, -1024.0, &mut hu) {
+        Ok(()) => FramePixels::of_hu(&hu),
+        Err(reason) => FramePixels::Unread(reason),
+    }
 }
 
 /// A path, the slices of each stack with what parts it, and the files that are refused.
