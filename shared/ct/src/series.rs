@@ -20,7 +20,7 @@ use bolus_study::{
 
 use crate::Instance;
 use crate::geometry::{Plane, measure};
-pub use group::group;
+pub use group::{group, series_key};
 
 /// One file that holds an instance, as the caller knows it.
 #[derive(Debug, Clone)]

@@ -41,6 +41,7 @@ mod router_tests;
 mod row;
 mod scan;
 mod stages;
+mod stream;
 #[cfg(test)]
 mod transient_tests;
 
@@ -58,3 +59,4 @@ pub use router::{Route, Routed, Router};
 pub use row::{refused_files, unread_row};
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
 pub use stages::Stages;
+pub use stream::{Feed, FeedOptions, Part, PartId};
