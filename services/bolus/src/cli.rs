@@ -1,11 +1,11 @@
 //! The command line's arguments.
 
+mod broker;
 mod tensors;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
-use bolus::backfill::BrokerArgs;
 use bolus_events::StudyRule;
 use bolus_inference::DeviceChoice;
 use bolus_ops::config::{ByteSize, Period};
@@ -13,6 +13,7 @@ use bolus_study::Allowed;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+pub use self::broker::BrokerArgs;
 pub use self::tensors::{ExplainArgs, ExportArgs};
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::model::ModelCommand;
