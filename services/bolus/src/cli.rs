@@ -41,7 +41,7 @@ pub struct Cli {
 pub enum Command {
     /// Label every CT series found, and commit the labels to the lake.
     ///
-    /// Exit status: 0 all labelled, 3 some series or files were refused or failed, 1 nothing could be done.
+    /// Exit status: 0 all labelled, 3 some series or files were refused or failed, 1 nothing could be done, 130 stopped on request.
     Label(LabelArgs),
     /// Show what is there without a model: series, geometry, codec, declared contrast, and what would be labelled.
     Inspect(InspectArgs),

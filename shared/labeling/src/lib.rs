@@ -1,6 +1,6 @@
 //! One series → one row: the stages that tie storage, ct, preprocess and inference together.
 //!
-//! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
+//! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Feed`] does both series by series, for inputs of any size; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes; so do all headers and all frames that are read at a time, in the whole process. Many series run at once; their slices meet in the engine's batches.
 //! Where a run has several bundles, [`Router`] sends each series to the one for its body part. An adaptive label scores slices in rounds

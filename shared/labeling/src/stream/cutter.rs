@@ -12,6 +12,7 @@
 //! all their files, and close with the end of the listing alone, so that each comes back once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::scan::is_inside;
 
@@ -26,7 +27,7 @@ pub(crate) struct Cutter {
     position: u64,
     next_sweep: u64,
     /// The folder of the newest file.
-    folder: String,
+    folder: Arc<str>,
     open: HashMap<Id, Open>,
     studies: HashMap<Id, Study>,
 }
@@ -36,7 +37,7 @@ struct Open {
     first: u64,
     study: Id,
     /// The outermost folder of its files that the listing is still in.
-    folder: Option<String>,
+    folder: Option<Arc<str>>,
     came_back: bool,
 }
 
@@ -60,7 +61,7 @@ impl Cutter {
     /// Without series. A `window` of `u64::MAX` closes nothing before the end.
     pub fn new(window: u64) -> Self {
         let (open, studies) = (HashMap::new(), HashMap::new());
-        Self { window, position: 0, next_sweep: 0, folder: String::new(), open, studies }
+        Self { window, position: 0, next_sweep: 0, folder: Arc::from(""), open, studies }
     }
 
     /// Whether more files of the series are waited for.
@@ -71,9 +72,7 @@ impl Cutter {
     /// Takes a file in `folder` that belongs to no series; gives the series that close before it.
     pub fn pass(&mut self, folder: &str) -> Vec<Closed> {
         self.position += 1;
-        if self.folder != folder {
-            folder.clone_into(&mut self.folder);
-        }
+        self.enter(folder);
         if self.position < self.next_sweep {
             return Vec::new();
         }
@@ -84,16 +83,18 @@ impl Cutter {
     /// `came_back` says of a series that is not open that it has been closed before.
     pub fn add(&mut self, id: Id, study: Id, folder: &str, came_back: bool) -> Vec<Closed> {
         let position = self.position + 1;
+        self.enter(folder);
         let study = match self.open.get_mut(&id) {
             Some(open) => {
                 if !open.folder.as_deref().is_some_and(|outer| is_inside(folder, outer)) {
-                    open.folder = Some(folder.to_owned());
+                    open.folder = Some(Arc::clone(&self.folder));
                 }
                 open.study
             }
             None => {
                 self.studies.entry(study).or_default().open += 1;
-                self.open.insert(id, Open { first: position, study, folder: Some(folder.to_owned()), came_back });
+                self.open
+                    .insert(id, Open { first: position, study, folder: Some(Arc::clone(&self.folder)), came_back });
                 study
             }
         };
@@ -101,6 +102,13 @@ impl Cutter {
             study.last = position;
         }
         self.pass(folder)
+    }
+
+    /// Keeps the name of the folder once for all series that it holds.
+    fn enter(&mut self, folder: &str) {
+        if *self.folder != *folder {
+            self.folder = Arc::from(folder);
+        }
     }
 
     /// Ends the listing: the series that are open, those that came back last.

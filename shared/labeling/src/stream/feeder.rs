@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bolus_ct::{Instance, Member, group};
-use bolus_storage::{ArchiveKind, ObjectRef};
+use bolus_storage::{ArchiveKind, Location, ObjectRef, list};
 use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::held::{ClosedSeries, Held, HeldFile, Limits};
-use super::{FeedOptions, Listing, Part, PartId};
+use super::{FeedOptions, Part, PartId};
 use crate::error::LabelingError;
 use crate::headers::read_instance;
 use crate::scan::{FileRefusal, HEADERS_IN_FLIGHT, Listed, Scan, expand, folder_of, is_inside, told_apart};
@@ -41,17 +41,17 @@ impl Feeder {
         Self { options, limits, parts }
     }
 
-    /// Goes through all listings; archives are expanded meanwhile.
-    pub async fn run(self, listings: Vec<Listing>) -> Result<(), LabelingError> {
+    /// Goes through all inputs; archives are expanded meanwhile.
+    pub async fn run(self, inputs: Vec<Location>) -> Result<(), LabelingError> {
         let (sender, archives) = mpsc::channel(ARCHIVES_AHEAD);
-        let loose = self.gather(self.loose_files(listings), Some(sender), None);
+        let loose = self.gather(self.loose_files(inputs), Some(sender), None);
         tokio::try_join!(loose, self.archives(archives)).map(|_| ())
     }
 
-    /// The files of the listings with their headers, in the order of the listings.
-    fn loose_files(&self, listings: Vec<Listing>) -> BoxStream<'_, Result<Read, LabelingError>> {
-        stream::iter(listings)
-            .flatten()
+    /// The files of the inputs with their headers, in the order of the listings.
+    fn loose_files(&self, inputs: Vec<Location>) -> BoxStream<'_, Result<Read, LabelingError>> {
+        stream::iter(inputs)
+            .flat_map(|input| list(&input))
             .take_until(self.options.cancel.cancelled())
             .then(told_apart)
             .filter(|listed| std::future::ready(!self.is_excluded(listed)))

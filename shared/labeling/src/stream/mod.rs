@@ -16,8 +16,8 @@ mod tests;
 use std::sync::Arc;
 
 use bolus_ops::CpuPool;
-use bolus_storage::{Location, ObjectRef, Spool, StorageError, list};
-use futures::stream::{BoxStream, StreamExt};
+use bolus_storage::{ErrorKind, Location, Spool, list};
+use futures::stream::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -80,8 +80,6 @@ pub struct Feed {
     pub stop: CancellationToken,
 }
 
-type Listing = BoxStream<'static, Result<ObjectRef, StorageError>>;
-
 impl Feed {
     /// Looks whether each of `inputs` is there, then starts on them.
     ///
@@ -108,31 +106,22 @@ impl Feed {
     }
 
     async fn with_limits(inputs: &[Location], options: FeedOptions, limits: Limits) -> Result<Self, LabelingError> {
-        let mut listings: Vec<Listing> = Vec::with_capacity(inputs.len());
         for input in inputs {
-            listings.push(opened(input, &options.cancel).await?);
+            look(input, &options.cancel).await?;
         }
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
         let stop = options.cancel.child_token();
         let options = FeedOptions { cancel: stop.clone(), ..options };
-        let task = tokio::spawn(Feeder::new(options, limits, sender).run(listings));
+        let task = tokio::spawn(Feeder::new(options, limits, sender).run(inputs.to_vec()));
         Ok(Self { parts, task, stop })
     }
 }
 
-/// The listing of `input`, whose first item is there and no error that ends it.
-async fn opened(input: &Location, cancel: &CancellationToken) -> Result<Listing, LabelingError> {
-    let mut listing = list(input).peekable();
-    let first = cancel.run_until_cancelled(std::pin::Pin::new(&mut listing).peek()).await;
-    let ended = match first.ok_or(LabelingError::Cancelled)? {
-        Some(Err(error)) => error.kind != bolus_storage::ErrorKind::Reject,
-        Some(Ok(_)) | None => false,
-    };
-    match (ended, listing) {
-        (true, mut listing) => match listing.next().await {
-            Some(Err(error)) => Err(error.into()),
-            _ => Err(LabelingError::Lost("a listing")),
-        },
-        (false, listing) => Ok(listing.boxed()),
+/// Looks whether `input` can be listed. The listing ends at its first item: one that waited for its turn would hold a thread.
+async fn look(input: &Location, cancel: &CancellationToken) -> Result<(), LabelingError> {
+    match cancel.run_until_cancelled(list(input).next()).await {
+        None => Err(LabelingError::Cancelled),
+        Some(Some(Err(error))) if error.kind != ErrorKind::Reject => Err(error.into()),
+        Some(_) => Ok(()),
     }
 }
