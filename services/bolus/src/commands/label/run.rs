@@ -87,9 +87,12 @@ impl Work<'_> {
         let mut may_come = true;
         loop {
             self.begin();
+            if !may_come && self.tasks.is_empty() {
+                return Ok(());
+            }
             tokio::select! {
                 biased;
-                () = self.run.cancel.cancelled() => return Ok(()),
+                () = self.run.cancel.cancelled() => return self.end_finished().await,
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     if !self.end(ended).await? {
                         return Ok(());
@@ -101,9 +104,18 @@ impl Work<'_> {
                     }
                     None => may_come = false,
                 },
-                else => return Ok(()),
             }
         }
+    }
+
+    /// Counts and hands over what has ended by now.
+    async fn end_finished(&mut self) -> anyhow::Result<()> {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if !self.end(ended).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Gives the tasks that are free something to do.
