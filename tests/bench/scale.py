@@ -76,10 +76,11 @@ def template() -> list[bytes]:
     return files
 
 
-def write_studies(folder: Path, files: list[bytes], copies: int) -> None:
-    """`copies` of the study, a folder each."""
+def write_studies(folder: Path, files: list[bytes], copies: int, others: int) -> None:
+    """`copies` of the study, a folder each, spread among the folders of `others` files, which are listed by name."""
+    folders = max(1, others // FILES_A_FOLDER)
     for copy in range(copies):
-        study = folder / f"study-{copy:06d}"
+        study = folder / f"{copy * folders // copies:06d}-study-{copy:06d}"
         study.mkdir(parents=True)
         number = str(FIRST_COPY + copy).encode()
         for index, content in enumerate(files):
@@ -89,7 +90,7 @@ def write_studies(folder: Path, files: list[bytes], copies: int) -> None:
 def write_others(folder: Path, count: int) -> None:
     """`count` files that are no DICOM: links to one file a folder, so that they cost the disk no more than their names."""
     for start in range(0, count, FILES_A_FOLDER):
-        others = folder / f"others-{start // FILES_A_FOLDER:06d}"
+        others = folder / f"{start // FILES_A_FOLDER:06d}-others"
         others.mkdir(parents=True)
         first = others / "0000"
         first.write_bytes(b"no image")
@@ -124,8 +125,9 @@ def run(command: list, what: str, environment: dict | None = None) -> tuple[dict
 def label(arguments: argparse.Namespace, scratch: Path, files: list[bytes], copies: int, objects: int) -> Scale:
     """Labels `copies` of the study among other files, `objects` in all."""
     inputs, lake = scratch / f"in-{objects}", scratch / f"lake-{objects}"
-    write_studies(inputs, files, copies)
-    write_others(inputs, objects - copies * SLICES)
+    others = objects - copies * SLICES
+    write_studies(inputs, files, copies, others)
+    write_others(inputs, others)
     command = [arguments.bolus, "label", inputs, "--lake", lake, "--json", "--device", "cpu", "--model", arguments.model]
     summary, peak, seconds, first = run(command, f"the label of {objects} objects")
     if summary["files_seen"] != objects or summary["series_labelled"] != copies:
@@ -191,16 +193,21 @@ def main() -> None:
     """Measures, prints, and writes the results."""
     arguments = parse()
     files = template()
+    runs = []
+
+    def told(one: Scale) -> Scale:
+        print(one.line(), flush=True)
+        runs.append(one)
+        return one
+
     with tempfile.TemporaryDirectory(prefix="bolus-scale-") as scratch:
         few = max(1, arguments.copies // 10)
-        many = label(arguments, Path(scratch), files, arguments.copies, arguments.copies * SLICES)
-        small = label(arguments, Path(scratch), files, few, max(10_000, few * SLICES))
-        large = label(arguments, Path(scratch), files, few, arguments.objects)
-    runs = [many, small, large, listing(arguments, arguments.objects)]
+        many = told(label(arguments, Path(scratch), files, arguments.copies, arguments.copies * SLICES))
+        small = told(label(arguments, Path(scratch), files, few, max(10_000, few * SLICES)))
+        large = told(label(arguments, Path(scratch), files, few, arguments.objects))
+    told(listing(arguments, arguments.objects))
     judged = goals(many, small, large)
     arguments.results.write_text(document(runs, judged, arguments.model) + "\n")
-    for one in runs:
-        print(one.line())
     for goal, found, met in judged:
         print(f"scale goal={'met' if met else 'missed'}: {goal}; found {found}")
     sys.exit(0 if all(met for *_, met in judged) else 1)

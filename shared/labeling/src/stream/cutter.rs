@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_series_closes_once_its_folder_is_left_and_others_have_come() {
         let listing = files(&[("a", 10), ("a", 20), ("a", 10), ("b", 30), ("b", 30), ("b", 30), ("c", 40)]);
-        assert_eq!(ids(&cut(&listing, 2)), [(10, false, 2), (20, false, 1), (30, false, 3), (40, false, 1)]);
+        assert_eq!(ids(&cut(&listing, 2)), [(20, false, 1), (10, false, 2), (30, false, 3), (40, false, 1)]);
         let mut cutter = Cutter::new(0);
         assert_eq!(cutter.add(10, 1, "a", false), []);
         assert_eq!(cutter.add(20, 2, "b", false), [Closed { id: 10, came_back: false }]);
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_study_in_several_folders_stays_together_while_others_are_few() {
         let listing = files(&[("s/1", 10), ("s/2", 11), ("s/3", 20), ("s/4", 10), ("t", 30), ("t", 30), ("t", 30)]);
-        assert_eq!(ids(&cut(&listing, 2)), [(10, false, 2), (11, false, 1), (20, false, 1), (30, false, 3)]);
+        assert_eq!(ids(&cut(&listing, 2)), [(20, false, 1), (10, false, 2), (11, false, 1), (30, false, 3)]);
     }
 
     #[test]
