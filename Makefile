@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test inputs faults hostile fuzz soak words bench bench-stream train evaluate-models models-table build fmt lint clean
+.PHONY: help demo up down test inputs faults hostile fuzz soak words bench bench-stream bench-scale train evaluate-models models-table build fmt lint clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -44,6 +44,9 @@ bench: ## Measure against the Python reference; writes tests/bench/RESULTS.md
 
 bench-stream: ## Measure the worker against its goals on real servers; writes tests/bench/STREAM_RESULTS.md
 	@infra/bench-stream
+
+bench-scale: ## Measure memory and the first row at a thousand studies and at a million files; writes tests/bench/SCALE_RESULTS.md
+	@infra/bench-scale
 
 train: ## Draw synthetic patients, train the networks on them, export and pack the bundles; hours
 	@infra/train

@@ -86,7 +86,7 @@ fn an_interrupt_commits_what_is_finished_and_ends_cleanly() {
     // The run may have been over before the signal; then it ended with 0, and nothing is left.
     let (stopped, labelled) = (run.summary()["stopped"] == true, run.count("series_labelled"));
     assert!(interrupt.success() || !stopped, "kill said {interrupt:?}");
-    assert_eq!((run.code, labelled < SERIES as u64), if stopped { (3, true) } else { (0, false) }, "{}", run.stderr);
+    assert_eq!((run.code, labelled < SERIES as u64), if stopped { (130, true) } else { (0, false) }, "{}", run.stderr);
     run.assert_accounted();
     assert_once(&lake);
     let rest = label(&[&input], &lake, &["--bench-skip-inference"]);

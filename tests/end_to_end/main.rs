@@ -19,6 +19,7 @@ mod model;
 mod reconcile;
 mod s3;
 mod stacks;
+mod stream;
 mod submit;
 mod support;
 mod tensors;

@@ -1,11 +1,11 @@
 //! The command line's arguments.
 
+mod broker;
 mod tensors;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
-use bolus::backfill::BrokerArgs;
 use bolus_events::{Names, StudyRule, name_of};
 use bolus_inference::DeviceChoice;
 use bolus_ops::config::{ByteSize, Period};
@@ -13,6 +13,7 @@ use bolus_study::Allowed;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+pub use self::broker::BrokerArgs;
 pub use self::tensors::{ExplainArgs, ExportArgs};
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::model::ModelCommand;
@@ -40,7 +41,7 @@ pub struct Cli {
 pub enum Command {
     /// Label every CT series found, and commit the labels to the lake.
     ///
-    /// Exit status: 0 all labelled, 3 some series or files were refused or failed, 1 nothing could be done.
+    /// Exit status: 0 all labelled, 3 some series or files were refused or failed, 1 nothing could be done, 130 stopped on request.
     Label(LabelArgs),
     /// Show what is there without running a model: series, geometry, codec, declared contrast, and what would be labelled.
     Inspect(InspectArgs),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bolus_labeling::Labeled;
+use bolus_labeling::{Labeled, PartId};
 use bolus_lake::{AppendOptions, Lake};
 use bolus_study::LabelRow;
 use tokio::sync::mpsc;
@@ -24,17 +24,20 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// What goes to the writing task.
 pub enum Entry {
-    /// A series that has ended as a row, with its pictures.
-    Series(Box<Labeled>),
+    /// A series that has ended as a row, with its pictures, and the part of the inputs that it is of.
+    Series(Box<Labeled>, Option<PartId>),
     /// A file that has ended as a row.
     File(Box<LabelRow>),
+    /// What was told of a part no longer holds: all of it comes now.
+    Replaced(PartId),
 }
 
 impl Entry {
-    fn row(&self) -> &LabelRow {
+    fn row(&self) -> Option<&LabelRow> {
         match self {
-            Self::Series(labeled) => &labeled.row,
-            Self::File(row) => row,
+            Self::Series(labeled, _) => Some(&labeled.row),
+            Self::File(row) => Some(row),
+            Self::Replaced(_) => None,
         }
     }
 }
@@ -79,13 +82,17 @@ async fn write_all(
             lake.finish().await;
             return Ok(report);
         }
-        let rows: Vec<LabelRow> = batch.iter().map(|entry| entry.row().clone()).collect();
-        let commit =
-            lake.append(&rows, &options).await.context("cannot commit to the lake; what landed before is safe")?;
-        tracing::info!(version = ?commit.version, rows = commit.appended, already_there = commit.already_there, "committed");
+        let rows: Vec<LabelRow> = batch.iter().filter_map(Entry::row).cloned().collect();
+        if !rows.is_empty() {
+            let commit = lake.append(&rows, &options).await;
+            let commit = commit.context("cannot commit to the lake; what landed before is safe")?;
+            tracing::info!(version = ?commit.version, rows = commit.appended, already_there = commit.already_there, "committed");
+        }
         for entry in &batch {
-            if let Entry::Series(labeled) = entry {
-                report.series(labeled)?;
+            match entry {
+                Entry::Series(labeled, part) => report.series(labeled, *part)?,
+                Entry::Replaced(part) => report.forget(*part),
+                Entry::File(_) => {}
             }
         }
         linger = LINGER;

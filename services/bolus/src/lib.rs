@@ -1,9 +1,7 @@
-//! The parts of the command line that stand by themselves: going through an archive and sending its studies to the workers, what is
-//! printed, and tensors as files.
+//! The parts of the command line that stand by themselves: what is printed, and tensors as files.
 
 // What is printed goes through `output`, which makes it safe for a terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod backfill;
 pub mod output;
 pub mod tensors;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use bolus_labeling::Labeled;
+use bolus_labeling::{Labeled, PartId};
 use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark, Status};
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct ReportOptions {
 /// Collects what has landed in the lake.
 pub struct Report {
     options: ReportOptions,
-    rows: Vec<Vec<String>>,
+    rows: Vec<(Option<PartId>, Vec<String>)>,
     overview: Overview,
 }
 
@@ -68,17 +68,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts a file that did not go into a label.
-    pub fn refuse(&mut self, reason: &Reason) {
-        *self.files_refused.entry(reason.code.as_str()).or_insert(0) += 1;
-    }
-
-    /// Counts the files of a series: those refused by reason, the others as used.
-    pub fn files(&mut self, files: usize, refused: &[(usize, Reason)]) {
-        refused.iter().for_each(|(_, reason)| self.refuse(reason));
-        self.files_used += files.saturating_sub(refused.len());
-    }
-
     /// Ends the account: what a stopped run did not come to is told under a name of its own.
     pub fn close(&mut self, stopped: bool) {
         self.stopped = stopped;
@@ -89,20 +78,13 @@ impl Summary {
         }
     }
 
-    /// Counts a series by how it ended.
-    pub fn series(&mut self, status: Status) {
-        match status {
-            Status::Labelled => self.series_labelled += 1,
-            Status::Refused => self.series_refused += 1,
-            Status::Failed => self.series_failed += 1,
-        }
-    }
-
-    /// 0 all labelled, 3 some refused or failed, 1 nothing could be done.
+    /// 0 all labelled, 3 some refused or failed, 1 nothing could be done, 130 stopped on request.
     pub fn exit_code(&self) -> u8 {
-        if self.series_labelled + self.series_skipped == 0 {
+        if self.stopped {
+            crate::commands::INTERRUPTED
+        } else if self.series_labelled + self.series_skipped == 0 {
             1
-        } else if self.files_refused.is_empty() && self.series_refused + self.series_failed == 0 && !self.stopped {
+        } else if self.files_refused.is_empty() && self.series_refused + self.series_failed == 0 {
             0
         } else {
             crate::commands::SOME_REFUSED
@@ -197,13 +179,18 @@ impl Report {
         Ok(Self { options, rows: Vec::new(), overview: Overview::default() })
     }
 
-    /// Reports a series that is in the lake.
-    pub fn series(&mut self, labeled: &Labeled) -> anyhow::Result<()> {
+    /// Forgets the table's rows of a part that comes anew. A JSON line is out already: a later one of the same series holds instead.
+    pub fn forget(&mut self, part: PartId) {
+        self.rows.retain(|(of, _)| *of != Some(part));
+    }
+
+    /// Reports a series that is in the lake, and the part of the inputs that it is of.
+    pub fn series(&mut self, labeled: &Labeled, part: Option<PartId>) -> anyhow::Result<()> {
         let row = &labeled.row;
         if self.options.json {
             json_line(&SeriesLine::of(row))?;
         } else if self.rows.len() < MOST_TABLE_ROWS {
-            self.rows.push(table_row(row, self.options.adaptive));
+            self.rows.push((part, table_row(row, self.options.adaptive)));
         }
         if let (Some(folder), Some(prediction)) = (&self.options.sheets, row.prediction()) {
             let name = sheet_name(row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), row.key.as_str());
@@ -251,8 +238,9 @@ impl Report {
             columns.extend(self.options.adaptive.then_some(("adaptive", false)));
             let headers: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
             let numeric: Vec<bool> = columns.iter().map(|(_, numeric)| *numeric).collect();
-            self.rows.sort();
-            writeln!(output, "{}", show::table(&headers, self.rows, &numeric))?;
+            let mut rows: Vec<Vec<String>> = self.rows.into_iter().map(|(_, row)| row).collect();
+            rows.sort();
+            writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
         }
         write_account(&mut output, summary, &self.options)?;
         if let Some(path) = picture {

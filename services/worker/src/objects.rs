@@ -29,7 +29,9 @@ pub fn trouble(error: LabelingError) -> Trouble {
         LabelingError::Cancelled => Trouble::Cancelled,
         LabelingError::Storage(error) if error.code.is_transient() => Trouble::Passing(error.reason()),
         LabelingError::Storage(error) => Trouble::Nothing(Reason { code: ReasonCode::NothingFound, ..error.reason() }),
-        error @ LabelingError::Inference(_) => Trouble::Lasting(Reason::new(ReasonCode::Inference, error.to_string())),
+        error @ (LabelingError::Inference(_) | LabelingError::Lost(_)) => {
+            Trouble::Lasting(Reason::new(ReasonCode::Inference, error.to_string()))
+        }
     }
 }
 

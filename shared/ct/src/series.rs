@@ -26,7 +26,7 @@ use bolus_study::{
 use crate::Instance;
 use crate::geometry::{Plane, measure};
 pub use compare::{Contested, FramePixels, SeenPixels};
-pub use group::{Grouping, group};
+pub use group::{Grouping, group, series_key};
 
 /// One file that holds an instance, as the caller knows it.
 #[derive(Debug, Clone)]

@@ -6,8 +6,11 @@
 //! The queue is short and bounded: callers that wait hold their tensors, which is the backpressure on decoding.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bolus_preprocess::Tensor;
 use tokio::sync::{Semaphore, oneshot};
@@ -24,7 +27,11 @@ use crate::turns::Turns;
 /// Series that may be scored or wait for it; each holds one tensor (10 MB for 70 slices of 192 × 192).
 const QUEUED_SERIES: usize = 3;
 
-/// A handle to the inference threads. Clones share them; they end when the last clone is dropped.
+/// How long the end of an engine waits for the batches under way: one takes seconds on a busy machine.
+const LAST_BATCH: Duration = Duration::from_secs(60);
+
+/// A handle to the inference threads. Clones share them; they have ended when the last clone is dropped, which waits for the batches
+/// under way.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Handle>,
@@ -35,11 +42,33 @@ struct Handle {
     room: Semaphore,
     device: Device,
     runtime_version: String,
+    threads: Threads,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.queue.close();
+        self.threads.join();
+    }
+}
+
+/// The inference threads. A process that ends while ONNX Runtime computes takes its globals away from under it, and dies of that.
+struct Threads {
+    running: Vec<JoinHandle<()>>,
+    /// Each thread holds the other end while it runs.
+    ended: Mutex<Receiver<()>>,
+}
+
+impl Threads {
+    /// Waits for the batches under way, though not for ever: a network may hold loops.
+    fn join(&mut self) {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(LAST_BATCH) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("a network computes on although nobody waits for it");
+            return;
+        }
+        // Panics of a batch are caught; one beyond that has cost its series, which have been told.
+        self.running.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -64,16 +93,20 @@ impl Engine {
         let device = sessions.first().map(|session| session.device.clone()).ok_or(InferenceError::Stopped)?;
         let queue = Arc::new(Queue::default());
         let batch = options.batch_on(&device);
+        let (running, ended) = channel();
+        let mut threads = Threads { running: Vec::new(), ended: Mutex::new(ended) };
         for (index, session) in sessions.into_iter().enumerate() {
+            let running = running.clone();
             let (queue, scored) = (Arc::clone(&queue), Arc::clone(&options.scored));
             let (observer, turns) = (options.on_batch.clone(), turns.clone());
-            std::thread::Builder::new()
-                .name(format!("bolus-infer-{index}"))
-                .spawn(move || serve(session, &queue, batch, &turns, &scored, observer.as_ref()))
-                .map_err(|error| InferenceError::Runtime(error.to_string()))?;
+            let thread = std::thread::Builder::new().name(format!("bolus-infer-{index}")).spawn(move || {
+                serve(session, &queue, batch, &turns, &scored, observer.as_ref());
+                drop(running);
+            });
+            threads.running.push(thread.map_err(|error| InferenceError::Runtime(error.to_string()))?);
         }
         let room = Semaphore::new(QUEUED_SERIES);
-        Ok(Self { shared: Arc::new(Handle { queue, room, device, runtime_version }) })
+        Ok(Self { shared: Arc::new(Handle { queue, room, device, runtime_version, threads }) })
     }
 
     /// Version of ONNX Runtime, as stored in rows.

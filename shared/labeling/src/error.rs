@@ -12,6 +12,9 @@ pub enum LabelingError {
     /// The network or the runtime cannot be used.
     #[error("cannot run the network")]
     Inference(#[from] InferenceError),
+    /// A part of the program died: its panic is in the log. What is missing then is not known, so the run ends.
+    #[error("a part of the run ended unexpectedly: {0}")]
+    Lost(&'static str),
     /// The user or the system asked to stop.
     #[error("stopped on request")]
     Cancelled,

@@ -1,6 +1,6 @@
 //! One series → one row: the stages that tie storage, ct, preprocess and inference together.
 //!
-//! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Labeler::label`] takes one series through plan, fetch, decode,
+//! [`discover`] lists inputs, [`scan()`] reads headers by ranged reads and groups them; [`Feed`] does both series by series, for inputs of any size; [`Labeler::label`] takes one series through plan, fetch, decode,
 //! resample, inference and decision. Memory is bounded: planes of a series wait in the output's size, and series that are prepared at the same time
 //! share a budget of bytes; so do all headers and all frames that are read at a time, in the whole process. Many series run at once; their slices meet in the engine's batches.
 //! Where a run has several bundles, [`Router`] sends each series to the one for its body part. An adaptive label scores slices in rounds
@@ -42,6 +42,7 @@ mod router_tests;
 mod row;
 mod scan;
 mod stages;
+mod stream;
 #[cfg(test)]
 mod transient_tests;
 
@@ -59,3 +60,4 @@ pub use router::{Route, Routed, Router};
 pub use row::{refused_files, unread_row};
 pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
 pub use stages::Stages;
+pub use stream::{Feed, FeedOptions, Part, PartId};

@@ -10,11 +10,11 @@ pub struct Progress {
     pub files_found: Counter,
     /// Files whose header has been read or refused.
     pub headers_read: Counter,
-    /// Series that will be labelled or exported; known once all headers are read.
+    /// Series that will be labelled or exported, as far as headers are read.
     pub series_planned: Counter,
     /// Series that have ended, as a row or as tensors.
     pub series_done: Counter,
-    /// Slices that the network is to score, or that are to be exported; known once all headers of a unit are read.
+    /// Slices that the network is to score, or that are to be exported; as far as headers are read.
     pub slices_planned: Counter,
     /// Slices that the network has scored, or that are written.
     pub slices_scored: Counter,

@@ -15,7 +15,7 @@ use crate::headers::read_instance;
 use crate::progress::Progress;
 
 /// Headers that are read at the same time: enough to hide a store's latency. What they hold together has a budget.
-const HEADERS_IN_FLIGHT: usize = 64;
+pub(crate) const HEADERS_IN_FLIGHT: usize = 64;
 
 /// A file that is no part of any series.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +53,7 @@ pub enum Unit {
 impl Found {
     /// Leaves out what lies at or below `uri`: a lake inside the folder that is labelled is no input.
     pub fn exclude(&mut self, uri: &str) {
-        let inside = |name: &str| name.strip_prefix(uri).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let inside = |name: &str| is_inside(name, uri);
         self.objects.retain(|object| !inside(&object.uri));
         self.archives.retain(|(object, _)| !inside(&object.uri));
         self.refused.retain(|file| !inside(&file.uri));
@@ -111,30 +111,49 @@ pub async fn discover(
     for input in inputs {
         let mut listing = std::pin::pin!(list(input).take_until(cancel.cancelled()));
         while let Some(item) = listing.next().await {
-            match item {
-                Ok(object) => match archive_kind(&object).await {
-                    Ok(Some(kind)) => found.archives.push((object, kind)),
-                    Err(error) if error.kind == ErrorKind::Fatal => return Err(error.into()),
-                    // Read as a plain file when the store is back, an archive would count as no DICOM, and be forgotten.
-                    Err(error) if error.code.is_transient() => {
-                        progress.files_found.add(1);
-                        found.refused.push(FileRefusal { etag: object.etag, ..refusal(&error) });
-                    }
-                    // An archive that cannot be looked into is read as a file later and refused with the same reason.
-                    Ok(None) | Err(_) => {
-                        progress.files_found.add(1);
-                        found.objects.push(object);
-                    }
-                },
-                Err(error) if error.kind == ErrorKind::Reject => {
+            match told_apart(item).await? {
+                Listed::Archive(object, kind) => found.archives.push((object, kind)),
+                Listed::File(object) => {
                     progress.files_found.add(1);
-                    found.refused.push(refusal(&error));
+                    found.objects.push(object);
                 }
-                Err(error) => return Err(error.into()),
+                Listed::Refused(refusal) => {
+                    progress.files_found.add(1);
+                    found.refused.push(refusal);
+                }
             }
         }
     }
     if cancel.is_cancelled() { Err(LabelingError::Cancelled) } else { Ok(found) }
+}
+
+/// An item of a listing.
+pub(crate) enum Listed {
+    /// A file or object.
+    File(ObjectRef),
+    /// An archive.
+    Archive(ObjectRef, ArchiveKind),
+    /// A name that cannot be read.
+    Refused(FileRefusal),
+}
+
+/// Tells archives from other files. What ends the listing is an error.
+pub(crate) async fn told_apart(item: Result<ObjectRef, StorageError>) -> Result<Listed, LabelingError> {
+    let object = match item {
+        Ok(object) => object,
+        Err(error) if error.kind == ErrorKind::Reject => return Ok(Listed::Refused(refusal(&error))),
+        Err(error) => return Err(error.into()),
+    };
+    match archive_kind(&object).await {
+        Ok(Some(kind)) => Ok(Listed::Archive(object, kind)),
+        Err(error) if error.kind == ErrorKind::Fatal => Err(error.into()),
+        // Read as a plain file when the store is back, an archive would count as no DICOM, and be forgotten.
+        Err(error) if error.code.is_transient() => {
+            Ok(Listed::Refused(FileRefusal { etag: object.etag, ..refusal(&error) }))
+        }
+        // An archive that cannot be looked into is read as a file later and refused with the same reason.
+        Ok(None) | Err(_) => Ok(Listed::File(object)),
+    }
 }
 
 /// Reads every header of `unit` and groups the instances into series. Pixels are read where one decides what is a copy: see
@@ -186,7 +205,7 @@ async fn read_headers(
     while let Some((index, object, header)) = headers.next().await {
         progress.headers_read.add(1);
         match header {
-            Ok(instance) => members.push(Member { object: index, folder: folder_of(&object.uri), instance }),
+            Ok(instance) => members.push(Member { object: index, folder: folder_of(&object.uri).to_owned(), instance }),
             Err(reason) => {
                 refused.push(FileRefusal { uri: object.uri.clone(), etag: object.etag.clone(), reason });
             }
@@ -196,7 +215,7 @@ async fn read_headers(
 }
 
 /// The members of an archive, and what of it is refused.
-async fn expand(
+pub(crate) async fn expand(
     archive: &ObjectRef,
     kind: ArchiveKind,
     spool: &Spool,
@@ -222,7 +241,12 @@ fn refusal(error: &StorageError) -> FileRefusal {
     FileRefusal { uri: error.uri.clone(), etag: String::new(), reason: error.reason() }
 }
 
+/// Whether `name` is at or below `uri`.
+pub(crate) fn is_inside(name: &str, uri: &str) -> bool {
+    name.strip_prefix(uri).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Everything before the last slash: what keeps series without a UID of different folders apart.
-fn folder_of(uri: &str) -> String {
-    uri.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()
+pub(crate) fn folder_of(uri: &str) -> &str {
+    uri.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

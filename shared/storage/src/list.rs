@@ -18,7 +18,8 @@ pub(crate) const PAGE: usize = 1000;
 /// One step of a listing.
 type Found = Result<ObjectRef, StorageError>;
 
-/// Lists every object at or below `location`, in no order and with bounded memory. A single object is a listing of one.
+/// Lists every object at or below `location`, with bounded memory. A single object is a listing of one. Between two objects of one folder
+/// come only objects at or below it; there is no other order.
 ///
 /// Nothing is left out: hidden files are listed, links are followed (each folder once), and a name that cannot be
 /// read is an `Err` of kind `Reject` that names it, after which the listing goes on. An `Err` of kind `Retry` or

@@ -15,7 +15,8 @@ use crate::{ObjectRef, StorageError};
 /// What a walk yields: a file, or a name that cannot be read and why.
 type Found = Result<ObjectRef, StorageError>;
 
-/// Gives every file at or below `root` to `emit`, in no order, until `emit` returns false.
+/// Gives every file at or below `root` to `emit`, until `emit` returns false: the files of a folder in no order, then its folders in
+/// the order of their names, each with all that lies below it.
 ///
 /// One folder is open at a time; memory grows with the number of folders, not of files. Each folder is read once, by
 /// whatever links it is reached, so a loop ends; real folders come before links to folders. A link to a folder is followed
@@ -76,6 +77,7 @@ impl Walk<'_> {
             Ok(entries) => entries,
             Err(error) => return (self.emit)(unreadable(error)),
         };
+        let before = self.folders.len();
         for entry in entries {
             let goes_on = match entry {
                 Ok(entry) => self.entry(&entry),
@@ -84,6 +86,10 @@ impl Walk<'_> {
             if !goes_on {
                 return false;
             }
+        }
+        // The last is the next.
+        if let Some(found) = self.folders.get_mut(before..) {
+            found.sort_unstable_by(|one, other| other.cmp(one));
         }
         true
     }

@@ -28,6 +28,11 @@ impl Spool {
         Ok(Self { parent })
     }
 
+    /// What the spool lies in.
+    pub(crate) fn parent(&self) -> &Path {
+        &self.parent
+    }
+
     /// A folder for one archive.
     pub(crate) fn folder(&self) -> Result<ScratchFolder, StorageError> {
         ScratchFolder::make(&self.parent, KIND).map_err(|e| failed(&self.parent, e))

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bolus::backfill::Sender;
+use bolus_backfill::Sender;
 use bolus_broker::ErrorKind;
 use bolus_events::{Event, ObjectKey, StudyContent, StudyEvent, StudyObject};
 use bolus_lake::{OpenFailure, RowFilter};
@@ -178,7 +178,7 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let chosen = args.choice.reason.is_some() || args.choice.key.is_some() || args.choice.since.is_some();
     anyhow::ensure!(args.all || chosen, "which failures? Give --reason, --key or --since, or --all");
     let lake = lake::open(&args.choice.lake).await?;
-    let sender = Sender::connect(&args.broker).await?;
+    let sender = args.broker.connect().await?;
     let replay = format!("replay-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"));
     let mut summary = Summary { replay, ..Summary::default() };
     let mut failures = lake.open_failures(&filter(&args.choice)).await?;

@@ -1,27 +1,24 @@
-//! `bolus label`: scan, skip what the lake has, label, commit, report.
+//! `bolus label`: list, skip what the lake has, label, commit, report; all of it at the same time.
 
-use std::collections::HashSet;
+mod account;
+mod known;
+mod run;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use bolus_ct::Series;
 use bolus_inference::{BundleSet, CudaOptions, EngineOptions};
-use bolus_labeling::{
-    Engines, Found, Labeled, Labeler, LabelerOptions, LabelingError, PatientKey, Progress, Scan, SeriesKeys, Unit,
-    discover, refused_files, scan,
-};
+use bolus_labeling::{Engines, Feed, FeedOptions, Labeler, LabelerOptions, LabelingError, PatientKey, Progress};
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
-use bolus_study::{Reason, ReasonCode, RowKey};
-use futures::stream::{self, StreamExt};
-use tokio_util::sync::CancellationToken;
 
+use self::run::Run;
 use super::{find_bundles, lake, locations, threads};
 use crate::cli::LabelArgs;
-use crate::commit::{Committer, Entry};
+use crate::commit::Committer;
 use crate::report::{Report, ReportOptions, Summary};
 use crate::show::Display;
 
@@ -58,27 +55,47 @@ async fn label_all(
 ) -> anyhow::Result<(Report, Summary)> {
     let cancel = bolus_ops::cancel_on_signal();
     let cpu = CpuPool::new(threads(args.threads))?;
+    let options = FeedOptions {
+        excluded: ours(args)?,
+        spool: Spool::new(None)?,
+        cpu: cpu.clone(),
+        progress: Arc::clone(progress),
+        cancel: cancel.clone(),
+    };
     let labeler = Arc::new(labeler(args, patient_key, bundles, &cpu, progress)?);
-    // A network that is the only one loads while inputs are listed and the lake is opened.
+    // A network that is the only one loads while the lake is opened and the first headers are read.
     let loading = Arc::clone(&labeler);
-    let loaded = tokio::spawn(async move { loading.engines().start_only().await });
-    let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
-    let found = discover(&inputs, progress, &cancel).await;
-    loaded.await.context("the network's loading ended unexpectedly")??;
-    let summary = Summary { startup_seconds: start.elapsed().as_secs_f64(), ..Summary::default() };
-    let report = Report::new(report_options(args))?;
+    let loading = tokio::spawn(async move { loading.engines().start_only().await });
+    let (loaded, opened) = tokio::join!(loading, open(args, &inputs, options));
+    let (lake, feed, report) = opened?;
+    if let Err(error) = loaded.context("the network's loading ended unexpectedly").and_then(|done| Ok(done?)) {
+        feed.stop().await;
+        return Err(error);
+    }
+    let startup_seconds = start.elapsed().as_secs_f64();
     let lake = Arc::new(lake);
     let run = Run {
-        args,
         labeler,
-        lake: Arc::clone(&lake),
-        committer: Committer::start(lake, args.relabel, report),
-        spool: Spool::new(None)?,
-        cpu,
-        progress,
+        committer: Committer::start(Arc::clone(&lake), args.relabel, report),
+        lake,
+        progress: Arc::clone(progress),
         cancel,
+        relabel: args.relabel,
+        json: args.json,
     };
-    run.all(found, summary).await
+    let (report, summary) = run.all(feed).await?;
+    Ok((report, Summary { startup_seconds, ..summary }))
+}
+
+/// The lake, the inputs, which are all there, and the report.
+async fn open(args: &LabelArgs, inputs: &[Location], options: FeedOptions) -> anyhow::Result<(Lake, Feed, Report)> {
+    let report = Report::new(report_options(args))?;
+    let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
+    match Feed::start(inputs, options).await {
+        Ok(feed) => Ok((lake, feed, report)),
+        Err(LabelingError::Cancelled) => Ok((lake, Feed::of_nothing(), report)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn labeler(
@@ -98,140 +115,11 @@ fn labeler(
     Ok(Labeler::new(engines, cpu.clone(), options, Arc::clone(progress))?)
 }
 
-/// The places that the run itself writes to.
-fn ours(args: &LabelArgs) -> anyhow::Result<Vec<Location>> {
+/// The places that the run itself writes to: they are no inputs.
+fn ours(args: &LabelArgs) -> anyhow::Result<Vec<String>> {
     let sheets = args.sheets.as_ref().map(|folder| Location::from_path(folder)).transpose()?;
-    Ok([Location::parse(&args.lake)?].into_iter().chain(sheets).collect())
-}
-
-fn is_cancelled(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<LabelingError>(), Some(LabelingError::Cancelled))
-}
-
-/// One run over its units.
-struct Run<'a> {
-    args: &'a LabelArgs,
-    labeler: Arc<Labeler>,
-    lake: Arc<Lake>,
-    committer: Committer,
-    spool: Spool,
-    cpu: CpuPool,
-    progress: &'a Progress,
-    cancel: CancellationToken,
-}
-
-impl Run<'_> {
-    /// Labels all that was found, and ends the report.
-    async fn all(self, found: Result<Found, LabelingError>, mut summary: Summary) -> anyhow::Result<(Report, Summary)> {
-        let outcome = match found {
-            Ok(mut found) => {
-                for ours in ours(self.args)? {
-                    found.exclude(ours.uri().trim_end_matches('/'));
-                }
-                self.units(found.into_units(), &mut summary).await
-            }
-            Err(error) => Err(error.into()),
-        };
-        summary.close(self.cancel.is_cancelled());
-        summary.slices_fetched = self.progress.slices_fetched.get();
-        summary.device = self.labeler.engines().device().map(ToString::to_string);
-        // What is finished is committed whatever ended the run; an error of the run itself is told first.
-        let report = self.committer.finish().await;
-        match outcome {
-            Err(error) if !is_cancelled(&error) => Err(error),
-            _ => Ok((report?, summary)),
-        }
-    }
-
-    async fn units(&self, units: Vec<Unit>, summary: &mut Summary) -> anyhow::Result<()> {
-        for unit in units {
-            let scan = scan(unit, &self.spool, &self.cpu, self.progress, &self.cancel).await?;
-            self.unit(&scan, summary).await?;
-        }
-        Ok(())
-    }
-
-    async fn unit(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
-        summary.files_seen += scan.files_seen();
-        self.refused_files(scan, summary).await?;
-        let keys: Vec<SeriesKeys> = scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)).collect();
-        let asked: Vec<RowKey> =
-            keys.iter().flat_map(SeriesKeys::all).flat_map(|key| [key.clone(), key.of_failure()]).collect();
-        let known = self.known_keys(&asked).await?;
-        let mut todo: Vec<&Series> = Vec::new();
-        for (series, keys) in scan.series.iter().zip(&keys) {
-            match keys.known(|key| known.contains(key)) {
-                Some(key) => self.count_known(series, keys.refusal_by_image(key), summary),
-                None => todo.push(series),
-            }
-        }
-        self.progress.series_planned.add(todo.len() as u64);
-        let to_score = todo.iter().map(|series| self.labeler.slices_at_first(series));
-        self.progress.slices_planned.add(to_score.sum::<usize>() as u64);
-        let labelled = stream::iter(todo)
-            .map(|series| self.labeler.label(scan, series))
-            .buffer_unordered(Labeler::concurrency())
-            .take_until(self.cancel.cancelled());
-        let mut labelled = std::pin::pin!(labelled);
-        while let Some(labeled) = labelled.next().await {
-            let labeled = labeled?;
-            count(&labeled, summary);
-            if !self.committer.push(Entry::Series(Box::new(labeled))).await {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Files outside every series: counted, told, and kept as rows where they may hold an image.
-    async fn refused_files(&self, scan: &Scan, summary: &mut Summary) -> anyhow::Result<()> {
-        let mut rows = Vec::new();
-        for file in &scan.refused {
-            summary.refuse(&file.reason);
-            Report::refused_file(self.args.json, &file.uri, &file.reason)?;
-            rows.extend(self.labeler.file_row(file));
-        }
-        let keys: Vec<RowKey> = rows.iter().map(|row| row.key.clone()).collect();
-        let known = self.known_keys(&keys).await?;
-        for row in rows.into_iter().filter(|row| !known.contains(&row.key)) {
-            if !self.committer.push(Entry::File(Box::new(row))).await {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The keys that the lake has; none when everything is to be labelled again.
-    async fn known_keys(&self, keys: &[RowKey]) -> anyhow::Result<HashSet<RowKey>> {
-        if self.args.relabel || keys.is_empty() {
-            return Ok(HashSet::new());
-        }
-        Ok(self.lake.known_keys(keys).await?)
-    }
-
-    /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
-    fn count_known(&self, series: &Series, refused_by_image: Option<ReasonCode>, summary: &mut Summary) {
-        let by_image = |code| Reason::new(code, "by the image, as the lake says");
-        let refusal = self.labeler.refusal(series).or_else(|| refused_by_image.map(by_image));
-        let refused = refused_files(series, series.refused.clone(), refusal.as_ref());
-        summary.files(series.counted_files().count(), &refused);
-        match refusal {
-            Some(_) => summary.series_refused += 1,
-            None => summary.series_skipped += 1,
-        }
-    }
-}
-
-/// Accounts for a series that has ended now.
-fn count(labeled: &Labeled, summary: &mut Summary) {
-    summary.series(labeled.row.status());
-    if let Some(prediction) = labeled.row.prediction() {
-        summary.slices_scored += prediction.slices.len();
-        summary.slices_planned += prediction.slices_planned.unwrap_or(0);
-    }
-    let counted = |(object, _): &&(usize, Reason)| labeled.counted_files.binary_search(object).is_ok();
-    let refused: Vec<(usize, Reason)> = labeled.refused_files.iter().filter(counted).cloned().collect();
-    summary.files(labeled.counted_files.len(), &refused);
+    let places = [Location::parse(&args.lake)?].into_iter().chain(sheets);
+    Ok(places.map(|place| place.uri().trim_end_matches('/').to_owned()).collect())
 }
 
 fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions> {

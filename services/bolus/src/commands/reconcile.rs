@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use bolus::backfill::{Grouper, Publisher, Sender, Study, bucket_of, listing_for};
+use bolus_backfill::{Grouper, Publisher, Study, bucket_of, listing_for};
 use bolus_events::StudyContent;
 use bolus_storage::{ErrorKind, Location, list_in_order};
 use chrono::{DateTime, Utc};
@@ -89,7 +89,7 @@ pub async fn run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let (bucket, root) = bucket_of(&location)?;
     let cancel = bolus_ops::cancel_on_signal();
     let lake = lake::open(&args.lake).await?;
-    let sender = if args.submit.is_some() { Some(Sender::connect(&args.broker).await?) } else { None };
+    let sender = if args.submit.is_some() { Some(args.broker.connect().await?) } else { None };
     let output = args.output.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         anyhow::Ok(BufWriter::new(file))
@@ -268,7 +268,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn count(&mut self, done: &bolus::backfill::Acknowledged) {
+    fn count(&mut self, done: &bolus_backfill::Acknowledged) {
         self.summary.studies_submitted += u64::from(done.published);
         if let Some(reason) = &done.refused {
             self.summary.refused += 1;

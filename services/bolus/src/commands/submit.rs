@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use bolus::backfill::{
-    Acknowledged, Grouper, Publisher, SOURCE, Sender, State, Study, bucket_of, closes_before, listing_for,
-};
+use bolus_backfill::{Acknowledged, Grouper, Publisher, SOURCE, State, Study, bucket_of, closes_before, listing_for};
 use bolus_events::StudyEvent;
 use bolus_storage::{ErrorKind, Location, ObjectRef, StorageError, list_in_order};
 use futures::StreamExt;
@@ -28,7 +26,7 @@ pub async fn run(args: SubmitArgs) -> anyhow::Result<ExitCode> {
     let (bucket, root) = bucket_of(&location)?;
     let cancel = bolus_ops::cancel_on_signal();
     let (state, path) = state_of(&args, &location)?;
-    let sender = if args.dry_run { None } else { Some(Sender::connect(&args.broker).await?) };
+    let sender = if args.dry_run { None } else { Some(args.broker.connect().await?) };
     let summary = Summary { resumed: state.last.is_some(), dry_run: args.dry_run, ..Summary::default() };
     let mut run = Run {
         bucket,
@@ -216,10 +214,10 @@ impl Run<'_> {
 
     fn save(&mut self) -> anyhow::Result<()> {
         self.saved = Instant::now();
-        match &self.path {
-            Some(path) => self.state.save(path),
-            None => Ok(()),
+        if let Some(path) = &self.path {
+            self.state.save(path)?;
         }
+        Ok(())
     }
 
     /// Waits for what was sent, keeps or removes the state, and tells.

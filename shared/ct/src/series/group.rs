@@ -31,7 +31,7 @@ impl Grouping {
     pub fn of(members: Vec<Member>) -> Self {
         let mut buckets: BTreeMap<[String; 5], Vec<Candidate>> = BTreeMap::new();
         for member in members {
-            let key = bucket_key(&member);
+            let key = series_key(&member.instance, &member.folder);
             let sop_uid = sop_uid_of(&member.instance);
             let candidate = Candidate { object: member.object, sop_uid, instance: Arc::new(member.instance) };
             buckets.entry(key).or_default().push(candidate);
@@ -68,15 +68,17 @@ impl Grouping {
     }
 }
 
-fn bucket_key(member: &Member) -> [String; 5] {
-    let instance = &member.instance;
+/// What [`group`] keeps apart before anything else: instances of two keys never meet in one [`Series`], so a caller may group those of
+/// one key by themselves. The Series Instance UID, or what stands in for one.
+#[must_use]
+pub fn series_key(instance: &Instance, folder: &str) -> [String; 5] {
     if let Some(uid) = &instance.series_uid {
         return [uid.to_string(), String::new(), String::new(), String::new(), String::new()];
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let study = instance.study_uid.as_ref().map(ToString::to_string).unwrap_or_default();
     let frame_of_reference = text(&instance.frame_of_reference_uid);
-    [String::new(), member.folder.clone(), study, frame_of_reference, text(&instance.series_number)]
+    [String::new(), folder.to_owned(), study, frame_of_reference, text(&instance.series_number)]
 }
 
 fn sop_uid_of(instance: &Instance) -> SopInstanceUid {

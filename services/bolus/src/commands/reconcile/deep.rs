@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use bolus::backfill::Study;
+use bolus_backfill::Study;
 use bolus_events::StudyContent;
 use bolus_labeling::{Engines, Found, Labeler, LabelerOptions, LabelingError, Progress, SeriesKeys, discover, scan};
 use bolus_lake::Lake;

@@ -30,6 +30,7 @@ pub struct Study {
 
 impl Study {
     /// The place without its slash: the study's prefix, or the object's key.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.place.strip_suffix('/').unwrap_or(&self.place)
     }
@@ -37,6 +38,7 @@ impl Study {
 
 /// Whether the study at `one` is complete, in a sorted listing, before the one at `other`: what lies below a place comes before
 /// the place itself.
+#[must_use]
 pub fn closes_before(one: &str, other: &str) -> bool {
     match (one.starts_with(other), other.starts_with(one)) {
         (true, true) | (false, true) => false,
@@ -69,6 +71,7 @@ struct Open {
 
 impl Grouper {
     /// Starts without studies.
+    #[must_use]
     pub fn new(rule: StudyRule) -> Self {
         Self { rule, open: BTreeMap::new(), last_key: String::new() }
     }

@@ -1,10 +1,10 @@
-//! From the command line to the broker.
+//! Which broker, and which topic.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use bolus_broker::{Admin, BrokerConfig, BrokerError, Producer};
-use bolus_events::StudyEvent;
+use bolus_backfill::Sender;
+use bolus_broker::BrokerConfig;
 use bolus_ops::config::Loader;
 use clap::Args;
 use serde::Deserialize;
@@ -43,34 +43,11 @@ impl BrokerArgs {
             loader.load::<Config>().context("which Kafka? Give --kafka SERVERS, or --config FILE with [kafka]")?;
         Ok(config.kafka)
     }
-}
 
-/// Writes to one topic that exists.
-#[derive(Debug, Clone)]
-pub struct Sender {
-    producer: Producer,
-    topic: String,
-}
-
-impl Sender {
-    /// Connects, and makes sure of the topic before anything is listed.
-    pub async fn connect(args: &BrokerArgs) -> anyhow::Result<Self> {
-        let broker = args.broker()?;
-        let topic = args.topic.clone();
-        Admin::start(&broker)?
-            .topic_offsets(&topic)
-            .await
-            .with_context(|| format!("cannot write to the topic {topic} of {}", broker.servers))?;
-        Ok(Self { producer: Producer::start(&broker)?, topic })
-    }
-
-    /// Writes a study event, under the key of its study.
-    pub async fn send(&self, event: &StudyEvent) -> Result<(i32, i64), BrokerError> {
-        self.producer.send(&self.topic, event.partition_key().as_bytes(), &event.to_json(), &[]).await
-    }
-
-    /// Writes a message as it is.
-    pub async fn send_raw(&self, payload: &[u8]) -> Result<(i32, i64), BrokerError> {
-        self.producer.send(&self.topic, &[], payload, &[]).await
+    /// A sender to the topic, which is there.
+    pub async fn connect(&self) -> anyhow::Result<Sender> {
+        let broker = self.broker()?;
+        let sender = Sender::connect(&broker, &self.topic).await;
+        sender.with_context(|| format!("cannot write to the topic {} of {}", self.topic, broker.servers))
     }
 }

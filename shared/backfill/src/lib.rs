@@ -1,13 +1,13 @@
-//! Archives that are there already: which studies a bucket holds, and sending them to the workers.
+//! Archives that are there already: from a sorted listing to studies, sending these to the workers, and how far a run has come.
+//!
+//! Invariant: reads no image; a study counts as sent only once the broker has acknowledged it.
 
-mod kafka;
 mod publish;
 mod state;
 mod studies;
 
-pub use kafka::{BrokerArgs, Sender};
-pub use publish::{Acknowledged, Publisher};
-pub use state::State;
+pub use publish::{Acknowledged, Publisher, Sender};
+pub use state::{State, StateError};
 pub use studies::{Grouper, Study, closes_before};
 
 use bolus_storage::{Location, OrderedListing};
@@ -17,15 +17,24 @@ use bolus_events::StudyRule;
 /// How our study events name their maker.
 pub const SOURCE: &str = "bolus/submit";
 
+/// An input that lies in no bucket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: only a bucket can be submitted, expected s3://bucket/prefix")]
+pub struct NoBucket(Location);
+
 /// The bucket of an input and the URI of its root, with a slash at its end.
-pub fn bucket_of(location: &Location) -> anyhow::Result<(String, String)> {
+///
+/// # Errors
+/// [`NoBucket`] for a place on this machine.
+pub fn bucket_of(location: &Location) -> Result<(String, String), NoBucket> {
     match location {
         Location::S3 { bucket, .. } => Ok((bucket.clone(), format!("s3://{bucket}/"))),
-        _ => anyhow::bail!("{location}: only a bucket can be submitted, expected s3://bucket/prefix"),
+        _ => Err(NoBucket(location.clone())),
     }
 }
 
 /// How to list a bucket for `rule`; folders whose studies `done` knows are left out.
+#[must_use]
 pub fn listing_for(rule: &StudyRule, requests: usize, done: Option<String>) -> OrderedListing {
     let whole_at_depth = match rule {
         StudyRule::Depth(folders) => Some(folders.get()),

@@ -3,16 +3,48 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use bolus_broker::{BrokerError, ErrorKind};
+use bolus_broker::{Admin, BrokerConfig, BrokerError, ErrorKind, Producer};
 use bolus_events::StudyEvent;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::Sender;
-
 /// Events that wait for their acknowledgement at a time.
 const IN_FLIGHT: usize = 512;
+
+/// Writes to one topic that exists.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    producer: Producer,
+    topic: String,
+}
+
+impl Sender {
+    /// Connects, and makes sure of the topic before anything is listed.
+    ///
+    /// # Errors
+    /// The broker's, where it cannot be reached or has no such topic.
+    pub async fn connect(broker: &BrokerConfig, topic: &str) -> Result<Self, BrokerError> {
+        Admin::start(broker)?.topic_offsets(topic).await?;
+        Ok(Self { producer: Producer::start(broker)?, topic: topic.to_owned() })
+    }
+
+    /// Writes a study event, under the key of its study; gives the partition and the offset.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub async fn send(&self, event: &StudyEvent) -> Result<(i32, i64), BrokerError> {
+        self.producer.send(&self.topic, event.partition_key().as_bytes(), &event.to_json(), &[]).await
+    }
+
+    /// Writes a message as it is; gives the partition and the offset.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub async fn send_raw(&self, payload: &[u8]) -> Result<(i32, i64), BrokerError> {
+        self.producer.send(&self.topic, &[], payload, &[]).await
+    }
+}
 
 /// A study that is done with, in the order of [`Publisher::send`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +68,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Sends through `sender`, nothing where there is none; at most `rate` events a second.
+    #[must_use]
     pub fn new(sender: Option<Sender>, rate: Option<NonZeroU32>) -> Self {
         // A burst of one: the rate holds from the first second on.
         let one = NonZeroU32::MIN;

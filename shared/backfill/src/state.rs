@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,18 +25,70 @@ pub struct State {
     pub published: u64,
 }
 
+/// Why a state cannot be kept or taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// No folder of the user's is known.
+    #[error("neither XDG_STATE_HOME nor HOME is set: say --state FILE")]
+    NoFolder,
+    /// The file cannot be read.
+    #[error("cannot read the state {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("{} is no state of bolus submit; --restart begins anew", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// It is the state of another run.
+    #[error("{} is the state of {} to {} by {}; --restart begins anew", path.display(), found.input, found.topic, found.studies_by)]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: Box<State>,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the state {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be removed.
+    #[error("cannot remove the state {}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
 impl State {
     /// The state of a run that has not begun.
+    #[must_use]
     pub fn new(input: &str, topic: &str, studies_by: &str) -> Self {
         let (input, topic, studies_by) = (input.to_owned(), topic.to_owned(), studies_by.to_owned());
         Self { input, topic, studies_by, last: None, published: 0 }
     }
 
     /// Where the state lies unless the user says so: in the user's folder of states, one file an input, topic and rule.
-    pub fn default_path(&self) -> anyhow::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// [`StateError::NoFolder`].
+    pub fn default_path(&self) -> Result<PathBuf, StateError> {
         let of_user = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let folder = of_user.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
-        let folder = folder.context("neither XDG_STATE_HOME nor HOME is set: say --state FILE")?;
+        let folder = folder.ok_or(StateError::NoFolder)?;
         let mut digest = Sha256::new();
         for part in [&self.input, &self.topic, &self.studies_by] {
             digest.update(part.as_bytes());
@@ -48,27 +99,30 @@ impl State {
     }
 
     /// Takes up what an earlier run left at `path`; itself where there is none.
-    pub fn resume(self, path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// [`StateError`] where the file cannot be read, or is that of another run.
+    pub fn resume(self, path: &Path) -> Result<Self, StateError> {
+        let path_buf = || path.to_path_buf();
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self),
-            Err(error) => return Err(error).with_context(|| format!("cannot read the state {}", path.display())),
+            Err(source) => return Err(StateError::Read { path: path_buf(), source }),
         };
-        let found: Self = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is no state of bolus submit; --restart begins anew", path.display()))?;
-        anyhow::ensure!(
-            (&found.input, &found.topic, &found.studies_by) == (&self.input, &self.topic, &self.studies_by),
-            "{} is the state of {} to {} by {}; --restart begins anew",
-            path.display(),
-            found.input,
-            found.topic,
-            found.studies_by,
-        );
-        Ok(found)
+        let found: Self =
+            serde_json::from_slice(&bytes).map_err(|source| StateError::Other { path: path_buf(), source })?;
+        if (&found.input, &found.topic, &found.studies_by) == (&self.input, &self.topic, &self.studies_by) {
+            Ok(found)
+        } else {
+            Err(StateError::OtherRun { path: path_buf(), found: Box::new(found) })
+        }
     }
 
     /// Writes the state, whole or not at all.
-    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn save(&self, path: &Path) -> Result<(), StateError> {
         let write = || -> std::io::Result<()> {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
@@ -81,14 +135,17 @@ impl State {
             file.sync_all()?;
             std::fs::rename(&new, path)
         };
-        write().with_context(|| format!("cannot write the state {}", path.display()))
+        write().map_err(|source| StateError::Write { path: path.to_path_buf(), source })
     }
 
     /// Removes the state of a run that is done.
-    pub fn remove(path: &Path) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// [`StateError::Remove`].
+    pub fn remove(path: &Path) -> Result<(), StateError> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove the state {}", path.display()))
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(StateError::Remove { path: path.to_path_buf(), source })
             }
             _ => Ok(()),
         }
