@@ -49,7 +49,7 @@ async fn exactly_what_is_missing_late_or_gone_is_found() {
     // Another lake, and what says that a folder is complete: no studies, and no slices that were missed.
     site.put("in/other-lake/_delta_log/00000000000000000000.json", "{}").await;
     site.put("in/other-lake/part-0.parquet", "PAR1").await;
-    site.put("in/st1/_SUCCESS", "").await;
+    site.put("in/st1/_SUCCESS", "complete").await;
     let folder = temp();
     let lake = folder.path().join("lake").display().to_string();
     let bundles = data().join("bundles").display().to_string();

@@ -1,37 +1,34 @@
 //! The pixels of frames that may be copies of each other: read before their series is known, only where headers leave it open.
 
-use std::sync::Arc;
-
-use bolus_ct::{Contested, FramePixels, Grouping, SeenPixels, pixel};
+use bolus_ct::{Contested, FramePixels, Grouping, SeenPixels, Series};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
-use bolus_study::{PixelWindow, Reason, ReasonCode};
+use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::frames::{FrameIndexes, Reading};
+use crate::error::LabelingError;
+use crate::frames::{FETCH_AHEAD, FrameIndexes, Reading};
 use crate::progress::Progress;
 
-/// Frames in flight beyond one a CPU thread. What they take together is bounded by the budget of pixels.
-const FETCH_AHEAD: usize = 6;
-/// HU of padding.
-const AIR_HU: f32 = -1024.0;
-
-/// Reads the contested frames of `grouping` and says what they show. Ends early when cancelled.
-pub(crate) async fn seen(
+/// The series of `grouping`, by the pixels of the frames that decide; and why one of these could not be read, where that may pass.
+///
+/// # Errors
+/// [`LabelingError::Cancelled`] on request.
+pub(crate) async fn series(
     grouping: &Grouping,
     objects: &[ObjectRef],
     cpu: &CpuPool,
     progress: &Progress,
     cancel: &CancellationToken,
-) -> SeenPixels {
+) -> Result<(Vec<Series>, Option<Reason>), LabelingError> {
     let indexes = &FrameIndexes::default();
     let mut seen = SeenPixels::new();
     loop {
-        let contested = grouping.contested(&seen);
-        if contested.is_empty() || cancel.is_cancelled() {
-            return seen;
-        }
+        let contested = match grouping.settle(&seen) {
+            Ok(series) => return Ok((series, seen.values().find_map(FramePixels::transient).cloned())),
+            Err(contested) => contested,
+        };
         let read: Vec<_> = stream::iter(contested)
             .map(|one| async move {
                 let pixels = pixels(&one, objects, indexes, cpu, progress).await;
@@ -43,6 +40,9 @@ pub(crate) async fn seen(
             .boxed()
             .collect()
             .await;
+        if cancel.is_cancelled() {
+            return Err(LabelingError::Cancelled);
+        }
         seen.extend(read);
     }
 }
@@ -55,16 +55,9 @@ async fn pixels(
     progress: &Progress,
 ) -> Result<FramePixels, Reason> {
     let missing = || Reason::new(ReasonCode::Unreadable, "the slice has no object");
-    let object = objects.get(contested.object).ok_or_else(missing)?;
-    let format = contested.instance.format.as_ref().ok_or_else(missing)?;
-    let window = PixelWindow::whole(format.rows, format.columns);
+    let Contested { object: file, frame, instance } = contested;
+    let object = objects.get(*file).ok_or_else(missing)?;
     let reading = Reading { object, cpu, progress };
-    let (instance, frame) = (Arc::clone(&contested.instance), contested.frame);
-    let read = indexes.read(contested.object, &instance, frame, window, reading).await?;
-    let work = move || {
-        let mut hu = Vec::new();
-        pixel::decode_indexed_hu(&instance, &read.index, frame, window, &read.bytes, AIR_HU, &mut hu)?;
-        Ok(FramePixels::of_hu(&hu))
-    };
-    cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+    let (read, window) = indexes.read_whole(*file, instance, *frame, reading).await?;
+    reading.hu(read, instance, *frame, window, FramePixels::of_hu).await
 }

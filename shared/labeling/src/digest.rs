@@ -82,7 +82,7 @@ async fn digest_frame(
         digest.update(&values);
         Ok(digest)
     };
-    reading.cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+    reading.decode(work).await
 }
 
 /// Why `series` cannot be labelled although its headers say nothing against it: no frame of its slices' files can be decoded. `undecoded` has such

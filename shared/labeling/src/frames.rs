@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bolus_ct::pixel::{FrameIndex, FrameIndexer, IndexStep};
+use bolus_ct::pixel::{self, FrameIndex, FrameIndexer, IndexStep};
 use bolus_ct::{Instance, PixelFormat};
 use bolus_ops::CpuPool;
 use bolus_storage::ObjectRef;
@@ -17,12 +17,46 @@ use crate::progress::Progress;
 /// Bytes of memory for each pixel of a frame that is decoded: its samples, and its values in Hounsfield units.
 const DECODED_BYTES_A_PIXEL: u64 = 8;
 
+/// Frames in flight beyond one a CPU thread, so that fetching runs ahead of decoding. What they take together is bounded by the
+/// budget of pixels.
+pub(crate) const FETCH_AHEAD: usize = 6;
+/// HU of padding where nothing else is asked for.
+const AIR_HU: f32 = -1024.0;
+
 /// What is read with.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     pub object: &'a ObjectRef,
     pub cpu: &'a CpuPool,
     pub progress: &'a Progress,
+}
+
+impl Reading<'_> {
+    /// Runs `work` on pixel data off the async threads; a panic there is the file's fault.
+    pub async fn decode<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T, Reason> + Send + 'static,
+    ) -> Result<T, Reason> {
+        self.cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+    }
+
+    /// Decodes `window` of a frame that was read, and says what `of` makes of its values in Hounsfield units, row by row.
+    pub async fn hu<T: Send + 'static>(
+        self,
+        read: FrameBytes,
+        instance: &Arc<Instance>,
+        frame: usize,
+        window: PixelWindow,
+        of: impl FnOnce(&[f32]) -> T + Send + 'static,
+    ) -> Result<T, Reason> {
+        let instance = Arc::clone(instance);
+        let work = move || {
+            let mut hu = Vec::new();
+            pixel::decode_indexed_hu(&instance, &read.index, frame, window, &read.bytes, AIR_HU, &mut hu)?;
+            Ok(of(&hu))
+        };
+        self.decode(work).await
+    }
 }
 
 /// One frame's bytes, and what tells how they are to be read.
@@ -86,6 +120,23 @@ impl FrameIndexes {
         fetch(kept(walked.await)?, instance, frame, window, reading).await
     }
 
+    /// Reads all of `frame`; also gives the window that is.
+    ///
+    /// # Errors
+    /// The [`Reason`] why the frame cannot be read.
+    pub async fn read_whole(
+        &self,
+        file: usize,
+        instance: &Instance,
+        frame: usize,
+        reading: Reading<'_>,
+    ) -> Result<(FrameBytes, PixelWindow), Reason> {
+        let missing = || Reason::new(ReasonCode::Unreadable, "the slice has no object");
+        let format = instance.format.as_ref().ok_or_else(missing)?;
+        let window = PixelWindow::whole(format.rows, format.columns);
+        Ok((self.read(file, instance, frame, window, reading).await?, window))
+    }
+
     fn of(&self, file: usize) -> Arc<Indexed> {
         let mut by_object = self.by_object.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(by_object.entry(file).or_default())
@@ -119,8 +170,7 @@ async fn found(mut indexer: FrameIndexer, reading: Reading<'_>) -> Result<FrameI
     loop {
         let bytes = reading.object.read_range(indexer.wanted()).await.map_err(|error| error.reason())?;
         reading.progress.bytes_read.add(bytes.len() as u64);
-        let step = reading.cpu.run(move || indexer.feed(&bytes)).await;
-        match step.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?? {
+        match reading.decode(move || indexer.feed(&bytes)).await? {
             IndexStep::Done(index) => return Ok(index),
             IndexStep::More(later) => indexer = later,
         }

@@ -1,12 +1,10 @@
 //! A coarse look at a series: a few whole slices, spread over all of it.
 
-use std::sync::Arc;
-
-use bolus_ct::{Series, Slice, pixel};
+use bolus_ct::{Series, Slice};
 use bolus_ops::CpuPool;
 use bolus_preprocess::{PlaneLook, Sighting, sight};
 use bolus_storage::ObjectRef;
-use bolus_study::{PixelWindow, Reason, ReasonCode};
+use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
 
 use crate::frames::{FrameIndexes, Reading};
@@ -17,8 +15,6 @@ use crate::progress::Progress;
 const PLANES: usize = 16;
 /// Slices in flight: each holds one whole slice, 1 MB, until it is measured.
 const IN_FLIGHT: usize = 4;
-/// HU of padding.
-const AIR_HU: f32 = -1024.0;
 
 /// What a look gave.
 pub(crate) struct Look {
@@ -86,18 +82,11 @@ async fn plane(slice: &Slice, workplace: Workplace<'_>) -> Result<Option<PlaneLo
     let Workplace { objects, spacing_mm, cpu, progress, indexes } = workplace;
     let missing = || Reason::new(ReasonCode::Unreadable, "the slice has no object");
     let object = objects.get(slice.object).ok_or_else(missing)?;
-    let format = slice.instance.format.as_ref().ok_or_else(missing)?;
-    let window = PixelWindow::whole(format.rows, format.columns);
     let reading = Reading { object, cpu, progress };
-    let read = indexes.read(slice.object, &slice.instance, slice.frame, window, reading).await?;
+    let (read, window) = indexes.read_whole(slice.object, &slice.instance, slice.frame, reading).await?;
     progress.slices_fetched.add(1);
-    let (instance, frame) = (Arc::clone(&slice.instance), slice.frame);
-    let work = move || {
-        let mut hu = Vec::new();
-        pixel::decode_indexed_hu(&instance, &read.index, frame, window, &read.bytes, AIR_HU, &mut hu)?;
-        Ok(PlaneLook::of(&hu, window.width(), spacing_mm))
-    };
-    cpu.run(work).await.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+    let look = move |hu: &[f32]| PlaneLook::of(hu, window.width(), spacing_mm);
+    reading.hu(read, &slice.instance, slice.frame, window, look).await
 }
 
 #[cfg(test)]

@@ -11,12 +11,10 @@ use bolus_study::{Allowed, BodyPart, BodyPartFinding, Reason, ReasonCode, SopIns
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 
-use crate::frames::{FrameIndexes, Reading};
+use crate::frames::{FETCH_AHEAD, FrameIndexes, Reading};
 use crate::progress::Progress;
 use crate::stages::PixelStages;
 
-/// Slices in flight beyond one a CPU thread, so that fetching runs ahead of decoding.
-const FETCH_AHEAD: usize = 6;
 /// Share of a series' slices that may be lost to bad pixel data before the series itself fails.
 const MOST_REFUSED_SHARE: f64 = 0.2;
 
@@ -207,8 +205,7 @@ impl Workshop<'_> {
             let figures = if measure { plan.measure(ordinal, &hu) } else { None };
             Ok(Plane { hu, figures })
         };
-        let decoded = self.stages.decode.time(self.cpu.run(work)).await;
-        decoded.map_err(|error| Reason::new(ReasonCode::PixelData, error.to_string()))?
+        self.stages.decode.time(reading.decode(work)).await
     }
 
     /// The body part that headers or a look have told.

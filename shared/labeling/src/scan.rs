@@ -1,6 +1,6 @@
 //! From inputs to series: list, expand archives, read headers, group.
 
-use bolus_ct::{FramePixels, Grouping, Member, Series};
+use bolus_ct::{Grouping, Member, Series};
 use bolus_ops::CpuPool;
 use bolus_storage::{
     ArchiveKind, ArchiveLimits, ErrorKind, Location, ObjectRef, Spool, StorageError, archive_kind, expand_archive, list,
@@ -157,7 +157,7 @@ pub(crate) async fn told_apart(item: Result<ObjectRef, StorageError>) -> Result<
 }
 
 /// Reads every header of `unit` and groups the instances into series. Pixels are read where one decides what is a copy: see
-/// [`Grouping::contested`].
+/// [`Grouping::settle`].
 ///
 /// # Errors
 /// [`LabelingError::Storage`] when the spool cannot be written, [`LabelingError::Cancelled`] on request.
@@ -178,13 +178,9 @@ pub async fn scan(
         return Err(LabelingError::Cancelled);
     }
     let grouping = Grouping::of(members);
-    let seen = compare::seen(&grouping, &objects, cpu, progress, cancel).await;
-    if cancel.is_cancelled() {
-        return Err(LabelingError::Cancelled);
-    }
+    let (series, uncompared) = compare::series(&grouping, &objects, cpu, progress, cancel).await?;
     refused.sort_by(|a, b| a.uri.cmp(&b.uri));
-    let uncompared = seen.values().find_map(FramePixels::transient).cloned();
-    Ok(Scan { series: grouping.series(&seen), objects, refused, uncompared })
+    Ok(Scan { series, objects, refused, uncompared })
 }
 
 /// The instances among `objects`; what is none goes to `refused`. Ends early when cancelled.

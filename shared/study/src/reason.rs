@@ -48,9 +48,9 @@ codes! {
     PixelData => "pixel_data",
     /// The image is larger than the limits allow.
     TooLarge => "too_large",
-    /// The same SOP instance was seen before in this series.
+    /// The same SOP instance was seen before in this series, or the same image at the same position under another SOP Instance UID.
     DuplicateInstance => "duplicate_instance",
-    /// Another slice lies at the same position.
+    /// Another slice lies at the same position; where it shows something else, neither is used.
     DuplicatePosition => "duplicate_position",
     /// Positions are taken more than once, and nothing tells which slices one pass of the scanner made.
     AmbiguousPositions => "ambiguous_positions",

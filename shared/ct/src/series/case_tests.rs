@@ -36,14 +36,14 @@ fn stacks(path: &Path) -> Vec<Series> {
     let frames = members.iter().map(|member| (member.object, member.instance.frames.len().max(1))).collect();
     let grouping = Grouping::of(members);
     let mut seen = SeenPixels::new();
-    loop {
-        let contested = grouping.contested(&seen);
-        if contested.is_empty() {
-            break;
+    let series = loop {
+        match grouping.settle(&seen) {
+            Ok(series) => break series,
+            Err(asked) => {
+                seen.extend(asked.iter().map(|one| ((one.object, one.frame), pixels(one, &files[one.object]))));
+            }
         }
-        seen.extend(contested.iter().map(|one| ((one.object, one.frame), pixels(one, &files[one.object]))));
-    }
-    let series = grouping.series(&seen);
+    };
     check_accounts(&series, &frames);
     series
 }

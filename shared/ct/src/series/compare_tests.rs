@@ -29,17 +29,17 @@ fn grouped(files: &[Shown]) -> (Vec<Series>, usize) {
         files.iter().enumerate().map(|(object, (one, _))| Member { object, ..one.clone() }).collect();
     let grouping = Grouping::of(members);
     let mut seen = SeenPixels::new();
-    loop {
-        let asked = grouping.contested(&seen);
-        if asked.is_empty() {
-            break;
+    let series = loop {
+        match grouping.settle(&seen) {
+            Ok(series) => break series,
+            Err(asked) => {
+                for one in asked {
+                    let shown = pixels(files[one.object].1);
+                    assert_eq!(seen.insert((one.object, one.frame), shown), None, "a frame was asked for twice");
+                }
+            }
         }
-        for one in asked {
-            let shown = pixels(files[one.object].1);
-            assert_eq!(seen.insert((one.object, one.frame), shown), None, "a frame was asked for twice");
-        }
-    }
-    let series = grouping.series(&seen);
+    };
     check_accounts(&series, &(0..files.len()).map(|object| (object, 1)).collect());
     (series, seen.len())
 }

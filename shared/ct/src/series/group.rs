@@ -7,7 +7,7 @@ use bolus_study::{Reason, ReasonCode, SopInstanceUid, StackRef};
 
 use super::compare::{Contested, SeenPixels, contested};
 use super::members::{series_of, uid_of};
-use super::planes::{is_shared, placed};
+use super::planes::{Placement, is_shared, placed};
 use super::stack::stacks_of;
 use super::{Candidate, Member, Series};
 use crate::Instance;
@@ -42,14 +42,17 @@ impl Grouping {
         Self { buckets }
     }
 
+    /// The stacks, as [`Grouping::series`], once all that decides is `seen`; until then the frames that are still asked for.
+    ///
+    /// # Errors
     /// The frames whose pixels decide what is a copy and what another pass: those of one SOP Instance UID at one position, and those at
     /// one position that nothing in the headers parts, or only what the writer of the files may have made up. Most series have none.
-    /// Those that are `seen` are left out; what they show may bring others up, so ask until there is none.
-    #[must_use]
-    pub fn contested(&self, seen: &SeenPixels) -> Vec<Contested> {
-        let parts = self.buckets.values().flat_map(|bucket| by_patient(bucket.clone())).flat_map(by_study);
-        let placed = |part| placed(sorted(part).readable, seen);
-        parts.map(placed).flat_map(|placement| placement.groups).flat_map(|group| contested(&group, seen)).collect()
+    /// What they show may bring others up, so ask until there is none.
+    pub fn settle(&self, seen: &SeenPixels) -> Result<Vec<Series>, Vec<Contested>> {
+        let all: Vec<Vec<Part>> = self.buckets.values().map(|bucket| parts(bucket.clone(), seen)).collect();
+        let groups = all.iter().flatten().flat_map(|part| &part.placement.groups);
+        let asked: Vec<Contested> = groups.flat_map(|group| contested(group, seen)).collect();
+        if asked.is_empty() { Ok(all.into_iter().flat_map(of_one_uid).collect()) } else { Err(asked) }
     }
 
     /// The stacks, by what is `seen` of the contested frames. The result does not depend on the order of the members, as long as all of
@@ -64,7 +67,7 @@ impl Grouping {
     /// A missing SOP Instance UID is derived from the series' attributes and the position, so it is the same in every run.
     #[must_use]
     pub fn series(self, seen: &SeenPixels) -> Vec<Series> {
-        self.buckets.into_values().flat_map(|bucket| of_one_uid(bucket, seen)).collect()
+        self.buckets.into_values().flat_map(|bucket| of_one_uid(parts(bucket, seen))).collect()
     }
 }
 
@@ -96,16 +99,38 @@ fn sop_uid_of(instance: &Instance) -> SopInstanceUid {
     ])
 }
 
-/// The stacks of one Series Instance UID, numbered where there are several.
-fn of_one_uid(candidates: Vec<Candidate>, seen: &SeenPixels) -> Vec<Series> {
-    let mut found: Vec<(Series, Option<Vec<String>>)> = Vec::new();
+/// The instances of one patient and study under one Series Instance UID.
+struct Part {
+    /// What tells them from others of that UID.
+    outer: Vec<String>,
+    placement: Placement,
+    /// What is no image of CT, by the reason.
+    unusable: BTreeMap<ReasonCode, (Reason, Vec<Candidate>)>,
+}
+
+/// The parts of one Series Instance UID.
+fn parts(candidates: Vec<Candidate>, seen: &SeenPixels) -> Vec<Part> {
+    let mut parts = Vec::new();
     for (patient, candidates) in told("PatientID", by_patient(candidates)) {
         for (study, candidates) in told("StudyInstanceUID", by_study(candidates)) {
-            for (series, parted_by) in split(candidates, seen) {
-                let outer = patient.iter().chain(&study).cloned();
-                found.push((series, parted_by.map(|inner| outer.chain(inner).collect())));
-            }
+            let Sorted { readable, unreadable, unusable } = sorted(candidates);
+            let mut placement = placed(readable, seen);
+            placement.unplaced.extend(unreadable);
+            placement.unplaced.sort_by(|(a, _), (b, _)| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
+            parts.push(Part { outer: patient.iter().cloned().chain(study).collect(), placement, unusable });
         }
+    }
+    parts
+}
+
+/// The stacks of one Series Instance UID, numbered where there are several.
+fn of_one_uid(parts: Vec<Part>) -> Vec<Series> {
+    let mut found: Vec<(Series, Option<Vec<String>>)> = Vec::new();
+    for Part { outer, placement, unusable } in parts {
+        for (series, parted_by) in stacks_of(placement) {
+            found.push((series, parted_by.map(|inner| outer.iter().cloned().chain(inner).collect())));
+        }
+        found.extend(unusable.into_values().map(|(reason, members)| (refused_series(reason, members), None)));
     }
     let several = found.iter().filter(|(_, parted_by)| parted_by.is_some()).count() > 1;
     let mut number = 0;
@@ -151,16 +176,6 @@ fn by_value<T: Ord>(candidates: Vec<Candidate>, value: impl Fn(&Instance) -> Opt
     let mut whole: Vec<Candidate> = parts.into_values().flatten().collect();
     whole.sort_by(|a, b| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
     vec![whole]
-}
-
-/// The stacks of one patient and study, with what parts each from the others; none for what is no stack of slices.
-fn split(candidates: Vec<Candidate>, seen: &SeenPixels) -> Vec<(Series, Option<Vec<String>>)> {
-    let Sorted { readable, unreadable, unusable } = sorted(candidates);
-    let mut placement = placed(readable, seen);
-    placement.unplaced.extend(unreadable);
-    placement.unplaced.sort_by(|(a, _), (b, _)| (&a.sop_uid, a.object).cmp(&(&b.sop_uid, b.object)));
-    let refused = unusable.into_values().map(|(reason, members)| (refused_series(reason, members), None));
-    stacks_of(placement).into_iter().chain(refused).collect()
 }
 
 /// Instances by what becomes of them.

@@ -9,7 +9,7 @@ use bolus_inference::{Bundle, Packed};
 use bolus_ops::files::read_regular;
 use serde::Serialize;
 
-use super::place::Staged;
+use super::place::{Staged, out_folder};
 use super::{PackArgs, json_line};
 use crate::commands::threads;
 use crate::show;
@@ -41,13 +41,7 @@ pub fn run(args: &PackArgs) -> anyhow::Result<ExitCode> {
             format!("cannot make a bundle of {} and {}", args.network.display(), args.manifest.display())
         })?;
     let manifest = &packed.bundle.manifest;
-    let out = std::path::absolute(&args.out)?;
-    ensure!(
-        out.file_name().is_some_and(|last| *last == *manifest.name),
-        "--out {}: expected a folder called {:?}, as the manifest's name",
-        args.out.display(),
-        manifest.name
-    );
+    let out = out_folder(&args.out, &manifest.name)?;
     let staged = Staged::begin(&out)?;
     staged.write(Bundle::CARD, &card)?;
     for (name, bytes) in packed.files() {

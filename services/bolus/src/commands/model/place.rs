@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use bolus_inference::{Bundle, DeviceChoice, PATIENCE, Verified};
 use bolus_ops::scratch::{ScratchFolder, remove_left_behind};
 
@@ -12,6 +12,17 @@ use crate::commands::threads;
 
 /// What the names of folders in the making begin with.
 const KIND: &str = ".bolus-model-";
+
+/// The absolute path of `out`, the folder that `--out` names for a bundle called `name`: its last part must be that name.
+pub fn out_folder(out: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let absolute = std::path::absolute(out)?;
+    ensure!(
+        absolute.file_name().is_some_and(|last| *last == *name),
+        "--out {}: expected a folder called {name:?}, as the manifest's name",
+        out.display()
+    );
+    Ok(absolute)
+}
 
 /// A bundle's folder in the making. What is not published is removed.
 pub struct Staged {

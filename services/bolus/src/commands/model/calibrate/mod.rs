@@ -18,7 +18,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::FolderArgs;
-use super::place::Staged;
+use super::place::{Staged, out_folder};
 use crate::commands::evaluate::{BundleChoice, rows};
 use crate::commands::{SOME_REFUSED, lake};
 use crate::{show, truth};
@@ -150,7 +150,11 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
 
 /// Makes the calibrated bundle's folder.
 async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Outcome) -> anyhow::Result<PathBuf> {
-    let out = out_folder(args.out.as_deref(), &bundle.manifest.name)?;
+    let name = &bundle.manifest.name;
+    let own = || Bundle::user_folder().map(|folder| folder.join(name));
+    let out = args.out.clone().or_else(own);
+    let out = out.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?;
+    let out = out_folder(&out, name)?;
     anyhow::ensure!(args.force || !out.exists(), "{} is there already; --force replaces it", out.display());
     let change = edit::Change {
         fit: &outcome.fit,
@@ -170,24 +174,6 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
         staged.publish(force)
     })
     .await
-}
-
-/// Where the calibrated bundle goes.
-fn out_folder(asked: Option<&Path>, name: &str) -> anyhow::Result<PathBuf> {
-    let out = match asked {
-        Some(out) => out.to_owned(),
-        None => {
-            let own = Bundle::user_folder();
-            own.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?.join(name)
-        }
-    };
-    let out = std::path::absolute(&out)?;
-    anyhow::ensure!(
-        out.file_name().is_some_and(|last| *last == *name),
-        "--out {}: expected a folder called {name:?}, as the bundle",
-        out.display()
-    );
-    Ok(out)
 }
 
 /// Fits calibration and band, and says what they are worth.
