@@ -133,7 +133,7 @@ pub struct LabelArgs {
 }
 
 /// Which bundle to use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// The bundle: a name below the model folders, a bundle's folder, or `auto` for the default bundle of each series' body part.
     #[arg(long, value_name = "NAME", env = "BOLUS_MODEL", default_value = DEFAULT_MODEL)]

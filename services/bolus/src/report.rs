@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bolus_labeling::{Labeled, PartId};
-use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark, Status};
+use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark};
 use serde::Serialize;
 
 use crate::picture::{Overview, write_sheet};

@@ -1,7 +1,9 @@
 //! The pixels of frames that may be copies of each other: read before their series is known, only where headers leave it open.
 
-use bolus_ct::{Contested, FramePixels, Grouping, SeenPixels, Series};
-use bolus_ops::CpuPool;
+use std::sync::Arc;
+
+use bolus_ct::{Contested, FramePixels, Grouping, Member, SeenPixels, Series};
+use bolus_ops::{CpuError, CpuPool};
 use bolus_storage::ObjectRef;
 use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, StreamExt};
@@ -10,23 +12,53 @@ use tokio_util::sync::CancellationToken;
 use crate::error::LabelingError;
 use crate::frames::{FETCH_AHEAD, FrameIndexes, Reading};
 use crate::progress::Progress;
+use crate::scan::FileRefusal;
 
-/// The series of `grouping`, by the pixels of the frames that decide; and why one of these could not be read, where that may pass.
+/// The series of `members`, by the pixels of the frames that decide; and why one of these could not be read, where that may pass. Should
+/// a header make grouping panic, the files go to `refused`.
 ///
 /// # Errors
 /// [`LabelingError::Cancelled`] on request.
 pub(crate) async fn series(
-    grouping: &Grouping,
+    members: Vec<Member>,
     objects: &[ObjectRef],
+    refused: &mut Vec<FileRefusal>,
     cpu: &CpuPool,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<(Vec<Series>, Option<Reason>), LabelingError> {
+    let grouped: Vec<usize> = members.iter().map(|member| member.object).collect();
+    match settled(members, objects, cpu, progress, cancel).await {
+        Ok(settled) => settled,
+        Err(error) => {
+            let reason = Reason::new(ReasonCode::BadDicom, error.to_string());
+            let objects = grouped.into_iter().filter_map(|place| objects.get(place));
+            refused.extend(objects.map(|object| FileRefusal {
+                uri: object.uri.clone(),
+                etag: object.etag.clone(),
+                reason: reason.clone(),
+            }));
+            Ok((Vec::new(), None))
+        }
+    }
+}
+
+async fn settled(
+    members: Vec<Member>,
+    objects: &[ObjectRef],
+    cpu: &CpuPool,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<Result<(Vec<Series>, Option<Reason>), LabelingError>, CpuError> {
     let indexes = &FrameIndexes::default();
+    let grouping = Arc::new(cpu.run(move || Grouping::of(members)).await?);
     let mut seen = SeenPixels::new();
     loop {
-        let contested = match grouping.settle(&seen) {
-            Ok(series) => return Ok((series, seen.values().find_map(FramePixels::transient).cloned())),
+        let asked = Arc::clone(&grouping);
+        let (settled, known) = cpu.run(move || (asked.settle(&seen), seen)).await?;
+        seen = known;
+        let contested = match settled {
+            Ok(series) => return Ok(Ok((series, seen.values().find_map(FramePixels::transient).cloned()))),
             Err(contested) => contested,
         };
         let read: Vec<_> = stream::iter(contested)
@@ -41,7 +73,7 @@ pub(crate) async fn series(
             .collect()
             .await;
         if cancel.is_cancelled() {
-            return Err(LabelingError::Cancelled);
+            return Ok(Err(LabelingError::Cancelled));
         }
         seen.extend(read);
     }

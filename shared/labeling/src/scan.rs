@@ -1,6 +1,6 @@
 //! From inputs to series: list, expand archives, read headers, group.
 
-use bolus_ct::{Grouping, Member, Series};
+use bolus_ct::{Member, Series};
 use bolus_ops::CpuPool;
 use bolus_storage::{
     ArchiveKind, ArchiveLimits, ErrorKind, Location, ObjectRef, Spool, StorageError, archive_kind, expand_archive, list,
@@ -157,7 +157,7 @@ pub(crate) async fn told_apart(item: Result<ObjectRef, StorageError>) -> Result<
 }
 
 /// Reads every header of `unit` and groups the instances into series. Pixels are read where one decides what is a copy: see
-/// [`Grouping::settle`].
+/// [`Grouping::settle`](bolus_ct::Grouping::settle).
 ///
 /// # Errors
 /// [`LabelingError::Storage`] when the spool cannot be written, [`LabelingError::Cancelled`] on request.
@@ -177,8 +177,7 @@ pub async fn scan(
     if cancel.is_cancelled() {
         return Err(LabelingError::Cancelled);
     }
-    let grouping = Grouping::of(members);
-    let (series, uncompared) = compare::series(&grouping, &objects, cpu, progress, cancel).await?;
+    let (series, uncompared) = compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
     refused.sort_by(|a, b| a.uri.cmp(&b.uri));
     Ok(Scan { series, objects, refused, uncompared })
 }

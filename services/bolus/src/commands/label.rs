@@ -30,10 +30,9 @@ pub async fn run(args: LabelArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
     let patient_key = read_patient_key(&args)?;
-    let bundles = Arc::new(find_bundles(&args.model)?);
     let progress = Arc::new(Progress::default());
     let display = Display::follow(Arc::clone(&progress));
-    let outcome = label_all(&args, inputs, patient_key, bundles, &progress, start).await;
+    let outcome = label_all(&args, inputs, patient_key, &progress, start).await;
     display.finish().await;
     let (report, mut summary) = outcome?;
     summary.elapsed_seconds = start.elapsed().as_secs_f64();
@@ -49,7 +48,6 @@ async fn label_all(
     args: &LabelArgs,
     inputs: Vec<Location>,
     patient_key: Option<PatientKey>,
-    bundles: Arc<BundleSet>,
     progress: &Arc<Progress>,
     start: Instant,
 ) -> anyhow::Result<(Report, Summary)> {
@@ -62,18 +60,19 @@ async fn label_all(
         progress: Arc::clone(progress),
         cancel: cancel.clone(),
     };
-    let labeler = Arc::new(labeler(args, patient_key, bundles, &cpu, progress)?);
-    // A network that is the only one loads while the lake is opened and the first headers are read.
-    let loading = Arc::clone(&labeler);
-    let loading = tokio::spawn(async move { loading.engines().start_only().await });
-    let (loaded, opened) = tokio::join!(loading, open(args, &inputs, options));
-    let (lake, feed, report) = opened?;
-    if let Err(error) = loaded.context("the network's loading ended unexpectedly").and_then(|done| Ok(done?)) {
-        feed.stop().await;
-        return Err(error);
-    }
+    // Listing and headers go on while bundles are checked, a network loads and the lake is opened.
+    let feed = match Feed::start(&inputs, options).await {
+        Err(LabelingError::Cancelled) => Feed::of_nothing(),
+        feed => feed?,
+    };
+    let Ready { labeler, lake, report } = match ready(args, patient_key, &cpu, progress).await {
+        Ok(ready) => ready,
+        Err(error) => {
+            feed.stop().await;
+            return Err(error);
+        }
+    };
     let startup_seconds = start.elapsed().as_secs_f64();
-    let lake = Arc::new(lake);
     let run = Run {
         labeler,
         committer: Committer::start(Arc::clone(&lake), args.relabel, report),
@@ -87,15 +86,32 @@ async fn label_all(
     Ok((report, Summary { startup_seconds, ..summary }))
 }
 
-/// The lake, the inputs, which are all there, and the report.
-async fn open(args: &LabelArgs, inputs: &[Location], options: FeedOptions) -> anyhow::Result<(Lake, Feed, Report)> {
-    let report = Report::new(report_options(args))?;
-    let lake = lake::open_or_create(&args.lake).await.with_context(|| format!("cannot use the lake {}", args.lake))?;
-    match Feed::start(inputs, options).await {
-        Ok(feed) => Ok((lake, feed, report)),
-        Err(LabelingError::Cancelled) => Ok((lake, Feed::of_nothing(), report)),
-        Err(error) => Err(error.into()),
-    }
+/// What a run needs beside its inputs.
+struct Ready {
+    labeler: Arc<Labeler>,
+    lake: Arc<Lake>,
+    report: Report,
+}
+
+/// Checks the bundles first: without them no lake is made.
+async fn ready(
+    args: &LabelArgs,
+    patient_key: Option<PatientKey>,
+    cpu: &CpuPool,
+    progress: &Arc<Progress>,
+) -> anyhow::Result<Ready> {
+    let model = args.model.clone();
+    // A digest of every network, so off the async threads.
+    let finding = tokio::task::spawn_blocking(move || find_bundles(&model));
+    let bundles = finding.await.context("the check of the bundles ended unexpectedly")??;
+    let labeler = Arc::new(labeler(args, patient_key, Arc::new(bundles), cpu, progress)?);
+    // A network that is the only one loads while the lake is opened.
+    let loading = Arc::clone(&labeler);
+    let loading = tokio::spawn(async move { loading.engines().start_only().await });
+    let (loaded, lake) = tokio::join!(loading, lake::open_or_create(&args.lake));
+    loaded.context("the network's loading ended unexpectedly")??;
+    let lake = Arc::new(lake.with_context(|| format!("cannot use the lake {}", args.lake))?);
+    Ok(Ready { labeler, lake, report: Report::new(report_options(args))? })
 }
 
 fn labeler(

@@ -1,17 +1,16 @@
 //! The task behind a feed: listing, headers, series; archives beside it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bolus_ct::{Instance, Member, group};
+use bolus_ct::{Instance, Member};
 use bolus_storage::{ArchiveKind, Location, ObjectRef, list};
-use bolus_study::{Reason, ReasonCode};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::held::{ClosedSeries, Held, HeldFile, Limits};
 use super::{FeedOptions, Part, PartId};
+use crate::compare;
 use crate::error::LabelingError;
 use crate::headers::read_instance;
 use crate::scan::{FileRefusal, HEADERS_IN_FLIGHT, Listed, Scan, expand, folder_of, is_inside, told_apart};
@@ -199,15 +198,11 @@ impl Feeder {
         }
         drop(read);
         self.go_on()?;
-        let series = match self.options.cpu.run(move || group(members)).await {
-            Ok(series) => series,
-            Err(error) => {
-                refused.extend(not_grouped(&objects, &refused, &error.to_string()));
-                Vec::new()
-            }
-        };
+        let FeedOptions { cpu, progress, cancel, .. } = &self.options;
+        let (series, uncompared) =
+            compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
         let id: Option<PartId> = archive.is_none().then_some(id);
-        Ok(Part { scan: Scan { objects, series, refused }, id, came_back, _archive: archive })
+        Ok(Part { scan: Scan { objects, series, refused, uncompared }, id, came_back, _archive: archive })
     }
 
     async fn send_refused(
@@ -231,16 +226,4 @@ impl Feeder {
     fn go_on(&self) -> Result<(), LabelingError> {
         if self.options.cancel.is_cancelled() { Err(LabelingError::Cancelled) } else { Ok(()) }
     }
-}
-
-/// Refusals of the files that have none, where grouping them panicked.
-fn not_grouped(objects: &[ObjectRef], refused: &[FileRefusal], problem: &str) -> Vec<FileRefusal> {
-    let known: BTreeSet<&str> = refused.iter().map(|file| file.uri.as_str()).collect();
-    let rest = objects.iter().filter(|object| !known.contains(object.uri.as_str()));
-    rest.map(|object| FileRefusal {
-        uri: object.uri.clone(),
-        etag: object.etag.clone(),
-        reason: Reason::new(ReasonCode::BadDicom, problem),
-    })
-    .collect()
 }

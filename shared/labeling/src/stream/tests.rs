@@ -1,15 +1,17 @@
 //! Series by series as all at once: the same series of the same files, whatever the tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use bolus_ct::Series;
 use bolus_study::Reason;
 use bolus_testkit::SyntheticSeries;
 use proptest::prelude::*;
 
 use super::*;
+use crate::scan::folder_of;
 use crate::{discover, scan};
 
 /// Nothing here takes longer.
@@ -28,7 +30,7 @@ const PLACES: [&str; 7] = ["", "a", "a/b", "a/b/c", "d", "e/f", "g.zip"];
 const SLICES: usize = 3;
 
 fn made() -> impl Strategy<Value = Vec<Made>> {
-    let one = (0..PLACES.len(), 0..6_usize, 0..SLICES);
+    let one = (0..PLACES.len(), 0..7_usize, 0..SLICES);
     prop::collection::vec(one.prop_map(|(place, series, slice)| Made { place, series, slice }), 1..40)
 }
 
@@ -151,13 +153,15 @@ async fn compare(folders: &[&Path], spool: &Path, limits: Limits) -> usize {
     came_back
 }
 
-/// The files of five series; series 2 and 3 are of one study, as all of the kit are without one.
+/// The files of five series, and of a sixth that has the UIDs of the fifth and another image: only pixels tell the two apart.
 fn series_files() -> Vec<Vec<Vec<u8>>> {
-    let series = |number: usize| {
-        let one = SyntheticSeries { slices: SLICES, ..SyntheticSeries::tiny(&format!("1.2.3.{number}"), number) };
-        (0..SLICES).map(|slice| one.file(slice)).collect()
+    let series = |number: usize| SyntheticSeries {
+        slices: SLICES,
+        ..SyntheticSeries::tiny(&format!("1.2.3.{number}"), number)
     };
-    [Vec::new()].into_iter().chain((1..6).map(series)).collect()
+    let copied = SyntheticSeries { vessel_hu: 300, ..series(5) };
+    let files = |one: SyntheticSeries| (0..SLICES).map(|slice| one.file(slice)).collect();
+    [Vec::new()].into_iter().chain((1..6).map(series).chain([copied]).map(files)).collect()
 }
 
 proptest! {
@@ -203,6 +207,27 @@ async fn a_series_that_goes_on_far_away_comes_back_whole() {
         assert_eq!(compare(&folders, spool.path(), limits).await, 1);
         assert_eq!(compare(&folders, spool.path(), Limits { window: WINDOW, ..limits }).await, 0);
     }
+}
+
+#[tokio::test]
+async fn phases_with_copied_uids_are_told_apart_by_their_pixels() {
+    let (folder, spool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for slice in 0..SLICES {
+        write_slice(folder.path(), "a", 5, slice);
+        write_slice(folder.path(), "b", 6, slice);
+    }
+    let limits = Limits { window: WINDOW, header_bytes: HEADER_BYTES, log_bytes: LOG_BYTES };
+    let parts = streamed(&inputs(&[folder.path()]), &options(spool.path()), limits).await;
+    assert_eq!(parts.len(), 1);
+    let mixed = |series: &Series| {
+        let folders = series.slices.iter().map(|slice| folder_of(&parts[0].scan.objects[slice.object].uri));
+        folders.collect::<BTreeSet<_>>().len() > 1
+    };
+    let labelled: Vec<&Series> = parts[0].scan.series.iter().filter(|series| series.refusal.is_none()).collect();
+    assert!(!labelled.iter().any(|series| mixed(series)), "two phases in one stack: {labelled:?}");
+    assert_eq!(parts[0].scan.files_seen(), 2 * SLICES);
+    // Headers alone take them for copies.
+    assert_eq!(compare(&[folder.path()], spool.path(), limits).await, 0);
 }
 
 #[tokio::test]

@@ -39,14 +39,14 @@ impl Tally {
 
     /// Counts a series that has ended now.
     pub fn series(&mut self, labeled: &Labeled) {
-        match labeled.row.status {
+        match labeled.row.status() {
             Status::Labelled => self.series_labelled += 1,
             Status::Refused => self.series_refused += 1,
             Status::Failed => self.series_failed += 1,
         }
-        if let Some(prediction) = &labeled.row.prediction {
+        if let Some(prediction) = labeled.row.prediction() {
             self.slices_scored += prediction.slices.len();
-            self.slices_planned += prediction.slices_planned;
+            self.slices_planned += prediction.slices_planned.unwrap_or(0);
         }
         let refused = labeled.refused_files.iter();
         let refused = refused.filter(|(object, _)| labeled.counted_files.binary_search(object).is_ok());
