@@ -7,7 +7,7 @@ use bolus_lake::{ErrorKind, LakeError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::book::Book;
 use crate::commit::{Committer, app_id};
 use crate::study::Patience;
@@ -49,7 +49,7 @@ pub async fn read_progress(
     reply: Reply<Vec<(TopicPartition, Start)>>,
 ) -> Result<Started, LakeError> {
     let notes = read_notes(consumer, &partitions).await;
-    let mut pauses = Backoff::of_the_lake();
+    let mut pauses = backoff::of_the_lake();
     let mut stands = Vec::with_capacity(partitions.len());
     for partition in partitions {
         let id = app_id(&committer.group, &partition);
@@ -70,7 +70,7 @@ pub async fn read_progress(
 
 /// Reads what the broker has noted about `partitions`, in their order. Waits as long as it fails.
 pub async fn read_notes(consumer: &Consumer, partitions: &[TopicPartition]) -> Vec<String> {
-    let mut pauses = Backoff::of_the_broker();
+    let mut pauses = backoff::of_the_broker();
     loop {
         match consumer.notes(partitions).await {
             Ok(notes) => return notes,

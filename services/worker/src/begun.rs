@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::book::Ticket;
 use crate::marks::{Company, Marks, Standing};
 
@@ -123,7 +123,7 @@ impl Begun {
 
     /// Writes what has changed, until it is written or nobody wants it any more.
     async fn write(&self, notes: &dyn Notes) {
-        let mut pauses = Backoff::of_the_broker();
+        let mut pauses = backoff::of_the_broker();
         let mut waiting = Vec::new();
         loop {
             let changed = self.draft(&mut waiting);

@@ -8,7 +8,7 @@ use bolus_lake::{AppendOptions, ErrorKind, Lake, LakeError, TransactionStep};
 use bolus_ops::health::Health;
 use bolus_study::LabelRow;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::book::Part;
 use crate::failpoints;
 use crate::meters::Meters;
@@ -94,7 +94,7 @@ impl Committer {
             pending.parts.push(Left { part, app_id, rows });
         }
         let mut written = Vec::new();
-        let mut pauses = Backoff::of_the_lake();
+        let mut pauses = backoff::of_the_lake();
         let heartbeat = self.health.heartbeat("commit", HEARTBEAT);
         while !pending.parts.is_empty() {
             heartbeat.beat();

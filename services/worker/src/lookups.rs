@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 
 /// Questions that share one look.
 const TOGETHER: usize = 1_024;
@@ -80,7 +80,7 @@ async fn answer_all(lake: Arc<Lake>, mut waiting: mpsc::Receiver<Question>) {
 }
 
 async fn look(lake: &Lake, keys: &[RowKey]) -> Answer {
-    let mut pauses = Backoff::of_the_lake();
+    let mut pauses = backoff::of_the_lake();
     loop {
         match lake.known_keys(keys).await {
             Ok(known) => return Ok(known),

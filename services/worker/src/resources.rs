@@ -4,16 +4,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bolus_inference::{Adaptive, Bundle, BundleSet, InferenceError};
+use bolus_inference::{Adaptive, BundleSet};
 use bolus_labeling::PatientKey;
 use bolus_ops::config::{Loaded, Problems};
-use bolus_ops::files::{probe_folder, read_regular};
+use bolus_ops::files::probe_folder;
+use bolus_setup::{SetupError, read_patient_key};
 use bolus_storage::Location;
 
 use crate::config::{Config, ModelConfig};
 
-/// Most bytes of a file with a patient key.
-const MOST_KEY_BYTES: u64 = 64 << 10;
+/// What mends a bundle that is not found.
+const BUNDLE_MEND: &str = "name a bundle's folder, or in model.folders the folder that holds it";
 
 /// What was found and read.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Resources {
             problems.add(&["lake.url"], lake_problem(&config.lake.url));
             problems.table("model", find_bundles(&config.model, &mut bundles));
             if let Some(path) = &config.studies.patient_key_file {
-                let read = read_patient_key(path);
+                let read = read_patient_key(path).map_err(told);
                 problems.add(&["studies.patient_key_file"], read.as_ref().err().cloned());
                 patient_key = read.ok();
             }
@@ -66,34 +67,21 @@ fn find_bundles(config: &ModelConfig, bundles: &mut Option<BundleSet>) -> Proble
         let problem = unreadable.map(|error| format!("the folder {} cannot be read: {error}", folder.display()));
         problems.add(&["folders"], problem);
     }
-    match BundleSet::find(&config.name, &Bundle::folders(&config.folders)) {
+    match bolus_setup::find_bundles(&config.name, &config.folders, BUNDLE_MEND) {
         Ok(found) => {
             let unfit = found.bundles().iter().find_map(|bundle| Adaptive::of(bundle).err());
             let unfit = unfit.filter(|_| config.adaptive);
             problems.add(&["adaptive", "name", "folders"], unfit.map(|error| error.to_string()));
             *bundles = Some(found);
         }
-        Err(error) => problems.add(&["name", "folders"], Some(bundle_problem(error))),
+        Err(error) => problems.add(&["name", "folders"], Some(told(error))),
     }
     problems
 }
 
-/// What the error says, and what mends it in a configuration.
-fn bundle_problem(error: InferenceError) -> String {
-    let mend = "name a bundle's folder, or in model.folders the folder that holds it";
-    match error {
-        InferenceError::NoSuchBundle { name, looked_in } => {
-            format!("no bundle {name:?}: looked in {looked_in}; {mend}")
-        }
-        InferenceError::NoDefaults { looked_in } => format!("no bundles: looked in {looked_in}; {mend}"),
-        other => format!("{:#}", anyhow::Error::from(other)),
-    }
-}
-
-fn read_patient_key(path: &Path) -> Result<PatientKey, String> {
-    let bytes = read_regular(path, MOST_KEY_BYTES);
-    let bytes = bytes.map_err(|error| format!("the patient key {} cannot be read: {error}", path.display()))?;
-    PatientKey::new(&bytes).map_err(|problem| format!("patient key {}: {problem}", path.display()))
+/// The error with its causes, in one line.
+fn told(error: SetupError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }
 
 #[cfg(test)]

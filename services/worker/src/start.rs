@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bolus_broker::Consumer;
-use bolus_inference::{BatchObserver, CudaOptions, EngineOptions};
+use bolus_inference::{BatchObserver, EngineOptions};
 use bolus_labeling::{Engines, Labeler, LabelerOptions, Progress};
-use bolus_lake::{ErrorKind, Lake, LakeError};
 use bolus_ops::CpuPool;
 use bolus_ops::health::Health;
-use bolus_storage::{Location, Spool, open_store_for_writing};
+use bolus_setup::{EngineSettings, open_shared_lake};
+use bolus_storage::{Location, Spool};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::begun::Begun;
 use crate::commit::Committer;
 use crate::config::Config;
@@ -50,10 +49,10 @@ async fn work(
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let threads = threads(config);
     let progress = Arc::new(Progress::default());
-    let cpu = CpuPool::new(threads)?;
-    let engines = Engines::lazily(resources.bundles, engine_options(config, threads, &progress, &meters));
+    let options = engine_options(config, &progress, &meters);
+    let cpu = CpuPool::new(options.threads)?;
+    let engines = Engines::lazily(resources.bundles, options);
     let labeler_options = LabelerOptions {
         patient_key: resources.patient_key,
         previews: 0,
@@ -64,7 +63,7 @@ async fn work(
     // A network that is the only one loads while the lake is opened; of several each when a series first needs it.
     let loading = Arc::clone(&labeler);
     let loaded = tokio::spawn(async move { loading.engines().start_only().await });
-    let Some(lake) = shutdown.run_until_cancelled(open_lake(&config.lake.url)).await else { return Ok(()) };
+    let Some(lake) = shutdown.run_until_cancelled(open_shared_lake(&config.lake.url)).await else { return Ok(()) };
     let lake = Arc::new(lake?);
     loaded.await.context("the network's loading ended unexpectedly")??;
     let (lookups, asking) = Lookups::start(Arc::clone(&lake));
@@ -93,42 +92,15 @@ async fn work(
     outcome
 }
 
-fn threads(config: &Config) -> usize {
-    let asked = config.model.threads.filter(|threads| *threads > 0);
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-fn engine_options(config: &Config, threads: usize, progress: &Progress, meters: &Meters) -> EngineOptions {
-    let fill = meters.batch_fill.clone();
-    EngineOptions {
+/// How networks are run; decoding gets as many threads.
+fn engine_options(config: &Config, progress: &Progress, meters: &Meters) -> EngineOptions {
+    let settings = EngineSettings {
         device: config.device(),
-        cuda: CudaOptions { memory_limit_bytes: config.model.cuda_memory.map(|size| size.as_usize()) },
-        threads,
+        cuda_memory_bytes: config.model.cuda_memory.map(|size| size.as_usize()),
+        threads: config.model.threads,
         batch: config.model.batch,
-        scored: progress.slices_scored.shared(),
-        on_batch: Some(BatchObserver::new(move |slices, capacity| fill.observe(slices as f64 / capacity as f64))),
-    }
-}
-
-/// Opens the lake, and refuses a store on which workers could overwrite each other's commits. Waits as long as the store
-/// fails for the moment.
-async fn open_lake(text: &str) -> anyhow::Result<Lake> {
-    let location = Location::parse(text)?;
-    let (opened, url) = (open_store_for_writing(&location).await?, location.lake_url()?);
-    let mut pauses = Backoff::of_the_lake();
-    loop {
-        let opening = async {
-            let lake = Lake::open_or_create(&url, opened.rooted()).await?;
-            lake.probe().await?;
-            Ok::<Lake, LakeError>(lake)
-        };
-        match opening.await {
-            Ok(lake) => return Ok(lake),
-            Err(error) if error.kind() == ErrorKind::Retry => {
-                tracing::warn!(%error, "the lake cannot be opened, trying again");
-                pauses.wait().await;
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot use the lake {text}")),
-        }
-    }
+    };
+    let fill = meters.batch_fill.clone();
+    let on_batch = BatchObserver::new(move |slices, capacity| fill.observe(slices as f64 / capacity as f64));
+    settings.options(progress, Some(on_batch))
 }

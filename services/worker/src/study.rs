@@ -20,7 +20,7 @@ use futures::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::backoff::Backoff;
+use crate::backoff;
 use crate::begun::Begun;
 use crate::book::Ticket;
 use crate::config::RetryConfig;
@@ -136,7 +136,7 @@ impl Studio {
             return End::Rows(self.given_up(&message, deaths));
         }
         let mut findings = Findings::default();
-        let mut pauses = Backoff::of_events(&self.retry);
+        let mut pauses = backoff::of_events(&self.retry);
         let mut read = None;
         for attempt in 1.. {
             let Some(permit) = unless(&patience.begin, self.studies.enter(lane)).await.flatten() else {

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use etcetera::base_strategy::{BaseStrategy, Xdg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -86,9 +87,7 @@ impl State {
     /// # Errors
     /// [`StateError::NoFolder`].
     pub fn default_path(&self) -> Result<PathBuf, StateError> {
-        let of_user = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let folder = of_user.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
-        let folder = folder.ok_or(StateError::NoFolder)?;
+        let folder = Xdg::new().ok().and_then(|folders| folders.state_dir()).ok_or(StateError::NoFolder)?;
         let mut digest = Sha256::new();
         for part in [&self.input, &self.topic, &self.studies_by] {
             digest.update(part.as_bytes());

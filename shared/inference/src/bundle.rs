@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bolus_ops::files::read_regular;
 use bolus_study::BundleRef;
+use etcetera::base_strategy::{BaseStrategy, Xdg};
 use sha2::{Digest, Sha256};
 
 use crate::error::InferenceError;
@@ -86,9 +87,7 @@ impl Bundle {
     /// The user's own folder of bundles: `$XDG_DATA_HOME/bolus/models`, by default `~/.local/share/bolus/models`.
     #[must_use]
     pub fn user_folder() -> Option<PathBuf> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
-        Some(data.join("bolus/models"))
+        Some(Xdg::new().ok()?.data_dir().join("bolus/models"))
     }
 
     /// Reads the bundle in `folder` and checks manifest and digests.

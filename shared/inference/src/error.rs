@@ -18,7 +18,7 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     /// No bundle of that name was found.
-    #[error("no bundle {name:?}: looked in {looked_in}; give --model a bundle's folder, or set BOLUS_MODELS")]
+    #[error("no bundle {name:?}: looked in {looked_in}")]
     NoSuchBundle {
         /// The name asked for.
         name: String,
@@ -26,14 +26,14 @@ pub enum InferenceError {
         looked_in: String,
     },
     /// No folder holds bundles.
-    #[error("no bundles: looked in {looked_in}; give --model a bundle's folder, or set BOLUS_MODELS")]
+    #[error("no bundles: looked in {looked_in}")]
     NoDefaults {
         /// The folders that were searched.
         looked_in: String,
     },
     /// Several bundles cover a body part, and nothing says which is meant.
     #[error(
-        "bundles {} and {} of {} both cover {part}: name one with --model, or write a default.toml beside them",
+        "bundles {} and {} of {} both cover {part}: name one of them, or write a default.toml beside them",
         bundles[0], bundles[1], folder.display()
     )]
     Ambiguous {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use etcetera::base_strategy::{BaseStrategy, Xdg};
 use ort::environment::Environment;
 
 use crate::error::InferenceError;
@@ -131,11 +132,7 @@ fn find_library(choice: DeviceChoice) -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .ok_or("neither ORT_DYLIB_PATH, XDG_CACHE_HOME nor HOME is set")?;
+    let cache = Xdg::new().map_err(|_| "neither ORT_DYLIB_PATH, XDG_CACHE_HOME nor HOME is set")?.cache_dir();
     let builds: &[&str] = if choice == DeviceChoice::Cpu { &["cpu", "cuda"] } else { &["cuda", "cpu"] };
     let candidates: Vec<PathBuf> = builds
         .iter()

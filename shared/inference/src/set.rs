@@ -238,7 +238,7 @@ mod tests {
     fn the_defaults_decide_where_bundles_overlap() {
         let bundles = [HEAD, TORSO, ("torso-lite", "\"chest\", \"abdomen\"")];
         let error = auto(&shelf(&bundles, None)).unwrap_err().to_string();
-        assert!(error.contains("torso and torso-lite") && error.contains("--model"), "{error}");
+        assert!(error.contains("torso and torso-lite") && error.contains("default.toml"), "{error}");
         let set = auto(&shelf(&bundles, Some("# by hand\nchest = \"torso-lite\"\n"))).unwrap();
         assert_eq!(set.body_parts(), [BodyPart::Chest]);
         assert_eq!(set.bundles().len(), 1);

@@ -23,7 +23,7 @@ use object_store::path::Path;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::backoff::{pause, pause_after_loss};
+use crate::backoff::{of_the_store, pause_after_loss};
 use crate::columns::to_batch;
 use crate::entry::{COMMIT_ID, KEYS_NAMED, LogEntry, ROW_KEYS};
 use crate::error::{ErrorKind, LakeError};
@@ -126,12 +126,12 @@ impl Appender {
         let _turn = self.turn.lock().await;
         bring_up_to_date(self.follower.table()).await?;
         let mut pending = Pending::new(rows, options);
-        let mut failures = 0;
+        let (mut failures, mut pauses) = (0, of_the_store());
         loop {
             match self.attempt(&mut pending).await {
                 Ok(Some(commit)) => return Ok(commit),
                 Ok(None) => {
-                    failures = 0;
+                    (failures, pauses) = (0, of_the_store());
                     pending.conflicts += 1;
                     if pending.conflicts >= MOST_LOST_RACES {
                         return Err(LakeError::Contended { attempts: pending.conflicts });
@@ -144,7 +144,7 @@ impl Appender {
                         return Err(pending.ended(error));
                     }
                     tracing::debug!(%error, failures, "an append to the lake failed, trying again");
-                    tokio::time::sleep(pause(failures)).await;
+                    pauses.wait().await;
                 }
                 Err(error) => return Err(pending.ended(error)),
             }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use bolus_ops::backoff::Backoff;
 use uuid::Uuid;
 
-/// The first pause after a failed attempt, and the longest. Each is shortened by chance, so that writers part.
+/// The first pause after the store failed, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(600);
 
 /// The longest pause after a lost race.
 const LONGEST_YIELD: Duration = Duration::from_secs(1);
@@ -14,13 +15,14 @@ const LONGEST_YIELD: Duration = Duration::from_secs(1);
 /// Doublings of the pause after lost races. Few, or whoever has lost often would seldom try, and lose to newcomers.
 const YIELD_DOUBLINGS: u32 = 5;
 
-/// The pause after the given number of failures in a row: doubled each time up to a limit, and any part of that.
-pub(crate) fn pause(failures: u32) -> Duration {
-    any_part_of(FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE))
+/// The pauses while the store fails.
+pub(crate) fn of_the_store() -> Backoff {
+    Backoff::new(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 /// The pause after the given number of lost races: any part of the time that a few puts like the last one, which `took` that
-/// long, take. So it suits a store that answers in a millisecond and one that takes a hundred, and grows under load.
+/// long, take. So it suits a store that answers in a millisecond and one that takes a hundred, and grows under load. It is no
+/// [`Backoff`]: the winner's success is no failure of the store, and the loser may be next.
 pub(crate) fn pause_after_loss(lost: u32, took: Duration) -> Duration {
     any_part_of(took.saturating_mul(1 << lost.min(YIELD_DOUBLINGS)).min(LONGEST_YIELD))
 }

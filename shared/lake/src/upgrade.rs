@@ -16,7 +16,7 @@ use deltalake::{DeltaTable, DeltaTableError};
 use url::Url;
 use uuid::Uuid;
 
-use crate::backoff::pause;
+use crate::backoff::of_the_store;
 use crate::error::LakeError;
 use crate::schema;
 use crate::table::{Table, check_schema, version_of};
@@ -35,8 +35,8 @@ pub(crate) fn lacking(table: &DeltaTable) -> Result<Vec<Field>, LakeError> {
 
 /// Adds the columns that `table` lacks, and gives the newest snapshot.
 pub(crate) async fn upgrade(url: &Url, log: &LogStoreRef, mut table: DeltaTable) -> Result<DeltaTable, LakeError> {
-    let mut failures = 0;
-    for attempt in 1..=ATTEMPTS {
+    let (mut failures, mut pauses) = (0, of_the_store());
+    for _ in 0..ATTEMPTS {
         if lacking(&table)?.is_empty() {
             return Ok(table);
         }
@@ -44,13 +44,13 @@ pub(crate) async fn upgrade(url: &Url, log: &LogStoreRef, mut table: DeltaTable)
         // The entry rests on the snapshot, so it must be the next; whatever the answer, the log then says what has landed.
         match log.write_commit_entry(version_of(&table) + 1, bytes, Uuid::new_v4()).await {
             Ok(()) => tracing::info!(version = schema::SCHEMA_VERSION, "the lake has the new schema"),
-            Err(TransactionError::VersionAlreadyExists(_)) => tokio::time::sleep(pause(attempt)).await,
+            Err(TransactionError::VersionAlreadyExists(_)) => pauses.wait().await,
             Err(error) => {
                 failures += 1;
                 if failures >= FAILURES {
                     return Err(error.into());
                 }
-                tokio::time::sleep(pause(attempt)).await;
+                pauses.wait().await;
             }
         }
         table.update_incremental(None).await?;

@@ -20,6 +20,12 @@ pub(crate) fn quiet_pool_panics() {
     }));
 }
 
+/// Threads to use: those asked for, else one a core.
+#[must_use]
+pub fn threads_or_cores(asked: Option<usize>) -> usize {
+    asked.filter(|threads| *threads > 0).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// The reason CPU work gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CpuError {

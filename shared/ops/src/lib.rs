@@ -2,6 +2,7 @@
 //!
 //! Invariant: knows nothing of DICOM, models or tables.
 
+pub mod backoff;
 pub mod config;
 mod connections;
 mod cpu;
@@ -16,7 +17,7 @@ pub mod scratch;
 mod shutdown;
 pub mod telemetry;
 
-pub use cpu::{CpuError, CpuPool};
+pub use cpu::{CpuError, CpuPool, threads_or_cores};
 pub use descriptors::raise_open_files;
 pub use logging::init_logging;
 pub use shutdown::{ShutdownConfig, cancel_on_signal};

@@ -9,16 +9,17 @@ use std::time::Instant;
 use anyhow::Context;
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
-use bolus_inference::{Bundle, BundleSet, CudaOptions, Engine, EngineOptions};
+use bolus_inference::{Bundle, BundleSet, Engine};
 use bolus_labeling::{Explainer, Explanation, LabelingError, Preparer, Progress, Route, Router, Scan, discover, scan};
-use bolus_ops::CpuPool;
+use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_preprocess::OcclusionGrid;
+use bolus_setup::EngineSettings;
 use bolus_storage::{Location, Spool};
 use bolus_study::{BodyPart, Reason};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, find_bundles, locations, threads};
+use super::{SOME_REFUSED, find_bundles, locations};
 use crate::cli::ExplainArgs;
 use crate::picture::{HeatSheet, class_colour};
 use crate::report::{json_line, json_summary};
@@ -30,7 +31,7 @@ pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     let inputs = locations(&args.inputs)?;
     let bundles = Arc::new(find_bundles(&args.model)?);
     let progress = Arc::new(Progress::default());
-    let cpu = CpuPool::new(threads(args.threads))?;
+    let cpu = CpuPool::new(threads_or_cores(args.threads))?;
     let run = Run::new(&args, bundles, cpu, &progress)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let display = Display::follow(Arc::clone(&progress));
@@ -159,14 +160,9 @@ impl<'a> Run<'a> {
             return Ok(engine.clone());
         }
         let bundle = Arc::clone(self.explainers[place].bundle());
-        let options = EngineOptions {
-            device: self.args.device,
-            cuda: CudaOptions::default(),
-            threads: threads(self.args.threads),
-            batch: None,
-            scored: self.progress.slices_scored.shared(),
-            on_batch: None,
-        };
+        let (device, threads) = (self.args.device, self.args.threads);
+        let settings = EngineSettings { device, cuda_memory_bytes: None, threads, batch: None };
+        let options = settings.options(self.progress, None);
         let started = tokio::task::spawn_blocking(move || Engine::start(&bundle, &options));
         let engine = started.await.context("the network's loading ended unexpectedly")??;
         self.engines[place] = Some(engine.clone());

@@ -13,7 +13,7 @@ use bolus::tensors::{SeriesEntry, Shard, ShardWriter};
 use bolus_ct::Series;
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet, TruthKey};
 use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
-use bolus_ops::CpuPool;
+use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
 use bolus_study::{BodyPart, BundleRef, SeriesUid};
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, load_bundle, locations, threads};
+use super::{SOME_REFUSED, load_bundle, locations};
 use crate::cli::ExportArgs;
 use crate::report::{json_line, json_summary};
 use crate::show::{self, Display};
@@ -274,7 +274,7 @@ async fn export(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> anyhow::Result<(Summary, ShardWriter)> {
-    let cpu = CpuPool::new(threads(args.threads))?;
+    let cpu = CpuPool::new(threads_or_cores(args.threads))?;
     let spool = Spool::new(None)?;
     let (spec, body_parts) = (recipe.spec.clone(), recipe.body_parts.clone());
     let preparer = Preparer::new(spec, body_parts, cpu.clone(), Arc::clone(progress));

@@ -11,10 +11,11 @@ use bolus_backfill::Sender;
 use bolus_broker::ErrorKind;
 use bolus_events::{Event, ObjectKey, StudyContent, StudyEvent, StudyObject};
 use bolus_lake::{OpenFailure, RowFilter};
+use bolus_setup::open_lake;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{SOME_REFUSED, lake};
+use super::SOME_REFUSED;
 use crate::cli::{FailureArgs, FailuresCommand, ReplayArgs};
 use crate::report::{json_line, json_summary};
 use crate::show;
@@ -48,7 +49,7 @@ fn filter(choice: &FailureArgs) -> RowFilter {
 
 /// `bolus failures list`.
 async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let lake = lake::open(&choice.lake).await?;
+    let lake = open_lake(&choice.lake).await?;
     let mut failures = lake.open_failures(&filter(choice)).await?;
     let (mut table, mut reasons, mut count) = (Vec::new(), BTreeMap::<String, usize>::new(), 0);
     while let Some(rows) = failures.next_rows().await? {
@@ -177,7 +178,7 @@ enum Again {
 async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let chosen = args.choice.reason.is_some() || args.choice.key.is_some() || args.choice.since.is_some();
     anyhow::ensure!(args.all || chosen, "which failures? Give --reason, --key or --since, or --all");
-    let lake = lake::open(&args.choice.lake).await?;
+    let lake = open_lake(&args.choice.lake).await?;
     let sender = args.broker.connect().await?;
     let replay = format!("replay-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"));
     let mut summary = Summary { replay, ..Summary::default() };

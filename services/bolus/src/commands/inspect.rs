@@ -11,13 +11,13 @@ use bolus_inference::BundleSet;
 use bolus_labeling::{
     Progress, Routed, Router, Scan, Undecoded, discover, nothing_decoded, pixel_digest, refused_files, scan,
 };
-use bolus_ops::CpuPool;
+use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_storage::{Location, ObjectRef, Spool};
 use bolus_study::{BodyPartFinding, Evidence, Reason, ReasonCode, SeriesGeometry};
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 
-use super::{SOME_REFUSED, find_bundles, locations, threads};
+use super::{SOME_REFUSED, find_bundles, locations};
 use crate::cli::InspectArgs;
 use crate::report::{json_line, json_summary};
 use crate::show;
@@ -28,7 +28,7 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let names = Names::new(&args.inputs, &inputs);
     let bundles = Arc::new(find_bundles(&args.model)?);
     let guide = Guide { router: Router::new(Arc::clone(&bundles)).allowing(args.allow.allowed.clone()), bundles };
-    let cpu = CpuPool::new(threads(args.threads))?;
+    let cpu = CpuPool::new(threads_or_cores(args.threads))?;
     let cancel = bolus_ops::cancel_on_signal();
     let progress = Progress::default();
     let spool = Spool::new(None)?;

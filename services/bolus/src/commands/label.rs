@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use bolus_inference::{BundleSet, CudaOptions, EngineOptions};
+use bolus_inference::{BundleSet, EngineOptions};
 use bolus_labeling::{Engines, Feed, FeedOptions, Labeler, LabelerOptions, LabelingError, PatientKey, Progress};
 use bolus_lake::Lake;
-use bolus_ops::CpuPool;
+use bolus_ops::{CpuPool, threads_or_cores};
+use bolus_setup::{EngineSettings, open_or_create_lake, read_patient_key};
 use bolus_storage::{Location, Spool};
 
 use self::run::Run;
-use super::{find_bundles, lake, locations, threads};
+use super::{find_bundles, locations};
 use crate::cli::LabelArgs;
 use crate::commit::Committer;
 use crate::report::{Report, ReportOptions, Summary};
@@ -29,7 +30,7 @@ const SHEET_SLICES: usize = 20;
 pub async fn run(args: LabelArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
-    let patient_key = read_patient_key(&args)?;
+    let patient_key = args.patient_key_file.as_deref().map(read_patient_key).transpose()?;
     let progress = Arc::new(Progress::default());
     let display = Display::follow(Arc::clone(&progress));
     let outcome = label_all(&args, inputs, patient_key, &progress, start).await;
@@ -52,7 +53,7 @@ async fn label_all(
     start: Instant,
 ) -> anyhow::Result<(Report, Summary)> {
     let cancel = bolus_ops::cancel_on_signal();
-    let cpu = CpuPool::new(threads(args.threads))?;
+    let cpu = CpuPool::new(threads_or_cores(args.threads))?;
     let options = FeedOptions {
         excluded: ours(args)?,
         spool: Spool::new(None)?,
@@ -108,9 +109,9 @@ async fn ready(
     // A network that is the only one loads while the lake is opened.
     let loading = Arc::clone(&labeler);
     let loading = tokio::spawn(async move { loading.engines().start_only().await });
-    let (loaded, lake) = tokio::join!(loading, lake::open_or_create(&args.lake));
+    let (loaded, lake) = tokio::join!(loading, open_or_create_lake(&args.lake));
     loaded.context("the network's loading ended unexpectedly")??;
-    let lake = Arc::new(lake.with_context(|| format!("cannot use the lake {}", args.lake))?);
+    let lake = Arc::new(lake?);
     Ok(Ready { labeler, lake, report: Report::new(report_options(args))? })
 }
 
@@ -139,23 +140,16 @@ fn ours(args: &LabelArgs) -> anyhow::Result<Vec<String>> {
 }
 
 fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions> {
-    (!args.bench_skip_inference).then(|| EngineOptions {
+    let settings = EngineSettings {
         device: args.device,
-        cuda: CudaOptions { memory_limit_bytes: args.cuda_memory_mib.map(|mib| mib << 20) },
-        threads: threads(args.threads),
+        cuda_memory_bytes: args.cuda_memory_mib.map(|mib| mib << 20),
+        threads: args.threads,
         batch: args.batch,
-        scored: progress.slices_scored.shared(),
-        on_batch: None,
-    })
+    };
+    (!args.bench_skip_inference).then(|| settings.options(progress, None))
 }
 
 fn report_options(args: &LabelArgs) -> ReportOptions {
     let (sheets, lake) = (args.sheets.clone(), args.lake.clone());
     ReportOptions { json: args.json, sheets, lake, adaptive: args.adaptive }
-}
-
-fn read_patient_key(args: &LabelArgs) -> anyhow::Result<Option<PatientKey>> {
-    let Some(path) = &args.patient_key_file else { return Ok(None) };
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the patient key {}", path.display()))?;
-    PatientKey::new(&bytes).map(Some).map_err(|problem| anyhow::anyhow!("patient key {}: {problem}", path.display()))
 }

@@ -3,32 +3,17 @@
 use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use bolus_lake::{Lake, LakeError, QueryLimit, QueryLimits};
 use bolus_ops::printable::PrintableWriter;
-use bolus_storage::{Location, open_store, open_store_for_writing};
+use bolus_setup::open_lake;
 
 use crate::cli::{Format, LakeCommand, SqlArgs};
 use crate::show::{self, CsvWriter};
 
-/// Opens the lake at `text` for reading.
-pub async fn open(text: &str) -> anyhow::Result<Lake> {
-    let location = Location::parse(text)?;
-    let opened = open_store(&location).await.with_context(|| format!("no lake at {text}"))?;
-    Ok(Lake::open(&location.lake_url()?, opened.rooted()).await?)
-}
-
-/// Opens the lake at `text`, making it where there is none.
-pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
-    let location = Location::parse(text)?;
-    let opened = open_store_for_writing(&location).await?;
-    Ok(Lake::open_or_create(&location.lake_url()?, opened.rooted()).await?)
-}
-
 /// `bolus sql`.
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!args.raw || matches!(args.format, Format::Csv), "--raw is for --format csv alone");
-    let lake = open(&args.lake).await?;
+    let lake = open_lake(&args.lake).await?;
     let limits = QueryLimits {
         time: Some(args.limits.timeout.0),
         rows: args.limits.max_rows,
@@ -85,7 +70,7 @@ async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Res
 /// `bolus lake`.
 pub async fn run(command: LakeCommand) -> anyhow::Result<ExitCode> {
     let LakeCommand::Files { lake } = command;
-    let lake = open(&lake).await?;
+    let lake = open_lake(&lake).await?;
     let mut output = show::raw_output();
     for file in lake.files().await? {
         writeln!(output, "{file}")?;

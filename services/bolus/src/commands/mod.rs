@@ -16,11 +16,14 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bolus_inference::{Bundle, BundleSet};
+use bolus_setup::SetupError;
 use bolus_storage::Location;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, ModelArgs};
 
+/// What mends a bundle that is not found.
+pub const BUNDLE_MEND: &str = "name a bundle's folder, or the folder that holds it by --models or BOLUS_MODELS";
 /// Exit status when some of the work could not be done.
 pub const SOME_REFUSED: u8 = 3;
 /// Exit status of a run that was stopped on request, as shells tell an interrupt: what was finished is safe.
@@ -36,27 +39,19 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
 
 /// The bundles that the arguments name: one, or the default of each body part.
 pub fn find_bundles(args: &ModelArgs) -> anyhow::Result<BundleSet> {
-    BundleSet::find(&args.model, &Bundle::folders(&args.folders))
+    bolus_setup::find_bundles(&args.model, &args.folders, BUNDLE_MEND)
         .with_context(|| format!("cannot use the model {:?}", args.model))
 }
 
 /// The bundle that the arguments name, for what needs one for all series.
 pub fn load_bundle(args: &ModelArgs) -> anyhow::Result<Bundle> {
-    match find_bundles(args)?.bundles() {
-        [only] => Ok(Bundle::clone(only)),
-        several => {
-            let names: Vec<&str> = several.iter().map(|bundle| bundle.manifest.name.as_str()).collect();
-            anyhow::bail!("{:?} stands for {}: name one with --model", args.model, names.join(" and "))
-        }
-    }
+    bolus_setup::only_bundle(&find_bundles(args)?, &args.model).map_err(|error| match error {
+        several @ SetupError::SeveralBundles { .. } => anyhow::anyhow!("{several}: name one with --model"),
+        other => other.into(),
+    })
 }
 
 /// Parses the inputs, all before anything is read.
 pub fn locations(inputs: &[String]) -> anyhow::Result<Vec<Location>> {
     inputs.iter().map(|input| Location::parse(input).with_context(|| format!("input {input:?}"))).collect()
-}
-
-/// Threads to use: those asked for, else one a core.
-pub fn threads(asked: Option<usize>) -> usize {
-    asked.filter(|threads| *threads > 0).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

@@ -18,14 +18,15 @@ use std::time::SystemTime;
 use anyhow::Context;
 use bolus_backfill::{Grouper, Publisher, Study, bucket_of, listing_for};
 use bolus_events::StudyContent;
+use bolus_setup::open_lake;
 use bolus_storage::{ErrorKind, Location, list_in_order};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::SOME_REFUSED;
 use super::submit::event_of;
-use super::{SOME_REFUSED, lake};
 use crate::cli::ReconcileArgs;
 use crate::report::{json_line, json_summary};
 use crate::show::{self, Spinner};
@@ -88,7 +89,7 @@ pub async fn run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let location = Location::parse(&args.input)?;
     let (bucket, root) = bucket_of(&location)?;
     let cancel = bolus_ops::cancel_on_signal();
-    let lake = lake::open(&args.lake).await?;
+    let lake = open_lake(&args.lake).await?;
     let sender = if args.submit.is_some() { Some(args.broker.connect().await?) } else { None };
     let output = args.output.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;

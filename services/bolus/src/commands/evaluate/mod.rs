@@ -15,11 +15,12 @@ use bolus_evaluation::report::{BundleRows, Evaluation, Options, TruthSummary, ev
 use bolus_evaluation::statistics::Resampling;
 use bolus_evaluation::truth::LabelledSet;
 use bolus_lake::{LabelCount, Lake};
+use bolus_setup::open_lake;
 use serde::Serialize;
 
 pub use args::{BundleChoice, EvaluateArgs};
 
-use super::{SOME_REFUSED, lake};
+use super::SOME_REFUSED;
 use crate::show::{self, Spinner};
 use crate::truth;
 
@@ -44,7 +45,7 @@ struct Document<'a> {
 pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let whole = truth::read(&args.truth)?;
     let truth = truth::of_split(&whole, args.split, &args.truth)?;
-    let lake = lake::open(&args.lake).await?;
+    let lake = open_lake(&args.lake).await?;
     let spinner = Spinner::start();
     spinner.say(&format!("reading the labels of {} series", truth.len()));
     let mut rows = rows::read(&lake, &truth, &args.bundles).await?;

@@ -1,30 +1,36 @@
 //! `bolus model list`.
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use bolus_bundles::{FoundBundle, UnreadableBundle, bundles_at, existing_folders};
 use bolus_inference::{Bundle, Manifest};
 use bolus_storage::Location;
 use serde::Serialize;
 
-use super::shelf::{Shelved, Unreadable, bundles_at};
 use super::{ListArgs, json_line, megabytes, short};
 use crate::commands::SOME_REFUSED;
 use crate::show;
 
+/// A folder with a manifest that cannot be read, and why.
+struct Unreadable {
+    place: String,
+    problem: String,
+}
+
 /// Runs the command.
 pub async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
     let found = match &args.source {
-        Some(source) => bundles_at(&Location::parse(source)?).await.with_context(|| format!("cannot list {source}"))?,
+        Some(source) => bundles_at(&Location::parse(source)?).await?,
         None => in_model_folders(&args).await?,
     };
     let (mut bundles, mut unreadable) = (Vec::new(), Vec::new());
     for bundle in found {
         match bundle {
             Ok(bundle) => bundles.push(bundle),
-            Err(problem) => unreadable.push(problem),
+            Err(UnreadableBundle { place, problem }) => {
+                unreadable.push(Unreadable { place, problem: format!("{:#}", anyhow::Error::from(problem)) })
+            }
         }
     }
     if args.json {
@@ -33,20 +39,16 @@ pub async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         print_table(&bundles)?
     }
     for Unreadable { place, problem } in &unreadable {
-        show::complain(&format!("not a bundle: {place}: {problem:#}"));
+        show::complain(&format!("not a bundle: {place}: {problem}"));
     }
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
 /// The bundles of all model folders that are there, each folder once.
-async fn in_model_folders(args: &ListArgs) -> anyhow::Result<Vec<Result<Shelved, Unreadable>>> {
-    let mut seen = HashSet::new();
+async fn in_model_folders(args: &ListArgs) -> anyhow::Result<Vec<Result<FoundBundle, UnreadableBundle>>> {
     let mut found = Vec::new();
-    for folder in Bundle::folders(&args.folders.folders) {
-        let Ok(folder) = folder.canonicalize() else { continue };
-        if seen.insert(folder.clone()) {
-            found.extend(bundles_at(&Location::from_path(&folder)?).await?);
-        }
+    for folder in existing_folders(&Bundle::folders(&args.folders.folders)) {
+        found.extend(bundles_at(&Location::from_path(&folder)?).await?);
     }
     Ok(found)
 }
@@ -55,10 +57,10 @@ fn body_parts(manifest: &Manifest) -> String {
     manifest.body_parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn print_table(bundles: &[Shelved]) -> anyhow::Result<()> {
+fn print_table(bundles: &[FoundBundle]) -> anyhow::Result<()> {
     let headers =
         ["name", "version", "body parts", "precision", "size", "digest", "calibration", "place"].map(str::to_owned);
-    let row = |bundle: &Shelved| {
+    let row = |bundle: &FoundBundle| {
         let manifest = &bundle.manifest;
         vec![
             manifest.name.clone(),
@@ -94,7 +96,7 @@ struct Line<'a> {
     place: &'a str,
 }
 
-fn print_json(bundles: &[Shelved], unreadable: &[Unreadable]) -> anyhow::Result<()> {
+fn print_json(bundles: &[FoundBundle], unreadable: &[Unreadable]) -> anyhow::Result<()> {
     for bundle in bundles {
         let manifest = &bundle.manifest;
         let line = Line {
@@ -113,7 +115,7 @@ fn print_json(bundles: &[Shelved], unreadable: &[Unreadable]) -> anyhow::Result<
         json_line("bundle", &line)?;
     }
     for Unreadable { place, problem } in unreadable {
-        json_line("unreadable", &serde_json::json!({ "place": place, "problem": format!("{problem:#}") }))?;
+        json_line("unreadable", &serde_json::json!({ "place": place, "problem": problem }))?;
     }
     Ok(())
 }

@@ -3,9 +3,7 @@
 mod calibrate;
 mod list;
 mod pack;
-mod place;
 mod pull;
-mod shelf;
 mod show;
 mod verify;
 
@@ -13,10 +11,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bolus_inference::{Bundle, DeviceChoice};
+use bolus_bundles::BundleError;
+use bolus_inference::DeviceChoice;
 use bolus_ops::config::Period;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+
+use crate::commands::BUNDLE_MEND;
 
 /// Subcommands of `bolus model`.
 #[derive(Debug, Subcommand)]
@@ -56,8 +57,7 @@ pub struct FolderArgs {
 impl FolderArgs {
     /// The folder of the bundle called `name`, which may be a folder itself.
     pub fn locate(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let folder = Bundle::locate(name, &Bundle::folders(&self.folders))?;
-        Ok(folder.canonicalize().unwrap_or(folder))
+        Ok(bolus_setup::locate_bundle(name, &self.folders, BUNDLE_MEND)?)
     }
 }
 
@@ -164,6 +164,11 @@ pub async fn run(command: ModelCommand) -> anyhow::Result<ExitCode> {
 /// Runs what loads networks and runs them, which takes seconds, off the threads that wait.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.context("the work ended unexpectedly")?
+}
+
+/// Names the option that replaces what is in the way.
+fn with_force(error: BundleError) -> anyhow::Error {
+    if error.is_about_replacing() { anyhow::anyhow!("{error}; --force replaces it") } else { error.into() }
 }
 
 /// `71.4 MB`.

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use bolus_bundles::{StagedBundle, out_folder};
 use bolus_inference::{Bundle, Packed};
 use bolus_ops::files::read_regular;
+use bolus_ops::threads_or_cores;
 use serde::Serialize;
 
-use super::place::{Staged, out_folder};
-use super::{PackArgs, json_line};
-use crate::commands::threads;
+use super::{PackArgs, json_line, with_force};
 use crate::show;
 
 /// Most bytes of a part: no network can be larger.
@@ -36,19 +36,19 @@ pub fn run(args: &PackArgs) -> anyhow::Result<ExitCode> {
     if args.out.exists() && !args.force {
         bail!("{} is there already; --force replaces it", args.out.display());
     }
-    let packed =
-        Packed::complete(&draft, read(&args.network)?, read(&args.reference)?, threads(None)).with_context(|| {
+    let packed = Packed::complete(&draft, read(&args.network)?, read(&args.reference)?, threads_or_cores(None))
+        .with_context(|| {
             format!("cannot make a bundle of {} and {}", args.network.display(), args.manifest.display())
         })?;
     let manifest = &packed.bundle.manifest;
-    let out = out_folder(&args.out, &manifest.name)?;
-    let staged = Staged::begin(&out)?;
+    let out = out_folder(&args.out, &manifest.name).context("--out")?;
+    let staged = StagedBundle::begin(&out)?;
     staged.write(Bundle::CARD, &card)?;
     for (name, bytes) in packed.files() {
         staged.write(name, bytes)?;
     }
     let (bundle, _) = staged.check().context("the bundle that was written does not load")?;
-    let place = staged.publish(args.force)?;
+    let place = staged.publish(args.force).map_err(with_force)?;
     report(args, &bundle, &place)
 }
 

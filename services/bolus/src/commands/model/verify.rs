@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use bolus_bundles::{bundle_folders, existing_folders};
 use bolus_inference::{Bundle, Verified};
+use bolus_ops::threads_or_cores;
 use serde::Serialize;
 
-use super::shelf::bundle_folders;
 use super::{VerifyArgs, json_line, short};
-use crate::commands::{SOME_REFUSED, threads};
+use crate::commands::SOME_REFUSED;
 use crate::show;
 
 /// What the check of one bundle found.
@@ -64,8 +65,7 @@ fn folders(args: &VerifyArgs) -> anyhow::Result<Vec<PathBuf>> {
     }
     let mut seen = HashSet::new();
     let mut found = Vec::new();
-    for folder in Bundle::folders(&args.folders.folders) {
-        let Ok(folder) = folder.canonicalize() else { continue };
+    for folder in existing_folders(&Bundle::folders(&args.folders.folders)) {
         found.extend(bundle_folders(&folder)?.into_iter().filter(|folder| seen.insert(folder.clone())));
     }
     Ok(found)
@@ -88,7 +88,7 @@ fn check(folder: &Path, args: &VerifyArgs) -> Line {
         line.version = Some(bundle.reference.version.clone());
         line.digest = Some(bundle.reference.digest.clone());
         line.tolerance = Some(bundle.manifest.reference.tolerance);
-        bundle.verify(args.device, threads(None), args.timeout.0)
+        bundle.verify(args.device, threads_or_cores(None), args.timeout.0)
     });
     match outcome {
         Ok(Verified { deviation, device, .. }) => {

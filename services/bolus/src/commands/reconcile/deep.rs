@@ -7,7 +7,7 @@ use bolus_backfill::Study;
 use bolus_events::StudyContent;
 use bolus_labeling::{Engines, Found, Labeler, LabelerOptions, LabelingError, Progress, SeriesKeys, discover, scan};
 use bolus_lake::Lake;
-use bolus_ops::CpuPool;
+use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_storage::{ErrorKind, Location, Spool, archive_kind, find};
 use bolus_study::RowKey;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::rows::Account;
 use super::{StudyState, folder_of};
 use crate::cli::ReconcileArgs;
-use crate::commands::{find_bundles, threads};
+use crate::commands::find_bundles;
 
 /// Compares the keys that the workers would make with those in the lake.
 pub struct Deep<'a> {
@@ -31,7 +31,7 @@ impl<'a> Deep<'a> {
     /// Loads the bundles, whose digests are part of the keys. Their networks are not needed.
     pub fn new(args: &ReconcileArgs, lake: &'a Lake, cancel: CancellationToken) -> anyhow::Result<Self> {
         let engines = Engines::skipped(Arc::new(find_bundles(&args.model)?));
-        let cpu = CpuPool::new(threads(None))?;
+        let cpu = CpuPool::new(threads_or_cores(None))?;
         let options = LabelerOptions {
             adaptive: args.adaptive,
             allowed: args.allow.allowed.clone(),

@@ -9,18 +9,19 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::Context;
+use bolus_bundles::{StagedBundle, out_folder};
 use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, doubts, fit, fit_band, held_out};
 use bolus_evaluation::report::{BundleRows, Scan};
 use bolus_evaluation::statistics::Case;
 use bolus_evaluation::truth::{LabelledSet, Split};
 use bolus_inference::Bundle;
+use bolus_setup::open_lake;
 use clap::Args;
 use serde::Serialize;
 
-use super::FolderArgs;
-use super::place::{Staged, out_folder};
+use super::{FolderArgs, with_force};
+use crate::commands::SOME_REFUSED;
 use crate::commands::evaluate::{BundleChoice, rows};
-use crate::commands::{SOME_REFUSED, lake};
 use crate::{show, truth};
 
 /// Arguments of `bolus model calibrate`.
@@ -154,7 +155,7 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     let own = || Bundle::user_folder().map(|folder| folder.join(name));
     let out = args.out.clone().or_else(own);
     let out = out.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?;
-    let out = out_folder(&out, name)?;
+    let out = out_folder(&out, name).context("--out")?;
     anyhow::ensure!(args.force || !out.exists(), "{} is there already; --force replaces it", out.display());
     let change = edit::Change {
         fit: &outcome.fit,
@@ -167,11 +168,11 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     let new = edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
     let (source, force) = (source.to_owned(), args.force);
     super::blocking(move || {
-        let staged = Staged::begin(&out)?;
+        let staged = StagedBundle::begin(&out)?;
         staged.copy(&bundle, &source)?;
         staged.write(Bundle::MANIFEST, new.as_bytes())?;
         staged.check().context("the calibrated bundle does not hold; nothing was changed")?;
-        staged.publish(force)
+        staged.publish(force).map_err(with_force)
     })
     .await
 }
@@ -231,7 +232,7 @@ fn limits(args: &CalibrateArgs, threshold: f64) -> anyhow::Result<BandLimits> {
 async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> anyhow::Result<BundleRows> {
     let reference = &bundle.reference;
     let choice = BundleChoice { name: reference.name.clone(), version: None };
-    let all = rows::read(&lake::open(&args.lake).await?, truth, &[choice]).await?;
+    let all = rows::read(&open_lake(&args.lake).await?, truth, &[choice]).await?;
     let others: Vec<String> = all
         .iter()
         .filter(|rows| rows.bundle.digest != reference.digest && !rows.scans.is_empty())

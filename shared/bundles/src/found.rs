@@ -1,19 +1,21 @@
 //! Bundles where they lie, in a folder or a bucket: their manifests read, their other files only listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use bolus_inference::{Bundle, Manifest};
 use bolus_storage::{Location, ObjectRef, list};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
+use crate::error::{BundleError, Cause};
+
 /// Most bytes of a manifest: beyond it the file is something else.
-pub const MOST_MANIFEST_BYTES: u64 = 1 << 20;
+pub(crate) const MOST_MANIFEST_BYTES: u64 = 1 << 20;
 
 /// A bundle at its place.
-pub struct Shelved {
+#[derive(Debug)]
+pub struct FoundBundle {
     /// Its folder: a path or s3://bucket/prefix.
     pub place: String,
     /// The manifest.
@@ -27,98 +29,133 @@ pub struct Shelved {
 }
 
 /// A folder with a manifest that cannot be read.
-pub struct Unreadable {
+#[derive(Debug)]
+pub struct UnreadableBundle {
     /// The folder.
     pub place: String,
     /// What is wrong.
-    pub problem: anyhow::Error,
+    pub problem: Cause,
 }
 
-impl Shelved {
+impl From<UnreadableBundle> for BundleError {
+    fn from(unreadable: UnreadableBundle) -> Self {
+        Self::NotABundle { place: unreadable.place, source: unreadable.problem }
+    }
+}
+
+impl FoundBundle {
     /// The files that make up the bundle: network, reference input and, where there is one, the card.
     ///
     /// # Errors
-    /// Where a file that the manifest names is not there.
-    pub fn parts(&self) -> anyhow::Result<Vec<(&str, &ObjectRef)>> {
+    /// [`BundleError::Missing`] where a file that the manifest names is not there.
+    pub fn parts(&self) -> Result<Vec<(&str, &ObjectRef)>, BundleError> {
         let named = [&self.manifest.network.file, &self.manifest.reference.input];
         let mut parts = Vec::new();
         for name in named {
-            let object = self.files.get(name).with_context(|| format!("{}: the file {name} is missing", self.place))?;
-            parts.push((name.as_str(), object));
+            let missing = || BundleError::Missing { place: self.place.clone(), name: name.clone() };
+            parts.push((name.as_str(), self.files.get(name).ok_or_else(missing)?));
         }
         parts.extend(self.files.get(Bundle::CARD).map(|card| (Bundle::CARD, card)));
         Ok(parts)
     }
 
     /// Bytes of the bundle's files, as far as they are there.
+    #[must_use]
     pub fn bytes(&self) -> u64 {
         let parts = self.parts().unwrap_or_default();
         self.text.len() as u64 + parts.iter().map(|(_, object)| object.size).sum::<u64>()
     }
 
-    async fn read(place: String, files: BTreeMap<String, ObjectRef>) -> Result<Self, Unreadable> {
+    async fn read(place: String, files: BTreeMap<String, ObjectRef>) -> Result<Self, UnreadableBundle> {
         match Self::read_manifest(&files).await {
             Ok((manifest, text)) => {
                 let digest = hex::encode(Sha256::digest(&text));
                 Ok(Self { place, manifest, text, digest, files })
             }
-            Err(problem) => Err(Unreadable { place, problem }),
+            Err(problem) => Err(UnreadableBundle { place, problem }),
         }
     }
 
-    async fn read_manifest(files: &BTreeMap<String, ObjectRef>) -> anyhow::Result<(Manifest, Vec<u8>)> {
-        let object = files.get(Bundle::MANIFEST).context("the manifest has gone")?;
+    async fn read_manifest(files: &BTreeMap<String, ObjectRef>) -> Result<(Manifest, Vec<u8>), Cause> {
+        let gone = || Cause::Manifest("the manifest has gone".to_owned());
+        let object = files.get(Bundle::MANIFEST).ok_or_else(gone)?;
         let text = object.read_all(MOST_MANIFEST_BYTES).await?.to_vec();
-        let manifest = Manifest::parse(std::str::from_utf8(&text)?).map_err(anyhow::Error::msg)?;
-        Ok((manifest, text))
+        let manifest = std::str::from_utf8(&text).map_err(|error| Cause::Manifest(error.to_string()))?;
+        Ok((Manifest::parse(manifest).map_err(Cause::Manifest)?, text))
     }
 }
 
 /// The bundle at `location`, or those in the folders right below it, ordered by their places.
 ///
 /// # Errors
-/// Where the location cannot be listed.
-pub async fn bundles_at(location: &Location) -> anyhow::Result<Vec<Result<Shelved, Unreadable>>> {
+/// [`BundleError::List`] where the location cannot be listed.
+pub async fn bundles_at(location: &Location) -> Result<Vec<Result<FoundBundle, UnreadableBundle>>, BundleError> {
     let folders = match location {
         Location::Local(folder) => local_folders(folder).await?,
-        _ => remote_folders(location).await?,
+        _ => remote_folders(location)
+            .await
+            .map_err(|error| BundleError::List { place: location.to_string(), source: error.into() })?,
     };
     let mut found = Vec::new();
     for (place, files) in folders {
-        found.push(Shelved::read(place, files).await);
+        found.push(FoundBundle::read(place, files).await);
     }
     Ok(found)
+}
+
+/// Those of `folders` that are there, by their real paths and each once.
+#[must_use]
+pub fn existing_folders(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let there = folders.iter().filter_map(|folder| folder.canonicalize().ok());
+    there.filter(|folder| seen.insert(folder.clone())).collect()
 }
 
 /// Folders by their places, with the files that lie in them.
 type Folders = BTreeMap<String, BTreeMap<String, ObjectRef>>;
 
 /// Bundle folders on this machine. Only they are listed: below a model folder there may be anything.
-async fn local_folders(folder: &Path) -> anyhow::Result<Folders> {
+async fn local_folders(folder: &Path) -> Result<Folders, BundleError> {
     let mut folders = Folders::new();
     for folder in bundle_folders(folder)? {
-        let mut files = BTreeMap::new();
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let path = entry?.path();
-            if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|name| name.to_str())) {
-                files.insert(name.to_owned(), bolus_storage::find(&Location::from_path(&path)?, None).await?);
-            }
-        }
-        folders.insert(folder.display().to_string(), files);
+        let place = folder.display().to_string();
+        let files = files_of(&folder).await;
+        folders.insert(place.clone(), files.map_err(|source| BundleError::List { place, source })?);
     }
     Ok(folders)
 }
 
+async fn files_of(folder: &Path) -> Result<BTreeMap<String, ObjectRef>, Cause> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|name| name.to_str())) {
+            files.insert(name.to_owned(), bolus_storage::find(&Location::from_path(&path)?, None).await?);
+        }
+    }
+    Ok(files)
+}
+
 /// `folder` where it is a bundle's, else the bundles' folders right below it, by name. Hidden folders are no bundles: one may be
 /// about to become one.
-pub fn bundle_folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let is_bundle = |folder: &Path| folder.join(Bundle::MANIFEST).is_file();
+///
+/// # Errors
+/// [`BundleError::List`] where the folder cannot be read.
+pub fn bundle_folders(folder: &Path) -> Result<Vec<PathBuf>, BundleError> {
     if is_bundle(folder) {
         return Ok(vec![folder.to_owned()]);
     }
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let below = folders_below(folder);
+    below.map_err(|error| BundleError::List { place: folder.display().to_string(), source: error.into() })
+}
+
+fn is_bundle(folder: &Path) -> bool {
+    folder.join(Bundle::MANIFEST).is_file()
+}
+
+fn folders_below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in entries {
+    for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         if !hidden && is_bundle(&entry.path()) {
@@ -130,7 +167,7 @@ pub fn bundle_folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Folders of a bucket that hold a manifest: the location's own or those right below it.
-async fn remote_folders(location: &Location) -> anyhow::Result<Folders> {
+async fn remote_folders(location: &Location) -> Result<Folders, bolus_storage::StorageError> {
     let root = location.uri().trim_end_matches('/').to_owned();
     let mut folders = Folders::new();
     let mut listing = list(location);
