@@ -1,12 +1,13 @@
 //! `bolus explain`: where in its slices a series' score comes from.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use bolus::output::{self, Display, json_line_of, json_summary};
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, BundleSet, CudaOptions, Engine, EngineOptions};
@@ -18,11 +19,10 @@ use bolus_study::{BodyPart, Reason};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, find_bundles, locations, threads};
+use super::{find_bundles, locations, threads};
 use crate::cli::ExplainArgs;
+use crate::exit;
 use crate::picture::{HeatSheet, class_colour};
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Display};
 
 /// Runs the command.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         let folder = self.args.out.join(&name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let number = series.stack.as_ref().map(|stack| stack.number);
-        let sheet = sheet(explainer, &show::stacked(uid, number), explanation);
+        let sheet = sheet(explainer, &output::stacked(uid, number), explanation);
         let mut slices = Vec::with_capacity(explanation.slices.len());
         for slice in &explanation.slices {
             let picture = format!("{name}/slice-{:03}.png", slice.slice);
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
             detail: reason.detail.clone(),
         };
         if self.args.json {
-            json_line(&Tagged { r#type: "refused_series", line: &refused })?;
+            json_line_of("refused_series", &refused)?;
         }
         self.report.refused.push(refused);
         Ok(())
@@ -339,14 +339,6 @@ struct Refused {
     detail: String,
 }
 
-/// A JSON line with its type.
-#[derive(Serialize)]
-struct Tagged<'a, T> {
-    r#type: &'static str,
-    #[serde(flatten)]
-    line: &'a T,
-}
-
 impl Report {
     fn new(args: &ExplainArgs) -> Self {
         Self {
@@ -363,21 +355,16 @@ impl Report {
     /// Adds a series; `explain.json` is written anew, so that a run that is stopped leaves what it has.
     fn add(&mut self, args: &ExplainArgs, line: SeriesLine) -> anyhow::Result<()> {
         if args.json {
-            json_line(&Tagged { r#type: "series", line: &line })?;
+            json_line_of("series", &line)?;
         }
         self.series.push(line);
         self.save(&args.out.join("explain.json"))
     }
 
     fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let unfinished: PathBuf = path.with_extension("json.part");
-        let write = || {
-            let mut bytes = serde_json::to_vec(self)?;
-            bytes.push(b'\n');
-            std::fs::write(&unfinished, bytes)?;
-            std::fs::rename(&unfinished, path)
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        let mut bytes = serde_json::to_vec(self).with_context(|| format!("cannot write {}", path.display()))?;
+        bytes.push(b'\n');
+        output::replace(path, &bytes)
     }
 
     /// Tells of the run.
@@ -407,24 +394,24 @@ impl Report {
         }
         self.save(&args.out.join("explain.json"))?;
         Ok(match (explained, refused) {
-            (0, _) => ExitCode::from(1),
+            (0, _) => ExitCode::from(exit::NOTHING_DONE),
             (_, 0) => ExitCode::SUCCESS,
-            _ => ExitCode::from(SOME_REFUSED),
+            _ => ExitCode::from(exit::SOME_REFUSED),
         })
     }
 
     fn tell(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<()> {
-        let mut output = show::output();
+        let mut output = output::for_people();
         for line in &self.series {
             let picture = args.out.join(&line.montage);
             let (class, probability) = (line.predicted_class, line.probability);
-            let name = show::stacked(&line.series_uid, line.stack);
+            let name = output::stacked(&line.series_uid, line.stack);
             writeln!(output, "{name}: {class} ({probability:.3}), see {}", picture.display())?;
         }
         for Refused { series_uid, stack, code, detail } in &self.refused {
-            writeln!(output, "{}: refused, {code}: {detail}", show::stacked(series_uid, *stack))?;
+            writeln!(output, "{}: refused, {code}: {detail}", output::stacked(series_uid, *stack))?;
         }
-        let explained = show::counted(self.series.len(), "series", "series");
+        let explained = output::counted(self.series.len(), "series", "series");
         writeln!(output, "{explained} explained, {} refused, in {elapsed_seconds:.1} s.", self.refused.len())?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use bolus::output::{self, Display, json_line_of, json_summary};
 use bolus::tensors::{SeriesEntry, Shard, ShardWriter};
 use bolus_ct::Series;
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet, TruthKey};
@@ -22,11 +23,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, load_bundle, locations, threads};
+use super::{load_bundle, locations, threads};
 use crate::cli::ExportArgs;
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Display};
-use crate::truth;
+use crate::exit;
+use crate::labelled_set;
 
 /// Series that are prepared ahead of the one that is written, beyond one a CPU thread.
 const SERIES_AHEAD: usize = 2;
@@ -36,7 +36,7 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
     let recipe = Recipe::of(&args)?;
-    let truth = truth::read(&args.truth)?;
+    let truth = labelled_set::read(&args.truth)?;
     if truth.is_empty() {
         anyhow::bail!("{} names no series of known status: there is nothing to export", args.truth.display());
     }
@@ -142,15 +142,9 @@ struct Summary {
 
 impl Summary {
     fn refuse(&mut self, json: bool, series: &Series, code: &'static str, detail: String) -> anyhow::Result<()> {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            r#type: &'static str,
-            #[serde(flatten)]
-            refused: &'a Refused,
-        }
         let refused = Refused { series_uid: series.uid.as_str().to_owned(), stack: number(series), code, detail };
         if json {
-            json_line(&Line { r#type: "refused_series", refused: &refused })?;
+            json_line_of("refused_series", &refused)?;
         }
         tracing::info!(series = refused.series_uid, code, detail = refused.detail, "refused");
         *self.series_refused.entry(code).or_insert(0) += 1;
@@ -163,7 +157,7 @@ impl Summary {
         match self.series_exported {
             0 => 1,
             _ if self.refused.is_empty() && self.truth_not_found == 0 => 0,
-            _ => SOME_REFUSED,
+            _ => exit::SOME_REFUSED,
         }
     }
 
@@ -171,15 +165,15 @@ impl Summary {
         if args.json {
             return json_summary(self);
         }
-        let mut output = show::output();
+        let mut output = output::for_people();
         writeln!(
             output,
             "{} exported ({} enhanced, {} native), {} in {}, in {:.1} s.",
-            show::counted(self.series_exported, "series", "series"),
+            output::counted(self.series_exported, "series", "series"),
             self.series_enhanced,
             self.series_exported - self.series_enhanced,
-            show::counted(self.slices, "slice", "slices"),
-            show::counted(self.shards, "shard", "shards"),
+            output::counted(self.slices, "slice", "slices"),
+            output::counted(self.shards, "shard", "shards"),
             self.elapsed_seconds,
         )?;
         if !self.refused.is_empty() {
@@ -394,7 +388,7 @@ impl Export<'_> {
             .collect();
         let missing = |one: &&LabelledSeries| !exported.contains(&one.key()) && !refused.contains(&one.key());
         let not_found: Vec<String> =
-            truth.iter().filter(missing).map(|one| show::stacked(one.series.as_str(), one.stack)).collect();
+            truth.iter().filter(missing).map(|one| output::stacked(one.series.as_str(), one.stack)).collect();
         summary.truth_not_found = not_found.len();
         summary.not_found = not_found;
         (summary, writer)

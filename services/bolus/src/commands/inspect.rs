@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bolus::output::{self, json_line, json_summary};
 use bolus_ct::{Instance, Series};
 use bolus_inference::BundleSet;
 use bolus_labeling::{
@@ -17,10 +18,9 @@ use bolus_study::{BodyPartFinding, Evidence, Reason, ReasonCode, SeriesGeometry}
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 
-use super::{SOME_REFUSED, find_bundles, locations, threads};
+use super::{find_bundles, locations, threads};
 use crate::cli::InspectArgs;
-use crate::report::{json_line, json_summary};
-use crate::show;
+use crate::exit;
 
 /// Runs the command.
 pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
@@ -48,9 +48,9 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(if account.series > 0 && account.files_refused.is_empty() && account.would_label == account.series {
         ExitCode::SUCCESS
     } else if account.series == 0 {
-        ExitCode::from(1)
+        ExitCode::from(exit::NOTHING_DONE)
     } else {
-        ExitCode::from(SOME_REFUSED)
+        ExitCode::from(exit::SOME_REFUSED)
     })
 }
 
@@ -388,13 +388,13 @@ impl Account {
         ];
         let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
         self.rows.sort();
-        let mut output = show::output();
+        let mut output = output::for_people();
         let numeric = [false, false, true, true, true, true, true, false, false, false, false];
-        writeln!(output, "{}", show::table(&headers, std::mem::take(&mut self.rows), &numeric))?;
+        writeln!(output, "{}", output::table(&headers, std::mem::take(&mut self.rows), &numeric))?;
         self.notes.iter().try_for_each(|note| writeln!(output, "{note}"))?;
         let refused: usize = self.files_refused.values().sum();
-        let files = show::counted(self.files_seen, "file", "files");
-        let (series, would) = (show::counted(self.series, "series", "series"), self.would_label);
+        let files = output::counted(self.files_seen, "file", "files");
+        let (series, would) = (output::counted(self.series, "series", "series"), self.would_label);
         let counts =
             |counted: Vec<String>| if counted.is_empty() { String::new() } else { format!(": {}", counted.join(", ")) };
         let parts = self.would_label_by_body_part.iter().map(|(part, count)| format!("{count} {part}")).collect();
@@ -446,7 +446,7 @@ fn table_row(series: &Series, scan: &Scan, fate: &Fate) -> Vec<String> {
     let uris = series.files().filter_map(|object| scan.objects.get(object)).map(|object| object.uri.as_str());
     let number = series.stack.as_ref().map(|stack| stack.number);
     vec![
-        show::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str(), number),
+        output::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str(), number),
         series.facts.modality.clone().unwrap_or_else(dash),
         series.slices.len().to_string(),
         of(&|g| format!("{}x{}", g.rows, g.columns)),
@@ -471,14 +471,14 @@ fn table_row(series: &Series, scan: &Scan, fate: &Fate) -> Vec<String> {
 fn codecs(uids: &[String]) -> String {
     match uids {
         [] => "-".to_owned(),
-        [one] => show::codec_name(one).to_owned(),
-        [first, others @ ..] => format!("{} and {} more", show::codec_name(first), others.len()),
+        [one] => output::codec_name(one).to_owned(),
+        [first, others @ ..] => format!("{} and {} more", output::codec_name(first), others.len()),
     }
 }
 
 /// The UID, with the stack's number where there are several.
 fn name(series: &Series) -> String {
-    show::stacked(series.uid.as_str(), series.stack.as_ref().map(|stack| stack.number))
+    output::stacked(series.uid.as_str(), series.stack.as_ref().map(|stack| stack.number))
 }
 
 fn evidence_note(series: &Series, evidence: &Evidence) -> String {

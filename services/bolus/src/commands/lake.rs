@@ -4,12 +4,12 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bolus::output::{self, CsvWriter};
 use bolus_lake::{Lake, LakeError, QueryLimit, QueryLimits};
 use bolus_ops::printable::PrintableWriter;
 use bolus_storage::{Location, open_store, open_store_for_writing};
 
 use crate::cli::{Format, LakeCommand, SqlArgs};
-use crate::show::{self, CsvWriter};
 
 /// Opens the lake at `text` for reading.
 pub async fn open(text: &str) -> anyhow::Result<Lake> {
@@ -28,7 +28,7 @@ pub async fn open_or_create(text: &str) -> anyhow::Result<Lake> {
 /// `bolus sql`.
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!args.raw || matches!(args.format, Format::Csv), "--raw is for --format csv alone");
-    let lake = open(&args.lake).await?;
+    let lake = open(&args.lake.url).await?;
     let limits = QueryLimits {
         time: Some(args.limits.timeout.0),
         rows: args.limits.max_rows,
@@ -74,9 +74,9 @@ async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Res
         Format::Table => {
             let (headers, rows) = result.to_table().await?;
             let count = rows.len();
-            let mut output = show::output();
-            writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
-            writeln!(output, "{}", show::counted(count, "row", "rows"))?;
+            let mut output = output::for_people();
+            writeln!(output, "{}", output::table(&headers, rows, &numeric))?;
+            writeln!(output, "{}", output::counted(count, "row", "rows"))?;
         }
     }
     Ok(())
@@ -84,9 +84,9 @@ async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Res
 
 /// `bolus lake`.
 pub async fn run(command: LakeCommand) -> anyhow::Result<ExitCode> {
-    let LakeCommand::Files { lake } = command;
-    let lake = open(&lake).await?;
-    let mut output = show::raw_output();
+    let LakeCommand::Files(args) = command;
+    let lake = open(&args.url).await?;
+    let mut output = output::for_programs();
     for file in lake.files().await? {
         writeln!(output, "{file}")?;
     }

@@ -21,11 +21,6 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, ModelArgs};
 
-/// Exit status when some of the work could not be done.
-pub const SOME_REFUSED: u8 = 3;
-/// Exit status of a run that was stopped on request, as shells tell an interrupt: what was finished is safe.
-pub const INTERRUPTED: u8 = 130;
-
 /// Prints a completion script. It is made first: the generator panics where the reader has gone.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use bolus::output::{self, json_line_of, megabytes, short_digest};
 use bolus_inference::Bundle;
 use bolus_ops::files::read_regular;
 use bolus_storage::{Location, ObjectRef};
@@ -12,10 +13,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::blocking::blocking;
 use super::place::Staged;
 use super::shelf::{MOST_MANIFEST_BYTES, Shelved, Unreadable, bundles_at};
-use super::{PullArgs, blocking, json_line, megabytes, short};
-use crate::show;
+use crate::cli::PullArgs;
 
 /// Bytes that are asked for at a time, and held in memory.
 const CHUNK: u64 = 8 << 20;
@@ -52,9 +53,9 @@ pub async fn run(args: PullArgs) -> anyhow::Result<ExitCode> {
         Some(found) if !args.force => bail!(
             "{} is there with digest {}, {} has {}; --force replaces it",
             target.display(),
-            short(&found),
+            short_digest(&found),
             bundle.place,
-            short(&bundle.digest)
+            short_digest(&bundle.digest)
         ),
         Some(_) => true,
         None => false,
@@ -148,10 +149,10 @@ fn report(args: &PullArgs, bundle: &Shelved, place: &Path, fetched: bool) -> any
         place,
     };
     if args.json {
-        json_line("pulled", &line)?;
+        json_line_of("pulled", &line)?;
     } else {
         let what = if fetched { megabytes(line.bytes) } else { "already there".to_owned() };
-        let mut output = show::output();
+        let mut output = output::for_people();
         writeln!(output, "{} {} ({what}): {}", manifest.name, manifest.version, place.display())?;
         writeln!(output, "Intended use: {}", manifest.intended_use)?;
     }

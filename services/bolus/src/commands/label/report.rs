@@ -5,12 +5,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use bolus::output::{self, json_line, json_summary};
 use bolus_labeling::{Labeled, PartId};
 use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark};
 use serde::Serialize;
 
-use crate::picture::{Overview, write_sheet};
-use crate::show;
+use crate::exit;
+use crate::picture::{Overview, sheet_name, write_sheet};
 
 /// Rows of the table; beyond, only counts are kept: the lake has the rows.
 const MOST_TABLE_ROWS: usize = 1000;
@@ -81,13 +82,13 @@ impl Summary {
     /// 0 all labelled, 3 some refused or failed, 1 nothing could be done, 130 stopped on request.
     pub fn exit_code(&self) -> u8 {
         if self.stopped {
-            crate::commands::INTERRUPTED
+            exit::INTERRUPTED
         } else if self.series_labelled + self.series_skipped == 0 {
             1
         } else if self.files_refused.is_empty() && self.series_refused + self.series_failed == 0 {
             0
         } else {
-            crate::commands::SOME_REFUSED
+            exit::SOME_REFUSED
         }
     }
 }
@@ -149,25 +150,6 @@ impl<'a> SeriesLine<'a> {
             row_key: row.key.as_str(),
         }
     }
-}
-
-/// Writes one JSON line to standard output.
-pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    show::json_output().write_all(&line)?;
-    Ok(())
-}
-
-/// Writes the last JSON line of a command: its summary, of type `summary`.
-pub fn json_summary(summary: &impl Serialize) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct SummaryLine<'a, S> {
-        r#type: &'static str,
-        #[serde(flatten)]
-        summary: &'a S,
-    }
-    json_line(&SummaryLine { r#type: "summary", summary })
 }
 
 impl Report {
@@ -232,7 +214,7 @@ impl Report {
         if self.options.json {
             return json_summary(summary);
         }
-        let mut output = show::output();
+        let mut output = output::for_people();
         if !self.rows.is_empty() {
             let mut columns = COLUMNS.to_vec();
             columns.extend(self.options.adaptive.then_some(("adaptive", false)));
@@ -240,7 +222,7 @@ impl Report {
             let numeric: Vec<bool> = columns.iter().map(|(_, numeric)| *numeric).collect();
             let mut rows: Vec<Vec<String>> = self.rows.into_iter().map(|(_, row)| row).collect();
             rows.sort();
-            writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
+            writeln!(output, "{}", output::table(&headers, rows, &numeric))?;
         }
         write_account(&mut output, summary, &self.options)?;
         if let Some(path) = picture {
@@ -254,7 +236,7 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
     writeln!(
         output,
         "{} labelled, {} already in the lake, {} refused, {} failed, in {:.1} s on {}.",
-        show::counted(summary.series_labelled, "series", "series"),
+        output::counted(summary.series_labelled, "series", "series"),
         summary.series_skipped,
         summary.series_refused,
         summary.series_failed,
@@ -283,7 +265,7 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         })
         .collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let seen = show::counted(summary.files_seen, "file", "files");
+    let seen = output::counted(summary.files_seen, "file", "files");
     writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
     if summary.stopped {
         writeln!(
@@ -315,7 +297,7 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
         Outcome::Refused(reason) | Outcome::Failed(reason) => format!("{}: {}", row.status(), reason.code),
     };
     let mut cells = vec![
-        show::series_name(
+        output::series_name(
             &row.source_uri,
             row.series_uid.as_ref().map_or("", |uid| uid.as_str()),
             row.stack.as_ref().map(|stack| stack.number),
@@ -331,9 +313,4 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
     let told = |p: &Prediction| format!("{} of {} slices", p.slices.len(), p.slices_planned.unwrap_or(0));
     cells.extend(adaptive.then(|| prediction.map_or_else(dash, told)));
     cells
-}
-
-/// The file name of a series' contact sheet: enough of the row's key to tell two stacks of one series UID apart.
-pub fn sheet_name(series: &str, key: &str) -> String {
-    format!("{series}-{}.png", key.chars().take(8).collect::<String>())
 }

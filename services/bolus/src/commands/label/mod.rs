@@ -1,7 +1,9 @@
 //! `bolus label`: list, skip what the lake has, label, commit, report; all of it at the same time.
 
 mod account;
+mod commit;
 mod known;
+mod report;
 mod run;
 
 use std::process::ExitCode;
@@ -9,18 +11,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use bolus::output::Display;
 use bolus_inference::{BundleSet, CudaOptions, EngineOptions};
 use bolus_labeling::{Engines, Feed, FeedOptions, Labeler, LabelerOptions, LabelingError, PatientKey, Progress};
 use bolus_lake::Lake;
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
 
+use self::commit::Committer;
+use self::report::{Report, ReportOptions, Summary};
 use self::run::Run;
 use super::{find_bundles, lake, locations, threads};
 use crate::cli::LabelArgs;
-use crate::commit::Committer;
-use crate::report::{Report, ReportOptions, Summary};
-use crate::show::Display;
 
 /// Slices on a contact sheet: four lines of five.
 const SHEET_SLICES: usize = 20;
@@ -108,9 +110,9 @@ async fn ready(
     // A network that is the only one loads while the lake is opened.
     let loading = Arc::clone(&labeler);
     let loading = tokio::spawn(async move { loading.engines().start_only().await });
-    let (loaded, lake) = tokio::join!(loading, lake::open_or_create(&args.lake));
+    let (loaded, lake) = tokio::join!(loading, lake::open_or_create(&args.lake.url));
     loaded.context("the network's loading ended unexpectedly")??;
-    let lake = Arc::new(lake.with_context(|| format!("cannot use the lake {}", args.lake))?);
+    let lake = Arc::new(lake.with_context(|| format!("cannot use the lake {}", args.lake.url))?);
     Ok(Ready { labeler, lake, report: Report::new(report_options(args))? })
 }
 
@@ -134,7 +136,7 @@ fn labeler(
 /// The places that the run itself writes to: they are no inputs.
 fn ours(args: &LabelArgs) -> anyhow::Result<Vec<String>> {
     let sheets = args.sheets.as_ref().map(|folder| Location::from_path(folder)).transpose()?;
-    let places = [Location::parse(&args.lake)?].into_iter().chain(sheets);
+    let places = [Location::parse(&args.lake.url)?].into_iter().chain(sheets);
     Ok(places.map(|place| place.uri().trim_end_matches('/').to_owned()).collect())
 }
 
@@ -150,7 +152,7 @@ fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions
 }
 
 fn report_options(args: &LabelArgs) -> ReportOptions {
-    let (sheets, lake) = (args.sheets.clone(), args.lake.clone());
+    let (sheets, lake) = (args.sheets.clone(), args.lake.url.clone());
     ReportOptions { json: args.json, sheets, lake, adaptive: args.adaptive }
 }
 
