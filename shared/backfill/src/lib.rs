@@ -15,7 +15,7 @@ use bolus_storage::{Location, OrderedListing};
 use bolus_events::{StudyContent, StudyEvent, StudyRule};
 
 /// How our study events name their maker.
-pub const SOURCE: &str = "bolus/submit";
+const SOURCE: &str = "bolus/submit";
 
 /// An input that lies in no bucket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,11 @@
 //! `bolus model calibrate`: fits a bundle's calibration and its indeterminate band to series of known status.
 
-mod edit;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bolus::manifest_edit::{self, Change};
 use bolus::output::{self, json_line, short_digest};
 use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, doubts, fit, fit_band, held_out};
 use bolus_evaluation::report::{BundleRows, Scan};
@@ -84,7 +83,7 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     let out = out.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?;
     let out = out_folder(&out, name)?;
     anyhow::ensure!(args.force || !out.exists(), "{} is there already; --force replaces it", out.display());
-    let change = edit::Change {
+    let change = Change {
         fit: &outcome.fit,
         band: [outcome.band.low, outcome.band.high],
         version: &outcome.new_version,
@@ -92,7 +91,7 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     };
     let path = source.join(Bundle::MANIFEST);
     let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let new = edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
+    let new = manifest_edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
     let (source, force) = (source.to_owned(), args.force);
     blocking(move || {
         let staged = Staged::begin(&out)?;
@@ -130,7 +129,7 @@ fn fitted(
         r#type: "calibration",
         bundle: bundle.manifest.name.clone(),
         version: version.clone(),
-        new_version: args.version.clone().map_or_else(|| edit::bumped(version), Ok)?,
+        new_version: args.version.clone().map_or_else(|| manifest_edit::bumped(version), Ok)?,
         method: args.method,
         enhanced,
         native,
