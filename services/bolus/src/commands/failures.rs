@@ -63,13 +63,12 @@ async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     #[derive(Serialize)]
-    struct SummaryLine {
-        r#type: &'static str,
+    struct Listed {
         failures: usize,
         by_reason: BTreeMap<String, usize>,
     }
     if json {
-        json_line(&SummaryLine { r#type: "summary", failures: count, by_reason: reasons })?;
+        json_summary(&Listed { failures: count, by_reason: reasons })?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut output = output::for_people();
@@ -160,7 +159,7 @@ impl Summary {
         } else if self.sent > 0 {
             exit::SOME_REFUSED
         } else {
-            1
+            exit::NOTHING_DONE
         }
     }
 }

@@ -91,7 +91,7 @@ impl Summary {
         } else if self.studies_published > 0 || self.resumed || self.dry_run && self.studies_found > 0 {
             exit::SOME_REFUSED
         } else {
-            1
+            exit::NOTHING_DONE
         }
     }
 }

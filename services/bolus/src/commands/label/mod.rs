@@ -5,6 +5,7 @@ mod commit;
 mod known;
 mod report;
 mod run;
+mod summary;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
 
 use self::commit::Committer;
-use self::report::{Report, ReportOptions, Summary};
+use self::report::{Report, ReportOptions};
 use self::run::Run;
+use self::summary::Summary;
 use super::{find_bundles, lake, locations, threads};
 use crate::cli::LabelArgs;
 

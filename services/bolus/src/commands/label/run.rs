@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::account::{Account, Tally};
 use super::commit::{Committer, Entry};
 use super::known::{Asked, Standing, ask_lake};
-use super::report::{Report, Summary};
+use super::report::Report;
+use super::summary::Summary;
 
 /// What a run works with.
 pub struct Run {

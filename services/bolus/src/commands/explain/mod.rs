@@ -1,13 +1,13 @@
 //! `bolus explain`: where in its slices a series' score comes from.
 
-use std::io::Write;
-use std::path::Path;
+mod report;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use bolus::output::{self, Display, json_line_of, json_summary};
+use bolus::output::{self, Display, json_line_of};
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, BundleSet, CudaOptions, Engine, EngineOptions};
@@ -16,12 +16,11 @@ use bolus_ops::CpuPool;
 use bolus_preprocess::OcclusionGrid;
 use bolus_storage::{Location, Spool};
 use bolus_study::{BodyPart, Reason};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use self::report::{Refused, Report, SeriesLine, SliceLine};
 use super::{find_bundles, locations, threads};
 use crate::cli::ExplainArgs;
-use crate::exit;
 use crate::picture::{HeatSheet, class_colour};
 
 /// Runs the command.
@@ -274,145 +273,5 @@ fn sheet<'e>(explainer: &Explainer, uid: &str, explanation: &'e Explanation) -> 
         limit: HeatSheet::limit_of(slices),
         slice_threshold: manifest.decision.slice_threshold,
         slices,
-    }
-}
-
-/// `explain.json`.
-#[derive(Serialize)]
-struct Report {
-    format: u32,
-    program_version: &'static str,
-    patch_mm: f64,
-    stride_mm: f64,
-    series: Vec<SeriesLine>,
-    refused: Vec<Refused>,
-    #[serde(skip)]
-    files_seen: usize,
-}
-
-/// One series, in `explain.json` and as a JSON line.
-#[derive(Serialize)]
-struct SeriesLine {
-    series_uid: String,
-    stack: Option<u32>,
-    bundle: String,
-    bundle_version: String,
-    bundle_digest: String,
-    device: String,
-    body_part: Option<String>,
-    predicted_class: &'static str,
-    probability: f64,
-    slices_scored: usize,
-    /// Rows and columns of a slice, and the size of its pixels, `[y, x]`.
-    plane: [usize; 2],
-    spacing_mm: [f64; 2],
-    /// Where the centres of the patches lie, in pixels from the middle of the first.
-    grid_rows: Vec<f32>,
-    grid_columns: Vec<f32>,
-    /// The end of the pictures' scale.
-    limit: f32,
-    montage: String,
-    /// The maps of `slices` in their order: the fall of the logit for each pixel, float16.
-    maps: String,
-    slices: Vec<SliceLine>,
-}
-
-/// One slice.
-#[derive(Serialize)]
-struct SliceLine {
-    slice: usize,
-    chosen: &'static str,
-    z_mm: f64,
-    sop_instance_uid: String,
-    probability: f32,
-    /// The fall of the logit under each patch, line by line; null where covering changes nothing.
-    drops: Vec<Vec<Option<f32>>>,
-    picture: String,
-}
-
-/// A series that was not explained.
-#[derive(Serialize)]
-struct Refused {
-    series_uid: String,
-    stack: Option<u32>,
-    code: &'static str,
-    detail: String,
-}
-
-impl Report {
-    fn new(args: &ExplainArgs) -> Self {
-        Self {
-            format: 1,
-            program_version: env!("CARGO_PKG_VERSION"),
-            patch_mm: args.patch_mm,
-            stride_mm: args.stride_mm,
-            series: Vec::new(),
-            refused: Vec::new(),
-            files_seen: 0,
-        }
-    }
-
-    /// Adds a series; `explain.json` is written anew, so that a run that is stopped leaves what it has.
-    fn add(&mut self, args: &ExplainArgs, line: SeriesLine) -> anyhow::Result<()> {
-        if args.json {
-            json_line_of("series", &line)?;
-        }
-        self.series.push(line);
-        self.save(&args.out.join("explain.json"))
-    }
-
-    fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let mut bytes = serde_json::to_vec(self).with_context(|| format!("cannot write {}", path.display()))?;
-        bytes.push(b'\n');
-        output::replace(path, &bytes)
-    }
-
-    /// Tells of the run.
-    fn finish(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<ExitCode> {
-        #[derive(Serialize)]
-        struct Summary {
-            files_seen: usize,
-            series_explained: usize,
-            series_refused: usize,
-            elapsed_seconds: f64,
-        }
-        let (explained, refused) = (self.series.len(), self.refused.len());
-        if args.json {
-            let files_seen = self.files_seen;
-            json_summary(&Summary {
-                files_seen,
-                series_explained: explained,
-                series_refused: refused,
-                elapsed_seconds,
-            })?;
-        } else {
-            self.tell(args, elapsed_seconds)?;
-        }
-        if explained + refused == 0 {
-            let what = if args.series.is_empty() { "no series" } else { "none of the series asked for" };
-            anyhow::bail!("{what} found in {}", args.inputs.join(", "));
-        }
-        self.save(&args.out.join("explain.json"))?;
-        Ok(match (explained, refused) {
-            (0, _) => ExitCode::from(exit::NOTHING_DONE),
-            (_, 0) => ExitCode::SUCCESS,
-            _ => ExitCode::from(exit::SOME_REFUSED),
-        })
-    }
-
-    fn tell(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<()> {
-        let mut output = output::for_people();
-        for line in &self.series {
-            let picture = args.out.join(&line.montage);
-            let (class, probability) = (line.predicted_class, line.probability);
-            let name = output::stacked(&line.series_uid, line.stack);
-            writeln!(output, "{name}: {class} ({probability:.3}), see {}", picture.display())?;
-        }
-        for Refused { series_uid, stack, code, detail } in &self.refused {
-            writeln!(output, "{}: refused, {code}: {detail}", output::stacked(series_uid, *stack))?;
-        }
-        let explained = output::counted(self.series.len(), "series", "series");
-        writeln!(output, "{explained} explained, {} refused, in {elapsed_seconds:.1} s.", self.refused.len())?;
-        Ok(())
     }
 }
