@@ -185,35 +185,14 @@ impl<'a> Run<'a> {
         let uid = series.uid.as_str();
         let earlier = self.report.series.iter().filter(|line| line.series_uid == uid).count();
         let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
-        let folder = self.args.out.join(&name);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let number = series.stack.as_ref().map(|stack| stack.number);
         let sheet = sheet(explainer, &output::stacked(uid, number), explanation);
-        let mut slices = Vec::with_capacity(explanation.slices.len());
-        for slice in &explanation.slices {
-            let picture = format!("{name}/slice-{:03}.png", slice.slice);
-            sheet.save_slice(slice, &self.args.out.join(&picture))?;
-            slices.push(SliceLine {
-                slice: slice.slice,
-                chosen: slice.chosen.as_str(),
-                z_mm: slice.z_mm,
-                sop_instance_uid: slice.sop_uid.as_str().to_owned(),
-                probability: slice.probability,
-                drops: slice.drops.chunks(explainer.grid().shape()[1]).map(<[_]>::to_vec).collect(),
-                picture,
-            });
-        }
-        sheet.save_montage(&folder.join("montage.png"))?;
-        let [rows, columns] = sheet.plane;
-        let maps = explanation.slices.iter().flat_map(|slice| slice.map.drops.iter().copied());
-        let path = folder.join("maps.npy");
-        std::fs::write(&path, npy_bytes([slices.len(), rows, columns], maps))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let slices = self.pictures(&sheet, &name, explainer.grid().shape()[1], explanation)?;
         let [grid_rows, grid_columns] = explainer.grid().centres();
         let reference = &explainer.bundle().reference;
         let line = SeriesLine {
             series_uid: uid.to_owned(),
-            stack: series.stack.as_ref().map(|stack| stack.number),
+            stack: number,
             bundle: reference.name.clone(),
             bundle_version: reference.version.clone(),
             bundle_digest: reference.digest.clone(),
@@ -232,6 +211,39 @@ impl<'a> Run<'a> {
             slices,
         };
         self.report.add(self.args, line)
+    }
+
+    /// Saves the pictures and the maps of one series into its folder `name`. The patches lie in lines of `columns`.
+    fn pictures(
+        &self,
+        sheet: &HeatSheet,
+        name: &str,
+        columns: usize,
+        explanation: &Explanation,
+    ) -> anyhow::Result<Vec<SliceLine>> {
+        let folder = self.args.out.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut slices = Vec::with_capacity(explanation.slices.len());
+        for slice in &explanation.slices {
+            let picture = format!("{name}/slice-{:03}.png", slice.slice);
+            sheet.save_slice(slice, &self.args.out.join(&picture))?;
+            slices.push(SliceLine {
+                slice: slice.slice,
+                chosen: slice.chosen.as_str(),
+                z_mm: slice.z_mm,
+                sop_instance_uid: slice.sop_uid.as_str().to_owned(),
+                probability: slice.probability,
+                drops: slice.drops.chunks(columns).map(<[_]>::to_vec).collect(),
+                picture,
+            });
+        }
+        sheet.save_montage(&folder.join("montage.png"))?;
+        let [rows, width] = sheet.plane;
+        let maps = explanation.slices.iter().flat_map(|slice| slice.map.drops.iter().copied());
+        let path = folder.join("maps.npy");
+        std::fs::write(&path, npy_bytes([slices.len(), rows, width], maps))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(slices)
     }
 
     fn refused(&mut self, series: &Series, reason: &Reason) -> anyhow::Result<()> {

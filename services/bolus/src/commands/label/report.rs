@@ -195,16 +195,7 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         )?;
     }
     let refused: usize = summary.files_refused.values().sum();
-    let reasons: Vec<String> = summary
-        .files_refused
-        .iter()
-        .map(|(code, count)| {
-            format!(
-                "{code} \
-     {count}"
-            )
-        })
-        .collect();
+    let reasons: Vec<String> = summary.files_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let seen = output::counted(summary.files_seen, "file", "files");
     writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
