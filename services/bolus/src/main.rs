@@ -5,14 +5,13 @@
 
 mod cli;
 mod commands;
-mod commit;
+mod exit;
+mod labelled_set;
 mod picture;
-mod report;
-mod show;
-mod truth;
 
 use std::process::ExitCode;
 
+use bolus::output;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
@@ -42,10 +41,10 @@ async fn run() -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
-        Err(error) if show::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            show::error(&error);
-            ExitCode::from(1)
+            output::print_error(&error);
+            ExitCode::from(exit::NOTHING_DONE)
         }
     }
 }

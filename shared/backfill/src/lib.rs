@@ -12,10 +12,10 @@ pub use studies::{Grouper, Study, closes_before};
 
 use bolus_storage::{Location, OrderedListing};
 
-use bolus_events::StudyRule;
+use bolus_events::{StudyContent, StudyEvent, StudyRule};
 
 /// How our study events name their maker.
-pub const SOURCE: &str = "bolus/submit";
+const SOURCE: &str = "bolus/submit";
 
 /// An input that lies in no bucket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,4 +46,14 @@ pub fn listing_for(rule: &StudyRule, requests: usize, done: Option<String>) -> O
         Box::new(move |folder: &str| folder == last || closes_before(folder, &last))
     });
     OrderedListing { requests, whole_at_depth, skip }
+}
+
+/// The event of a study in `bucket`: a new one, which the worker takes by what it finds, not by when it came.
+#[must_use]
+pub fn event_of(bucket: &str, content: StudyContent) -> StudyEvent {
+    let event = match content {
+        StudyContent::Prefix(prefix) => StudyEvent::prefix(bucket, prefix),
+        StudyContent::Objects(objects) => StudyEvent::objects(bucket, objects),
+    };
+    event.with_source(SOURCE)
 }

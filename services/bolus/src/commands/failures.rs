@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bolus::output::{self, json_line, json_summary};
 use bolus_backfill::Sender;
 use bolus_broker::ErrorKind;
 use bolus_events::{Event, ObjectKey, StudyContent, StudyEvent, StudyObject};
@@ -15,10 +16,8 @@ use bolus_setup::open_lake;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::SOME_REFUSED;
 use crate::cli::{FailureArgs, FailuresCommand, ReplayArgs};
-use crate::report::{json_line, json_summary};
-use crate::show;
+use crate::exit;
 
 /// Rows of the table; beyond, only counts are shown.
 const MOST_TABLE_ROWS: usize = 1000;
@@ -49,7 +48,7 @@ fn filter(choice: &FailureArgs) -> RowFilter {
 
 /// `bolus failures list`.
 async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let lake = open_lake(&choice.lake).await?;
+    let lake = open_lake(&choice.lake.url).await?;
     let mut failures = lake.open_failures(&filter(choice)).await?;
     let (mut table, mut reasons, mut count) = (Vec::new(), BTreeMap::<String, usize>::new(), 0);
     while let Some(rows) = failures.next_rows().await? {
@@ -64,23 +63,22 @@ async fn list(choice: &FailureArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     #[derive(Serialize)]
-    struct SummaryLine {
-        r#type: &'static str,
+    struct Listed {
         failures: usize,
         by_reason: BTreeMap<String, usize>,
     }
     if json {
-        json_line(&SummaryLine { r#type: "summary", failures: count, by_reason: reasons })?;
+        json_summary(&Listed { failures: count, by_reason: reasons })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut output = show::output();
+    let mut output = output::for_people();
     if !table.is_empty() {
         let headers = ["key", "reason", "series or source", "attempts", "when", "event"].map(str::to_owned);
-        writeln!(output, "{}", show::table(&headers, table, &[false, false, false, true, false, false]))?;
+        writeln!(output, "{}", output::table(&headers, table, &[false, false, false, true, false, false]))?;
     }
     let reasons: Vec<String> = reasons.iter().map(|(code, count)| format!("{code} {count}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
-    writeln!(output, "{}{reasons}", show::counted(count, "failure", "failures"))?;
+    writeln!(output, "{}{reasons}", output::counted(count, "failure", "failures"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -117,7 +115,7 @@ fn line(failure: &OpenFailure) -> FailureLine<'_> {
 
 fn cells(failure: &OpenFailure) -> Vec<String> {
     let name = match &failure.series {
-        Some(uid) => show::series_name(&failure.source_uri, uid.as_str(), None),
+        Some(uid) => output::series_name(&failure.source_uri, uid.as_str(), None),
         None => failure.source_uri.clone(),
     };
     let key = failure.key.as_str().chars().take(12).collect();
@@ -159,9 +157,9 @@ impl Summary {
         if self.without_event + self.not_events + self.refused == 0 {
             0
         } else if self.sent > 0 {
-            SOME_REFUSED
+            exit::SOME_REFUSED
         } else {
-            1
+            exit::NOTHING_DONE
         }
     }
 }
@@ -178,7 +176,7 @@ enum Again {
 async fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let chosen = args.choice.reason.is_some() || args.choice.key.is_some() || args.choice.since.is_some();
     anyhow::ensure!(args.all || chosen, "which failures? Give --reason, --key or --since, or --all");
-    let lake = open_lake(&args.choice.lake).await?;
+    let lake = open_lake(&args.choice.lake.url).await?;
     let sender = args.broker.connect().await?;
     let replay = format!("replay-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"));
     let mut summary = Summary { replay, ..Summary::default() };
@@ -301,20 +299,20 @@ fn tell(summary: &Summary, args: &ReplayArgs) -> anyhow::Result<()> {
     if args.json {
         return json_summary(summary);
     }
-    let mut output = show::output();
-    let failures = show::counted(summary.failures, "failure", "failures");
-    let events = show::counted(summary.sent, "event", "events");
+    let mut output = output::for_people();
+    let failures = output::counted(summary.failures, "failure", "failures");
+    let events = output::counted(summary.sent, "event", "events");
     writeln!(output, "{failures}: {events} sent to {} as {}.", args.broker.topic, summary.replay)?;
     if summary.without_event > 0 {
-        let rows = show::counted(summary.without_event, "has no event", "have no event");
+        let rows = output::counted(summary.without_event, "has no event", "have no event");
         writeln!(output, "{rows}: they come from `bolus label`; label their source again with --relabel.")?;
     }
     if summary.not_events > 0 {
-        let rows = show::counted(summary.not_events, "message is no event", "messages are no events");
+        let rows = output::counted(summary.not_events, "message is no event", "messages are no events");
         writeln!(output, "{rows} that can be sent anew: --raw sends them as they came.")?;
     }
     if summary.refused > 0 {
-        writeln!(output, "{} refused by the broker.", show::counted(summary.refused, "event was", "events were"))?;
+        writeln!(output, "{} refused by the broker.", output::counted(summary.refused, "event was", "events were"))?;
     }
     Ok(())
 }

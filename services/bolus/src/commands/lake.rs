@@ -3,17 +3,17 @@
 use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
+use bolus::output::{self, CsvWriter};
 use bolus_lake::{Lake, LakeError, QueryLimit, QueryLimits};
 use bolus_ops::printable::PrintableWriter;
 use bolus_setup::open_lake;
 
 use crate::cli::{Format, LakeCommand, SqlArgs};
-use crate::show::{self, CsvWriter};
 
 /// `bolus sql`.
 pub async fn sql(args: SqlArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!args.raw || matches!(args.format, Format::Csv), "--raw is for --format csv alone");
-    let lake = open_lake(&args.lake).await?;
+    let lake = open_lake(&args.lake.url).await?;
     let limits = QueryLimits {
         time: Some(args.limits.timeout.0),
         rows: args.limits.max_rows,
@@ -59,9 +59,9 @@ async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Res
         Format::Table => {
             let (headers, rows) = result.to_table().await?;
             let count = rows.len();
-            let mut output = show::output();
-            writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
-            writeln!(output, "{}", show::counted(count, "row", "rows"))?;
+            let mut output = output::for_people();
+            writeln!(output, "{}", output::table(&headers, rows, &numeric))?;
+            writeln!(output, "{}", output::counted(count, "row", "rows"))?;
         }
     }
     Ok(())
@@ -69,9 +69,9 @@ async fn query(lake: &Lake, args: &SqlArgs, limits: &QueryLimits) -> anyhow::Res
 
 /// `bolus lake`.
 pub async fn run(command: LakeCommand) -> anyhow::Result<ExitCode> {
-    let LakeCommand::Files { lake } = command;
-    let lake = open_lake(&lake).await?;
-    let mut output = show::raw_output();
+    let LakeCommand::Files(args) = command;
+    let lake = open_lake(&args.url).await?;
+    let mut output = output::for_programs();
     for file in lake.files().await? {
         writeln!(output, "{file}")?;
     }

@@ -20,14 +20,7 @@ use bolus_setup::SetupError;
 use bolus_storage::Location;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, ModelArgs};
-
-/// What mends a bundle that is not found.
-pub const BUNDLE_MEND: &str = "name a bundle's folder, or the folder that holds it by --models or BOLUS_MODELS";
-/// Exit status when some of the work could not be done.
-pub const SOME_REFUSED: u8 = 3;
-/// Exit status of a run that was stopped on request, as shells tell an interrupt: what was finished is safe.
-pub const INTERRUPTED: u8 = 130;
+use crate::cli::{BUNDLE_MEND, Cli, ModelArgs};
 
 /// Prints a completion script. It is made first: the generator panics where the reader has gone.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {

@@ -5,17 +5,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use bolus_backfill::{Acknowledged, Grouper, Publisher, SOURCE, State, Study, bucket_of, closes_before, listing_for};
-use bolus_events::StudyEvent;
+use bolus::output::{self, Spinner, counted, json_line, json_summary};
+use bolus_backfill::{Acknowledged, Grouper, Publisher, State, Study, bucket_of, closes_before, event_of, listing_for};
 use bolus_storage::{ErrorKind, Location, ObjectRef, StorageError, list_in_order};
 use futures::StreamExt;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::SOME_REFUSED;
 use crate::cli::SubmitArgs;
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Spinner, counted};
+use crate::exit;
 
 /// The state is written this often: after a crash, no more than what was sent since is sent again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -91,9 +89,9 @@ impl Summary {
         if self.refused == 0 && !self.stopped {
             0
         } else if self.studies_published > 0 || self.resumed || self.dry_run && self.studies_found > 0 {
-            SOME_REFUSED
+            exit::SOME_REFUSED
         } else {
-            1
+            exit::NOTHING_DONE
         }
     }
 }
@@ -252,16 +250,6 @@ impl Run<'_> {
     }
 }
 
-/// The event of a study: a new one, which the worker takes by what it finds, not by when it came.
-pub fn event_of(bucket: &str, content: bolus_events::StudyContent) -> StudyEvent {
-    use bolus_events::StudyContent::{Objects, Prefix};
-    let event = match content {
-        Prefix(prefix) => StudyEvent::prefix(bucket, prefix),
-        Objects(objects) => StudyEvent::objects(bucket, objects),
-    };
-    event.with_source(SOURCE)
-}
-
 fn as_usize(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -283,7 +271,7 @@ impl Summary {
             return json_summary(self);
         }
         use std::io::Write;
-        let mut output = show::output();
+        let mut output = output::for_people();
         let studies = counted(as_usize(self.studies_found), "study", "studies");
         let objects = counted(as_usize(self.objects_listed), "object", "objects");
         let sent = if self.dry_run {

@@ -1,75 +1,24 @@
-//! Where results go, and what they look like.
+//! Where results go, and what they look like. Standard output carries results, standard error everything else.
 //!
 //! Whatever is shown passes here, where text that comes from files, objects, events and tables loses its hold on a terminal: see
-//! [`bolus_ops::printable`]. Nothing else of this program prints, save completions and the head of an error.
+//! [`bolus_ops::printable`]. Nothing else of this program prints, save completions.
 
 mod csv;
-
-use std::io::{IsTerminal, StdoutLock, Write};
-
-use bolus_ops::printable::{PrintableWriter, printable, printable_lines};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+mod error;
+mod files;
+mod json;
+mod progress;
+mod spinner;
+mod streams;
+mod table;
+mod words;
 
 pub use self::csv::CsvWriter;
-
-/// Standard output for people: every character that does not print as itself is escaped.
-pub fn output() -> PrintableWriter<StdoutLock<'static>> {
-    PrintableWriter::text(std::io::stdout().lock())
-}
-
-/// Standard output for JSON, whose strings hold such characters as escapes of JSON.
-pub fn json_output() -> PrintableWriter<StdoutLock<'static>> {
-    PrintableWriter::json(std::io::stdout().lock())
-}
-
-/// Standard output for programs: as it is where it goes to a file or a program, as [`output`] where it goes to a terminal.
-pub fn raw_output() -> Box<dyn Write + Send> {
-    let output = std::io::stdout();
-    if output.is_terminal() { Box::new(PrintableWriter::text(output)) } else { Box::new(output) }
-}
-
-/// Prints a line to standard error.
-#[allow(clippy::print_stderr, reason = "the one place that does")]
-pub fn complain(line: &str) {
-    eprintln!("{}", printable_lines(line));
-}
-
-/// A table for people; `numeric` columns are aligned to the right. A cell is one line, whatever its text holds.
-pub fn table(headers: &[String], rows: Vec<Vec<String>>, numeric: &[bool]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headers.iter().map(|header| printable(header).into_owned()));
-    for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell).into_owned()));
-    }
-    for (index, numeric) in numeric.iter().enumerate() {
-        if let (true, Some(column)) = (*numeric, table.column_mut(index)) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn nothing_that_a_table_shows_holds_a_control_or_a_bidi_character(
-            cells in prop::collection::vec(any::<String>(), 4), evil in "[\\x00-\\x1f\\x7f-\\x9f\\u{200e}\\u{202a}-\\u{202e}\\u{2066}-\\u{2069}]{1,5}"
-        ) {
-            let headers = [cells[0].clone(), format!("{evil}head")];
-            let rows = vec![cells[1..3].to_vec(), vec![evil.clone(), format!("CT{evil}{}", cells[3])]];
-            let mut shown = Vec::new();
-            writeln!(PrintableWriter::text(&mut shown), "{}", table(&headers, rows, &[false, true])).unwrap();
-            let shown = String::from_utf8(shown).unwrap();
-            let harmful = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
-            prop_assert!(!shown.contains(harmful), "{shown:?}");
-            // Borders, head and two rows: nothing made a line of its own.
-            prop_assert_eq!(shown.trim_end().lines().count(), 6);
-        }
-    }
-}
+pub use self::error::{is_broken_pipe, print_error};
+pub use self::files::{replace, save};
+pub use self::json::{json_line, json_line_of, json_summary};
+pub use self::progress::Display;
+pub use self::spinner::Spinner;
+pub use self::streams::{complain, for_json, for_people, for_programs};
+pub use self::table::table;
+pub use self::words::{codec_name, counted, megabytes, series_name, short_digest, stacked};

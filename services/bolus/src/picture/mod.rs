@@ -3,9 +3,11 @@
 mod canvas;
 mod colour;
 mod heat;
+mod name;
 mod overview;
 mod sheet;
 
 pub use heat::HeatSheet;
+pub use name::sheet_name;
 pub use overview::Overview;
 pub use sheet::{class_colour, write_sheet};

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use bolus::output as show;
 use bolus_labeling::Preview;
 use bolus_study::{LabelRow, PredictedClass, Prediction};
 use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
 use super::canvas::{Canvas, ENHANCED, FAINT, INK, NATIVE, UNDECIDED};
-use crate::show;
 
 const TILE: u32 = 192;
 const COLUMNS: u32 = 5;

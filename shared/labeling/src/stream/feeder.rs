@@ -199,8 +199,7 @@ impl Feeder {
         drop(read);
         self.go_on()?;
         let FeedOptions { cpu, progress, cancel, .. } = &self.options;
-        let (series, uncompared) =
-            compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
+        let (series, uncompared) = compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
         let id: Option<PartId> = archive.is_none().then_some(id);
         Ok(Part { scan: Scan { objects, series, refused, uncompared }, id, came_back, _archive: archive })
     }

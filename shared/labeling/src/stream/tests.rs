@@ -155,10 +155,8 @@ async fn compare(folders: &[&Path], spool: &Path, limits: Limits) -> usize {
 
 /// The files of five series, and of a sixth that has the UIDs of the fifth and another image: only pixels tell the two apart.
 fn series_files() -> Vec<Vec<Vec<u8>>> {
-    let series = |number: usize| SyntheticSeries {
-        slices: SLICES,
-        ..SyntheticSeries::tiny(&format!("1.2.3.{number}"), number)
-    };
+    let series =
+        |number: usize| SyntheticSeries { slices: SLICES, ..SyntheticSeries::tiny(&format!("1.2.3.{number}"), number) };
     let copied = SyntheticSeries { vessel_hu: 300, ..series(5) };
     let files = |one: SyntheticSeries| (0..SLICES).map(|slice| one.file(slice)).collect();
     [Vec::new()].into_iter().chain((1..6).map(series).chain([copied]).map(files)).collect()

@@ -1,8 +1,6 @@
 //! `bolus evaluate`: what the lake's labels are worth against a labelled set.
 
-mod args;
 mod html;
-pub mod rows;
 mod table;
 
 use std::collections::BTreeSet;
@@ -10,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use bolus::output::{self, Spinner};
 use bolus_evaluation::report::{BundleRows, Evaluation, Options, TruthSummary, evaluate};
 use bolus_evaluation::statistics::Resampling;
 use bolus_evaluation::truth::LabelledSet;
@@ -18,16 +16,12 @@ use bolus_lake::{LabelCount, Lake};
 use bolus_setup::open_lake;
 use serde::Serialize;
 
-pub use args::{BundleChoice, EvaluateArgs};
-
-use super::SOME_REFUSED;
-use crate::show::{self, Spinner};
-use crate::truth;
+use self::table::RESEARCH_USE;
+use crate::cli::EvaluateArgs;
+use crate::{exit, labelled_set};
 
 /// The name of the report in a folder.
 const REPORT: &str = "evaluation.html";
-/// What every output says.
-pub const RESEARCH_USE: &str = "Research use only: not for diagnosis or treatment.";
 
 /// Everything that is told, as one JSON document.
 #[derive(Serialize)]
@@ -43,18 +37,18 @@ struct Document<'a> {
 
 /// Runs the command.
 pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
-    let whole = truth::read(&args.truth)?;
-    let truth = truth::of_split(&whole, args.split, &args.truth)?;
-    let lake = open_lake(&args.lake).await?;
+    let whole = labelled_set::read(&args.truth)?;
+    let truth = labelled_set::of_split(&whole, args.split, &args.truth)?;
+    let lake = open_lake(&args.lake.url).await?;
     let spinner = Spinner::start();
     spinner.say(&format!("reading the labels of {} series", truth.len()));
-    let mut rows = rows::read(&lake, &truth, &args.bundles).await?;
+    let mut rows = labelled_set::read_rows(&lake, &truth, &args.bundles).await?;
     rows.retain(|rows| !rows.scans.is_empty() || !rows.unlabelled.is_empty());
     if rows.iter().all(|rows| rows.scans.is_empty()) {
         spinner.finish();
         return Err(nothing_to_judge(&lake, &args, &truth, &rows).await?);
     }
-    let unknown = rows::look_up_thresholds(&mut rows, &args.folders);
+    let unknown = labelled_set::look_up_thresholds(&mut rows, &args.folders);
     let summary = TruthSummary::of(&truth, &whole, args.split);
     let notes = notes(&summary, &unknown, &rows);
     spinner.say(&format!("resampling the labels of {} bundles", rows.len()));
@@ -63,7 +57,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     spinner.finish();
     tell(&args, &evaluation, &notes)?;
     let whole = evaluation.bundles.iter().all(|bundle| bundle.account.missing() == 0 && bundle.scan.notes.is_empty());
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(exit::SOME_REFUSED) })
 }
 
 /// Writes what was asked for: the documents first, then the tables, which name them.
@@ -72,7 +66,7 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyho
         made_by: format!("bolus {}", env!("CARGO_PKG_VERSION")),
         note: RESEARCH_USE,
         truth_file: args.truth.display().to_string(),
-        lake: &args.lake,
+        lake: &args.lake.url,
         evaluation,
         notes,
     };
@@ -82,12 +76,12 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyho
         Some(_) if to_stdout => {
             let mut text = Vec::new();
             write_json(&mut text, &document)?;
-            show::json_output().write_all(&text)?;
+            output::for_json().write_all(&text)?;
         }
         Some(path) => {
             let mut text = Vec::new();
             write_json(&mut text, &document)?;
-            save(path, &text)?;
+            output::save(path, &text)?;
             written.push(path.clone());
         }
         None => {}
@@ -97,11 +91,11 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyho
         let page = html::page(&html::Page {
             evaluation,
             truth_file: &document.truth_file,
-            lake: &args.lake,
+            lake: &args.lake.url,
             notes,
             sheets: args.sheets.as_deref(),
         });
-        save(&path, page.as_bytes())?;
+        output::save(&path, page.as_bytes())?;
         written.push(path);
     }
     if !to_stdout {
@@ -123,19 +117,11 @@ fn report_path(named: &Path) -> PathBuf {
     if is_file && !named.is_dir() { named.to_owned() } else { named.join(REPORT) }
 }
 
-/// Writes a file, and the folder it lies in.
-fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
 /// What a reader has to know of the whole.
 fn notes(truth: &TruthSummary, unknown: &[String], rows: &[BundleRows]) -> Vec<String> {
     let mut notes = Vec::new();
     if truth.unknown > 0 {
-        let rows = show::counted(truth.unknown, "row", "rows");
+        let rows = output::counted(truth.unknown, "row", "rows");
         notes.push(format!("{rows} of the truth left out, which do not say whether there is contrast"));
     }
     if truth.patients_in_several_splits > 0 {
@@ -174,7 +160,7 @@ async fn nothing_to_judge(
     let of = if chosen.is_empty() { String::new() } else { format!(" of {}", chosen.join(", ")) };
     let mut error = format!(
         "the lake {} has no label{of} of any of the {} series of {}",
-        args.lake,
+        args.lake.url,
         truth.len(),
         args.truth.display()
     );

@@ -3,23 +3,24 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use bolus::output;
 use bolus_evaluation::report::{BundleEvaluation, Estimate, Evaluation, Level};
 use bolus_evaluation::statistics::{Auc, Figure, Interval, Proportion};
 
-use crate::show;
-
+/// What every output says.
+pub const RESEARCH_USE: &str = "Research use only: not for diagnosis or treatment.";
 /// What stands where there is no figure.
 pub const NONE: &str = "-";
 
 /// Prints all tables, what has to be known, and what was written.
 pub fn print(evaluation: &Evaluation, notes: &[String], written: &[PathBuf]) -> anyhow::Result<()> {
-    let mut output = show::output();
+    let mut output = output::for_people();
     let truth = &evaluation.truth;
     let split = truth.split.map_or_else(String::new, |split| format!(" of split {split}"));
     writeln!(
         output,
         "Truth: {}{split}, {} enhanced and {} native.",
-        show::counted(truth.series, "series", "series"),
+        output::counted(truth.series, "series", "series"),
         truth.enhanced,
         truth.native
     )?;
@@ -36,7 +37,7 @@ pub fn print(evaluation: &Evaluation, notes: &[String], written: &[PathBuf]) -> 
     for path in written {
         writeln!(output, "Written: {}", path.display())?;
     }
-    writeln!(output, "{}", super::RESEARCH_USE)?;
+    writeln!(output, "{}", RESEARCH_USE)?;
     Ok(())
 }
 
@@ -70,7 +71,7 @@ fn levels(output: &mut impl Write, evaluation: &Evaluation) -> anyhow::Result<()
         ];
         let rows = evaluation.bundles.iter().map(row).collect();
         writeln!(output, "\n{title}")?;
-        writeln!(output, "{}", show::table(&headers.map(str::to_owned), rows, &numeric))?;
+        writeln!(output, "{}", output::table(&headers.map(str::to_owned), rows, &numeric))?;
     }
     Ok(())
 }
@@ -149,7 +150,7 @@ fn subgroups(output: &mut impl Write, evaluation: &Evaluation) -> anyhow::Result
     ];
     writeln!(output, "\nParts of the series:")?;
     let numeric = [false, false, false, true, true, true, true, true];
-    writeln!(output, "{}", show::table(&headers.map(str::to_owned), rows, &numeric))?;
+    writeln!(output, "{}", output::table(&headers.map(str::to_owned), rows, &numeric))?;
     Ok(())
 }
 
@@ -185,7 +186,7 @@ fn comparisons(output: &mut impl Write, evaluation: &Evaluation) -> anyhow::Resu
     ];
     writeln!(output, "\nBundles on the series that both labelled:")?;
     let numeric = [false, false, true, true, true, true, true, true];
-    writeln!(output, "{}", show::table(&headers.map(str::to_owned), rows.collect(), &numeric))?;
+    writeln!(output, "{}", output::table(&headers.map(str::to_owned), rows.collect(), &numeric))?;
     Ok(())
 }
 
@@ -205,7 +206,7 @@ pub fn account_words(bundle: &BundleEvaluation) -> String {
     let reasons = |of: &std::collections::BTreeMap<String, usize>| {
         of.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
     };
-    let mut parts = vec![format!("{} evaluated", show::counted(account.evaluated, "series", "series"))];
+    let mut parts = vec![format!("{} evaluated", output::counted(account.evaluated, "series", "series"))];
     if !account.refused.is_empty() {
         parts.push(format!("refused: {}", reasons(&account.refused)));
     }
@@ -216,7 +217,7 @@ pub fn account_words(bundle: &BundleEvaluation) -> String {
         parts.push(format!("{} not in the lake", account.absent));
     }
     if account.without_truth > 0 {
-        parts.push(format!("{} without a truth", show::counted(account.without_truth, "label", "labels")));
+        parts.push(format!("{} without a truth", output::counted(account.without_truth, "label", "labels")));
     }
     parts.join("; ")
 }

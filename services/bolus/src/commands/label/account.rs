@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bolus_labeling::{Labeled, PartId};
 use bolus_study::{Reason, Status};
 
-use crate::report::Summary;
+use super::summary::Summary;
 
 /// What a part of the inputs adds to the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,9 +12,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Tally};
+use super::commit::{Committer, Entry};
 use super::known::{Asked, Standing, ask_lake};
-use crate::commit::{Committer, Entry};
-use crate::report::{Report, Summary};
+use super::report::Report;
+use super::summary::Summary;
 
 /// What a run works with.
 pub struct Run {

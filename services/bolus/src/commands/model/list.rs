@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use bolus::output::{self, json_line_of, megabytes, short_digest};
 use bolus_bundles::{FoundBundle, UnreadableBundle, bundles_at, existing_folders};
 use bolus_inference::{Bundle, Manifest};
 use bolus_storage::Location;
 use serde::Serialize;
 
-use super::{ListArgs, json_line, megabytes, short};
-use crate::commands::SOME_REFUSED;
-use crate::show;
+use crate::cli::ListArgs;
+use crate::exit;
 
 /// A folder with a manifest that cannot be read, and why.
 struct Unreadable {
@@ -39,9 +39,9 @@ pub async fn run(args: ListArgs) -> anyhow::Result<ExitCode> {
         print_table(&bundles)?
     }
     for Unreadable { place, problem } in &unreadable {
-        show::complain(&format!("not a bundle: {place}: {problem}"));
+        output::complain(&format!("not a bundle: {place}: {problem}"));
     }
-    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(exit::SOME_REFUSED) })
 }
 
 /// The bundles of all model folders that are there, each folder once.
@@ -68,15 +68,15 @@ fn print_table(bundles: &[FoundBundle]) -> anyhow::Result<()> {
             body_parts(manifest),
             manifest.network.precision.as_str().to_owned(),
             megabytes(bundle.bytes()),
-            short(&bundle.digest).to_owned(),
+            short_digest(&bundle.digest).to_owned(),
             if manifest.calibration.is_identity() { "none" } else { manifest.calibration.method() }.to_owned(),
             bundle.place.clone(),
         ]
     };
     let numeric = [false, false, false, false, true, false, false, false];
-    let mut output = show::output();
-    writeln!(output, "{}", show::table(&headers, bundles.iter().map(row).collect(), &numeric))?;
-    writeln!(output, "{}", show::counted(bundles.len(), "bundle", "bundles"))?;
+    let mut output = output::for_people();
+    writeln!(output, "{}", output::table(&headers, bundles.iter().map(row).collect(), &numeric))?;
+    writeln!(output, "{}", output::counted(bundles.len(), "bundle", "bundles"))?;
     Ok(())
 }
 
@@ -112,10 +112,10 @@ fn print_json(bundles: &[FoundBundle], unreadable: &[Unreadable]) -> anyhow::Res
             intended_use: &manifest.intended_use,
             place: &bundle.place,
         };
-        json_line("bundle", &line)?;
+        json_line_of("bundle", &line)?;
     }
     for Unreadable { place, problem } in unreadable {
-        json_line("unreadable", &serde_json::json!({ "place": place, "problem": problem }))?;
+        json_line_of("unreadable", &serde_json::json!({ "place": place, "problem": problem }))?;
     }
     Ok(())
 }

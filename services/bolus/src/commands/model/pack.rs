@@ -5,14 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use bolus::output::{self, json_line_of};
 use bolus_bundles::{StagedBundle, out_folder};
 use bolus_inference::{Bundle, Packed};
 use bolus_ops::files::read_regular;
 use bolus_ops::threads_or_cores;
 use serde::Serialize;
 
-use super::{PackArgs, json_line, with_force};
-use crate::show;
+use super::replacing::with_force;
+use crate::cli::PackArgs;
 
 /// Most bytes of a part: no network can be larger.
 const MOST_BYTES: u64 = 2 << 30;
@@ -66,9 +67,9 @@ fn report(args: &PackArgs, bundle: &Bundle, place: &Path) -> anyhow::Result<Exit
         place,
     };
     if args.json {
-        json_line("packed", &line)?;
+        json_line_of("packed", &line)?;
     } else {
-        let mut output = show::output();
+        let mut output = output::for_people();
         writeln!(output, "{} {}: {}", line.name, line.version, place.display())?;
         writeln!(output, "digest {}", line.digest)?;
         writeln!(output, "reference output {:?}", line.expected)?;

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bolus::output::{self, json_line_of, megabytes};
 use bolus_bundles::{FoundBundle, Pull, Pulled};
 use bolus_inference::Bundle;
 use bolus_storage::Location;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{PullArgs, json_line, megabytes, with_force};
-use crate::show;
+use super::replacing::with_force;
+use crate::cli::PullArgs;
 
 /// What became of a pull.
 #[derive(Serialize)]
@@ -58,10 +59,10 @@ fn report(args: &PullArgs, pulled: &Pulled) -> anyhow::Result<ExitCode> {
         place,
     };
     if args.json {
-        json_line("pulled", &line)?;
+        json_line_of("pulled", &line)?;
     } else {
         let what = if *fetched { megabytes(line.bytes) } else { "already there".to_owned() };
-        let mut output = show::output();
+        let mut output = output::for_people();
         writeln!(output, "{} {} ({what}): {}", manifest.name, manifest.version, place.display())?;
         writeln!(output, "Intended use: {}", manifest.intended_use)?;
     }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bolus::output::{self, json_line_of, megabytes};
 use bolus_inference::{Bundle, Calibration, Dtype, Layout, Manifest};
 use serde::Serialize;
 
-use super::{ShowArgs, json_line, megabytes};
-use crate::show;
+use crate::cli::ShowArgs;
 
 /// Width of the names before their values.
 const NAMES: usize = 18;
@@ -39,11 +39,11 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
             network_bytes: bundle.network_bytes(),
             manifest: &bundle.manifest,
         };
-        json_line("bundle", &line)?;
+        json_line_of("bundle", &line)?;
         return Ok(ExitCode::SUCCESS);
     }
     let manifest = &bundle.manifest;
-    let mut output = show::output();
+    let mut output = output::for_people();
     writeln!(output, "{} {}\n{}\n", manifest.name, manifest.version, manifest.intended_use)?;
     let sections = [about(&bundle, &folder, card), network(&bundle), preprocessing(manifest), decision(manifest)];
     for (index, section) in sections.iter().enumerate() {

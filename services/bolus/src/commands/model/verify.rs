@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use bolus::output::{self, json_line_of, short_digest};
 use bolus_bundles::{bundle_folders, existing_folders};
 use bolus_inference::{Bundle, Verified};
 use bolus_ops::threads_or_cores;
 use serde::Serialize;
 
-use super::{VerifyArgs, json_line, short};
-use crate::commands::SOME_REFUSED;
-use crate::show;
+use crate::cli::VerifyArgs;
+use crate::exit;
 
 /// What the check of one bundle found.
 #[derive(Serialize)]
@@ -48,14 +48,14 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     for folder in folders {
         let line = check(&folder, args);
         if args.json {
-            json_line("verified", &line)?;
+            json_line_of("verified", &line)?;
         }
         lines.push(line);
     }
     if !args.json {
         print_table(&lines)?;
     }
-    Ok(if lines.iter().all(|line| line.holds) { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    Ok(if lines.iter().all(|line| line.holds) { ExitCode::SUCCESS } else { ExitCode::from(exit::SOME_REFUSED) })
 }
 
 /// The folders of the bundles that the arguments name, or of all in the model folders, each once.
@@ -108,15 +108,15 @@ fn print_table(lines: &[Line]) -> anyhow::Result<()> {
         vec![
             line.name.clone(),
             line.version.clone().unwrap_or_else(dash),
-            line.digest.as_deref().map_or_else(dash, |digest| short(digest).to_owned()),
+            line.digest.as_deref().map_or_else(dash, |digest| short_digest(digest).to_owned()),
             line.deviation.map_or_else(dash, |deviation| format!("{deviation:.1e}")),
             line.tolerance.map_or_else(dash, |tolerance| format!("{tolerance:.1e}")),
             if line.holds { "holds" } else { "does not hold" }.to_owned(),
         ]
     };
     let numeric = [false, false, false, true, true, false];
-    let mut output = show::output();
-    writeln!(output, "{}", show::table(&headers, lines.iter().map(row).collect(), &numeric))?;
+    let mut output = output::for_people();
+    writeln!(output, "{}", output::table(&headers, lines.iter().map(row).collect(), &numeric))?;
     for line in lines {
         if let Some(problem) = &line.problem {
             writeln!(output, "{}: {problem}", line.place.display())?;

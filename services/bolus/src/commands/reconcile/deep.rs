@@ -13,8 +13,7 @@ use bolus_study::RowKey;
 use tokio_util::sync::CancellationToken;
 
 use super::rows::Account;
-use super::{StudyState, folder_of};
-use crate::cli::ReconcileArgs;
+use crate::cli::{ReconcileArgs, StudyState};
 use crate::commands::find_bundles;
 
 /// Compares the keys that the workers would make with those in the lake.
@@ -88,5 +87,13 @@ impl<'a> Deep<'a> {
             }
         }
         Ok(found)
+    }
+}
+
+/// The folder of a study that is told by its prefix.
+fn folder_of(content: &StudyContent) -> Option<String> {
+    match content {
+        StudyContent::Prefix(prefix) => Some(format!("{}/", prefix.trim_end_matches('/'))),
+        StudyContent::Objects(_) => None,
     }
 }

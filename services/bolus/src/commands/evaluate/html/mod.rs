@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bolus_evaluation::report::Evaluation;
 
-use super::RESEARCH_USE;
+use super::table::RESEARCH_USE;
 
 /// The look of the page.
 const STYLE: &str = include_str!("style.css");

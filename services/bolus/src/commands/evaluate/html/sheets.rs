@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bolus::output as show;
 use bolus_evaluation::report::{BundleEvaluation, Evaluation, WorstSeries};
 use bolus_study::PredictedClass;
 use image::ImageFormat;
@@ -12,7 +13,6 @@ use image::imageops::FilterType;
 
 use super::super::table::NONE;
 use super::{key, section, text};
-use crate::show;
 
 /// Width that contact sheets are scaled down to, in pixels: enough to read on paper, and a tenth of the bytes.
 const WIDTH: u32 = 720;
@@ -67,7 +67,7 @@ fn card(worst: &WorstSeries, folder: Option<&Path>) -> String {
 
 /// The series' contact sheet, scaled down, as part of the page; none where there is no such file or it is no picture.
 fn picture(folder: &Path, worst: &WorstSeries) -> Option<String> {
-    let path = folder.join(crate::report::sheet_name(worst.series.as_str(), &worst.row_key));
+    let path = folder.join(crate::picture::sheet_name(worst.series.as_str(), &worst.row_key));
     let sheet = image::load_from_memory_with_format(&std::fs::read(path).ok()?, ImageFormat::Png).ok()?;
     let small = if sheet.width() > WIDTH { sheet.resize(WIDTH, u32::MAX, FilterType::Triangle) } else { sheet };
     let mut png = Cursor::new(Vec::new());

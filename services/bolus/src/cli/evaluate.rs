@@ -1,10 +1,12 @@
-//! The arguments of `bolus evaluate`.
+//! Arguments of `bolus evaluate`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use bolus_evaluation::truth::Split;
 use clap::Args;
+
+use super::choice::BundleChoice;
+use super::lake::LakeArgs;
 
 /// Arguments of `bolus evaluate`.
 #[derive(Debug, Args)]
@@ -13,9 +15,8 @@ pub struct EvaluateArgs {
     /// where they are known.
     #[arg(long, value_name = "FILE")]
     pub truth: PathBuf,
-    /// The lake: a folder or s3://bucket/prefix.
-    #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = crate::cli::DEFAULT_LAKE)]
-    pub lake: String,
+    #[command(flatten)]
+    pub lake: LakeArgs,
     /// Only this bundle, or this version of it; may be given more than once. All bundles with labels otherwise.
     #[arg(long = "bundle", value_name = "NAME[@VERSION]")]
     pub bundles: Vec<BundleChoice>,
@@ -43,43 +44,4 @@ pub struct EvaluateArgs {
     /// Folder that holds bundles, to look up their thresholds; may be given more than once. Searched before ./models.
     #[arg(long = "models", value_name = "DIR", env = "BOLUS_MODELS")]
     pub folders: Vec<PathBuf>,
-}
-
-/// A bundle, or one version of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BundleChoice {
-    /// Its name.
-    pub name: String,
-    /// Its version, if only that is meant.
-    pub version: Option<String>,
-}
-
-impl BundleChoice {
-    /// Whether a bundle of that name and version is meant.
-    pub fn is(&self, name: &str, version: &str) -> bool {
-        self.name == name && self.version.as_deref().is_none_or(|chosen| chosen == version)
-    }
-}
-
-impl FromStr for BundleChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (text, None),
-        };
-        if name.is_empty() || version.is_some_and(str::is_empty) {
-            return Err(format!("{text:?} is no bundle: expected NAME or NAME@VERSION"));
-        }
-        Ok(Self { name: name.to_owned(), version: version.map(str::to_owned) })
-    }
-}
-
-impl std::fmt::Display for BundleChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.version {
-            Some(version) => write!(f, "{}@{version}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
 }

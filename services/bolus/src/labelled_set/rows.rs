@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use bolus::output;
 use bolus_evaluation::report::{BundleId, BundleRows, Scan, Thresholds};
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet};
 use bolus_inference::{Bundle, Manifest};
@@ -10,8 +11,7 @@ use bolus_lake::{Lake, NewestOutcome, NewestRow, RowFilter};
 use bolus_study::{BundleRef, RowKey, SeriesUid};
 use sha2::{Digest, Sha256};
 
-use super::args::BundleChoice;
-use crate::show;
+use crate::cli::BundleChoice;
 
 /// The slice threshold that is taken where the bundle's manifest is not at hand; the lake's views take it too.
 const SLICE_THRESHOLD: f32 = 0.5;
@@ -55,7 +55,7 @@ fn bundle_of(row: &NewestRow) -> BundleId {
 
 /// The codecs by name, where the row tells any.
 fn codec(transfer_syntaxes: &[String]) -> Option<String> {
-    let names: Vec<&str> = transfer_syntaxes.iter().map(|uid| show::codec_name(uid)).collect();
+    let names: Vec<&str> = transfer_syntaxes.iter().map(|uid| output::codec_name(uid)).collect();
     Some(names.join(" + ")).filter(|names| !names.is_empty())
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bolus_ops::printable::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use bolus::output::complain;
+use super::streams::complain;
 
 /// How often the line is drawn anew.
 const REFRESH: Duration = Duration::from_millis(120);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::report::Report;
+use super::report::Report;
 
 /// Rows that may wait for the writing task.
 const WAITING_ROWS: usize = 64;

@@ -1,98 +1,25 @@
 //! `bolus model calibrate`: fits a bundle's calibration and its indeterminate band to series of known status.
 
-mod edit;
-
-use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use anyhow::Context;
+use bolus::manifest_edit::{self, Change};
+use bolus::output::{self, json_line, short_digest};
 use bolus_bundles::{StagedBundle, out_folder};
 use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, doubts, fit, fit_band, held_out};
 use bolus_evaluation::report::{BundleRows, Scan};
 use bolus_evaluation::statistics::Case;
-use bolus_evaluation::truth::{LabelledSet, Split};
+use bolus_evaluation::truth::LabelledSet;
 use bolus_inference::Bundle;
 use bolus_setup::open_lake;
-use clap::Args;
 use serde::Serialize;
 
-use super::{FolderArgs, with_force};
-use crate::commands::SOME_REFUSED;
-use crate::commands::evaluate::{BundleChoice, rows};
-use crate::{show, truth};
-
-/// Arguments of `bolus model calibrate`.
-#[derive(Debug, Args)]
-pub struct CalibrateArgs {
-    /// The bundle: a name below the model folders, or a bundle's folder. It stays as it is.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// The labelled set, CSV or Parquet, as for `bolus evaluate`.
-    #[arg(long, value_name = "FILE")]
-    pub truth: PathBuf,
-    /// The lake that holds the bundle's labels of these series: a folder or s3://bucket/prefix.
-    #[arg(long, value_name = "URL", env = "BOLUS_LAKE", default_value = crate::cli::DEFAULT_LAKE)]
-    pub lake: String,
-    /// The split to fit on: train, validation, test, or all.
-    #[arg(long, value_name = "SPLIT", default_value = "validation")]
-    pub split: SplitChoice,
-    /// What is fitted: temperature (one number), platt (two) or isotonic (a curve; needs hundreds of series).
-    #[arg(long, value_name = "METHOD", default_value = "platt")]
-    pub method: Method,
-    /// Largest share of the decided series that may be decided wrongly; the indeterminate band is the narrowest that leaves no more.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
-    pub max_error: f64,
-    /// Width that the band has at least.
-    #[arg(long, value_name = "WIDTH", default_value_t = 0.1)]
-    pub band_min_width: f64,
-    /// Width that the band has at most.
-    #[arg(long, value_name = "WIDTH", default_value_t = 0.6)]
-    pub band_max_width: f64,
-    /// The new version; by default the last number of the old one plus one.
-    #[arg(long, value_name = "VERSION")]
-    pub version: Option<String>,
-    /// Seed of the parts that the fit is checked on.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// The calibrated bundle's folder, which is made; its last part is the bundle's name. By default the one of that name among the
-    /// user's own, $XDG_DATA_HOME/bolus/models. Nothing is written among the bundles that come with the program.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Write it even where the fit rests on few series or is worse on series held out, and replace a bundle that is there.
-    #[arg(long)]
-    pub force: bool,
-    /// Fit and tell, write nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    #[command(flatten)]
-    pub folders: FolderArgs,
-    /// Print the outcome as a JSON line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// One split, or all series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SplitChoice(Option<Split>);
-
-impl FromStr for SplitChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" { Ok(Self(None)) } else { text.parse().map(|split| Self(Some(split))) }
-    }
-}
-
-impl fmt::Display for SplitChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(split) => write!(f, "split {split}"),
-            None => f.write_str("all splits"),
-        }
-    }
-}
+use super::blocking::blocking;
+use super::replacing::with_force;
+use crate::cli::{BundleChoice, CalibrateArgs};
+use crate::{exit, labelled_set};
 
 /// What has been fitted, and what it is worth.
 #[derive(Serialize)]
@@ -135,8 +62,8 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let folder = args.folders.locate(&args.name)?;
     let bundle = Bundle::load(&folder).with_context(|| format!("cannot use bundle {}", folder.display()))?;
     let limits = limits(args, bundle.manifest.decision.scan_threshold)?;
-    let whole = truth::read(&args.truth)?;
-    let truth = truth::of_split(&whole, args.split.0, &args.truth).context("--split all fits on all series")?;
+    let whole = labelled_set::read(&args.truth)?;
+    let truth = labelled_set::of_split(&whole, args.split.0, &args.truth).context("--split all fits on all series")?;
     let rows = rows_of(args, &bundle, &truth).await?;
     let mut outcome = fitted(args, &bundle, &truth, &rows, limits)?;
     // What speaks against it is told with the figures, before anything is refused for it.
@@ -146,7 +73,7 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     }
     tell(&outcome, args.json)?;
     anyhow::ensure!(!refused, "nothing was written: {}; --force writes it all the same", outcome.doubts.join("; "));
-    Ok(if outcome.band.kept { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    Ok(if outcome.band.kept { ExitCode::SUCCESS } else { ExitCode::from(exit::SOME_REFUSED) })
 }
 
 /// Makes the calibrated bundle's folder.
@@ -157,7 +84,7 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     let out = out.context("neither --out, XDG_DATA_HOME nor HOME says where the bundle shall go")?;
     let out = out_folder(&out, name).context("--out")?;
     anyhow::ensure!(args.force || !out.exists(), "{} is there already; --force replaces it", out.display());
-    let change = edit::Change {
+    let change = Change {
         fit: &outcome.fit,
         band: [outcome.band.low, outcome.band.high],
         version: &outcome.new_version,
@@ -165,9 +92,9 @@ async fn write(args: &CalibrateArgs, source: &Path, bundle: Bundle, outcome: &Ou
     };
     let path = source.join(Bundle::MANIFEST);
     let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let new = edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
+    let new = manifest_edit::changed(&old, &change).with_context(|| format!("cannot change {}", path.display()))?;
     let (source, force) = (source.to_owned(), args.force);
-    super::blocking(move || {
+    blocking(move || {
         let staged = StagedBundle::begin(&out)?;
         staged.copy(&bundle, &source)?;
         staged.write(Bundle::MANIFEST, new.as_bytes())?;
@@ -203,7 +130,7 @@ fn fitted(
         r#type: "calibration",
         bundle: bundle.manifest.name.clone(),
         version: version.clone(),
-        new_version: args.version.clone().map_or_else(|| edit::bumped(version), Ok)?,
+        new_version: args.version.clone().map_or_else(|| manifest_edit::bumped(version), Ok)?,
         method: args.method,
         enhanced,
         native,
@@ -232,11 +159,11 @@ fn limits(args: &CalibrateArgs, threshold: f64) -> anyhow::Result<BandLimits> {
 async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> anyhow::Result<BundleRows> {
     let reference = &bundle.reference;
     let choice = BundleChoice { name: reference.name.clone(), version: None };
-    let all = rows::read(&open_lake(&args.lake).await?, truth, &[choice]).await?;
+    let all = labelled_set::read_rows(&open_lake(&args.lake.url).await?, truth, &[choice]).await?;
     let others: Vec<String> = all
         .iter()
         .filter(|rows| rows.bundle.digest != reference.digest && !rows.scans.is_empty())
-        .map(|rows| format!("{}@{} {}", rows.bundle.name, rows.bundle.version, super::short(&rows.bundle.digest)))
+        .map(|rows| format!("{}@{} {}", rows.bundle.name, rows.bundle.version, short_digest(&rows.bundle.digest)))
         .collect();
     let own = all.into_iter().find(|rows| rows.bundle.digest == reference.digest && !rows.scans.is_empty());
     own.with_context(|| {
@@ -245,10 +172,10 @@ async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> 
         format!(
             "the lake {} has no label by {}@{} {} of a series of {} ({}){others}: run `bolus label --model \
              {}` over them first",
-            args.lake,
+            args.lake.url,
             reference.name,
             reference.version,
-            super::short(&reference.digest),
+            short_digest(&reference.digest),
             args.truth.display(),
             args.split,
             args.name,
@@ -280,16 +207,16 @@ fn fitted_on(args: &CalibrateArgs, bundle: &Bundle, cases: &[Case]) -> String {
         args.split,
         cases.len() - enhanced,
         bundle.manifest.version,
-        super::short(&bundle.reference.digest),
+        short_digest(&bundle.reference.digest),
         args.method,
     )
 }
 
 fn tell(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     if json {
-        return crate::report::json_line(outcome);
+        return json_line(outcome);
     }
-    let mut output = show::output();
+    let mut output = output::for_people();
     let (band, limits) = (&outcome.band, &outcome.limits);
     writeln!(output, "{} {}, fitted on {}.", outcome.bundle, outcome.version, outcome.fitted_on)?;
     writeln!(output, "{}", quality_table(&outcome.quality))?;
@@ -348,5 +275,5 @@ fn quality_table(quality: &Qualities) -> comfy_table::Table {
         ]),
     }
     let headers = ["probability", "Brier", "ECE", "log-loss"].map(str::to_owned);
-    show::table(&headers, rows, &[false, true, true, true])
+    output::table(&headers, rows, &[false, true, true, true])
 }

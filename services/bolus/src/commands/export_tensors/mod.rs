@@ -1,32 +1,30 @@
 //! `bolus export-tensors`: the network's input of every labelled series, as files that training reads.
 
+mod recipe;
+mod summary;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
-use bolus::tensors::{SeriesEntry, Shard, ShardWriter};
+use bolus::output::{self, Display};
+use bolus::tensors::{SeriesEntry, ShardWriter};
 use bolus_ct::Series;
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet, TruthKey};
 use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
 use bolus_ops::{CpuPool, threads_or_cores};
-use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
-use bolus_study::{BodyPart, BundleRef, SeriesUid};
+use bolus_study::SeriesUid;
 use futures::stream::{self, StreamExt};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, load_bundle, locations};
+use self::recipe::Recipe;
+use self::summary::{Statement, Summary, number};
+use super::locations;
 use crate::cli::ExportArgs;
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Display};
-use crate::truth;
+use crate::labelled_set;
 
 /// Series that are prepared ahead of the one that is written, beyond one a CPU thread.
 const SERIES_AHEAD: usize = 2;
@@ -36,7 +34,7 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let inputs = locations(&args.inputs)?;
     let recipe = Recipe::of(&args)?;
-    let truth = truth::read(&args.truth)?;
+    let truth = labelled_set::read(&args.truth)?;
     if truth.is_empty() {
         anyhow::bail!("{} names no series of known status: there is nothing to export", args.truth.display());
     }
@@ -59,195 +57,6 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
             anyhow::bail!("stopped on request: {} holds no finished export", args.out.display())
         }
         Err(error) => Err(error),
-    }
-}
-
-/// What tensors are made by.
-struct Recipe {
-    reference: BundleRef,
-    spec: Spec,
-    /// `None` takes every part.
-    body_parts: Option<Vec<BodyPart>>,
-}
-
-impl Recipe {
-    fn of(args: &ExportArgs) -> anyhow::Result<Self> {
-        let recipe = match &args.spec {
-            Some(path) => Self::read(path).with_context(|| format!("cannot use the spec {}", path.display()))?,
-            None => {
-                let bundle = load_bundle(&args.model)?;
-                let (spec, body_parts) = (bundle.manifest.preprocessing, Some(bundle.manifest.body_parts));
-                Self { reference: bundle.reference, spec, body_parts }
-            }
-        };
-        let body_parts = recipe.body_parts.filter(|_| !args.any_body_part);
-        Ok(Self { body_parts, ..recipe })
-    }
-
-    /// A spec without a network: other keys of a manifest are not looked at.
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct File {
-            name: Option<String>,
-            version: Option<String>,
-            body_parts: Option<Vec<BodyPart>>,
-            preprocessing: Spec,
-        }
-        let text = std::fs::read_to_string(path)?;
-        let file: File = toml::from_str(&text)?;
-        file.preprocessing.validate()?;
-        let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let reference = BundleRef {
-            name: file.name.unwrap_or_else(stem),
-            version: file.version.unwrap_or_default(),
-            digest: hex::encode(Sha256::digest(&text)),
-        };
-        Ok(Self { reference, spec: file.preprocessing, body_parts: file.body_parts })
-    }
-}
-
-/// A series of the labelled set that was not exported.
-#[derive(Debug, Clone, Serialize)]
-struct Refused {
-    series_uid: String,
-    stack: Option<u32>,
-    code: &'static str,
-    detail: String,
-}
-
-/// The account of an export.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    files_seen: usize,
-    /// Files outside every series, by reason.
-    files_refused: BTreeMap<&'static str, usize>,
-    series_exported: usize,
-    series_enhanced: usize,
-    slices: usize,
-    shards: usize,
-    /// Series of the labelled set that were found and not exported, by reason.
-    series_refused: BTreeMap<&'static str, usize>,
-    /// Series found that the labelled set does not name.
-    series_not_in_truth: usize,
-    /// Series of the labelled set that were not found.
-    truth_not_found: usize,
-    /// Rows of the labelled set without a status.
-    truth_unknown: usize,
-    elapsed_seconds: f64,
-    #[serde(skip)]
-    refused: Vec<Refused>,
-    #[serde(skip)]
-    not_found: Vec<String>,
-}
-
-impl Summary {
-    fn refuse(&mut self, json: bool, series: &Series, code: &'static str, detail: String) -> anyhow::Result<()> {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            r#type: &'static str,
-            #[serde(flatten)]
-            refused: &'a Refused,
-        }
-        let refused = Refused { series_uid: series.uid.as_str().to_owned(), stack: number(series), code, detail };
-        if json {
-            json_line(&Line { r#type: "refused_series", refused: &refused })?;
-        }
-        tracing::info!(series = refused.series_uid, code, detail = refused.detail, "refused");
-        *self.series_refused.entry(code).or_insert(0) += 1;
-        self.refused.push(refused);
-        Ok(())
-    }
-
-    /// 0 the whole labelled set was exported, 3 a part of it, 1 nothing.
-    fn exit_code(&self) -> u8 {
-        match self.series_exported {
-            0 => 1,
-            _ if self.refused.is_empty() && self.truth_not_found == 0 => 0,
-            _ => SOME_REFUSED,
-        }
-    }
-
-    fn print(&self, args: &ExportArgs) -> anyhow::Result<()> {
-        if args.json {
-            return json_summary(self);
-        }
-        let mut output = show::output();
-        writeln!(
-            output,
-            "{} exported ({} enhanced, {} native), {} in {}, in {:.1} s.",
-            show::counted(self.series_exported, "series", "series"),
-            self.series_enhanced,
-            self.series_exported - self.series_enhanced,
-            show::counted(self.slices, "slice", "slices"),
-            show::counted(self.shards, "shard", "shards"),
-            self.elapsed_seconds,
-        )?;
-        if !self.refused.is_empty() {
-            let reasons: Vec<String> =
-                self.series_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
-            writeln!(output, "{} refused: {}.", self.refused.len(), reasons.join(", "))?;
-        }
-        writeln!(
-            output,
-            "Labelled set: {} not found, {} of unknown status left out; {} found that it does not name.",
-            self.truth_not_found, self.truth_unknown, self.series_not_in_truth
-        )?;
-        writeln!(output, "Tensors: {}", args.out.display())?;
-        Ok(())
-    }
-}
-
-/// `export.json`.
-#[derive(Serialize)]
-struct Statement<'a> {
-    format: u32,
-    program_version: &'static str,
-    bundle: Bundle<'a>,
-    body_parts: Option<&'a [BodyPart]>,
-    preprocessing: &'a Spec,
-    dtype: &'static str,
-    rounding: &'static str,
-    rows: usize,
-    columns: usize,
-    shards: &'a [Shard],
-    series: usize,
-    enhanced: usize,
-    slices: usize,
-    refused: &'a [Refused],
-    not_found: &'a [String],
-    unknown: usize,
-}
-
-/// What the tensors were made by.
-#[derive(Serialize)]
-struct Bundle<'a> {
-    name: &'a str,
-    version: &'a str,
-    digest: &'a str,
-}
-
-impl<'a> Statement<'a> {
-    fn of(recipe: &'a Recipe, summary: &'a Summary, shards: &'a [Shard]) -> Self {
-        let BundleRef { name, version, digest } = &recipe.reference;
-        let [_, rows, columns] = recipe.spec.crop;
-        Self {
-            format: 1,
-            program_version: env!("CARGO_PKG_VERSION"),
-            bundle: Bundle { name, version, digest },
-            body_parts: recipe.body_parts.as_deref(),
-            preprocessing: &recipe.spec,
-            dtype: "float16",
-            rounding: "to nearest, ties to even",
-            rows,
-            columns,
-            shards,
-            series: summary.series_exported,
-            enhanced: summary.series_enhanced,
-            slices: summary.slices,
-            refused: &summary.refused,
-            not_found: &summary.not_found,
-            unknown: summary.truth_unknown,
-        }
     }
 }
 
@@ -394,16 +203,11 @@ impl Export<'_> {
             .collect();
         let missing = |one: &&LabelledSeries| !exported.contains(&one.key()) && !refused.contains(&one.key());
         let not_found: Vec<String> =
-            truth.iter().filter(missing).map(|one| show::stacked(one.series.as_str(), one.stack)).collect();
+            truth.iter().filter(missing).map(|one| output::stacked(one.series.as_str(), one.stack)).collect();
         summary.truth_not_found = not_found.len();
         summary.not_found = not_found;
         (summary, writer)
     }
-}
-
-/// The number of the stack, where its series has several.
-fn number(series: &Series) -> Option<u32> {
-    series.stack.as_ref().map(|stack| stack.number)
 }
 
 /// By UID and stack, the copy of most slices first.

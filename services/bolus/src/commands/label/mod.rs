@@ -1,14 +1,18 @@
 //! `bolus label`: list, skip what the lake has, label, commit, report; all of it at the same time.
 
 mod account;
+mod commit;
 mod known;
+mod report;
 mod run;
+mod summary;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use bolus::output::Display;
 use bolus_inference::{BundleSet, EngineOptions};
 use bolus_labeling::{Engines, Feed, FeedOptions, Labeler, LabelerOptions, LabelingError, PatientKey, Progress};
 use bolus_lake::Lake;
@@ -16,12 +20,12 @@ use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_setup::{EngineSettings, open_or_create_lake, read_patient_key};
 use bolus_storage::{Location, Spool};
 
+use self::commit::Committer;
+use self::report::{Report, ReportOptions};
 use self::run::Run;
+use self::summary::Summary;
 use super::{find_bundles, locations};
 use crate::cli::LabelArgs;
-use crate::commit::Committer;
-use crate::report::{Report, ReportOptions, Summary};
-use crate::show::Display;
 
 /// Slices on a contact sheet: four lines of five.
 const SHEET_SLICES: usize = 20;
@@ -109,7 +113,7 @@ async fn ready(
     // A network that is the only one loads while the lake is opened.
     let loading = Arc::clone(&labeler);
     let loading = tokio::spawn(async move { loading.engines().start_only().await });
-    let (loaded, lake) = tokio::join!(loading, open_or_create_lake(&args.lake));
+    let (loaded, lake) = tokio::join!(loading, open_or_create_lake(&args.lake.url));
     loaded.context("the network's loading ended unexpectedly")??;
     let lake = Arc::new(lake?);
     Ok(Ready { labeler, lake, report: Report::new(report_options(args))? })
@@ -135,7 +139,7 @@ fn labeler(
 /// The places that the run itself writes to: they are no inputs.
 fn ours(args: &LabelArgs) -> anyhow::Result<Vec<String>> {
     let sheets = args.sheets.as_ref().map(|folder| Location::from_path(folder)).transpose()?;
-    let places = [Location::parse(&args.lake)?].into_iter().chain(sheets);
+    let places = [Location::parse(&args.lake.url)?].into_iter().chain(sheets);
     Ok(places.map(|place| place.uri().trim_end_matches('/').to_owned()).collect())
 }
 
@@ -150,6 +154,6 @@ fn engine_options(args: &LabelArgs, progress: &Progress) -> Option<EngineOptions
 }
 
 fn report_options(args: &LabelArgs) -> ReportOptions {
-    let (sheets, lake) = (args.sheets.clone(), args.lake.clone());
+    let (sheets, lake) = (args.sheets.clone(), args.lake.url.clone());
     ReportOptions { json: args.json, sheets, lake, adaptive: args.adaptive }
 }

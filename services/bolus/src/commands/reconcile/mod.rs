@@ -8,16 +8,16 @@
 
 mod deep;
 mod rows;
+mod state;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use anyhow::Context;
-use bolus_backfill::{Grouper, Publisher, Study, bucket_of, listing_for};
-use bolus_events::StudyContent;
+use bolus::output::{self, Spinner, json_line, json_summary};
+use bolus_backfill::{Grouper, Publisher, Study, bucket_of, event_of, listing_for};
 use bolus_setup::open_lake;
 use bolus_storage::{ErrorKind, Location, list_in_order};
 use chrono::{DateTime, Utc};
@@ -25,71 +25,21 @@ use futures::StreamExt;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::SOME_REFUSED;
-use super::submit::event_of;
-use crate::cli::ReconcileArgs;
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Spinner};
+use crate::cli::{ReconcileArgs, StudyState};
+use crate::exit;
 use deep::Deep;
 use rows::{Account, RowFeed};
+use state::state_of;
 
 /// Rows of the table; beyond, only counts are shown.
 const MOST_TABLE_ROWS: usize = 1000;
-
-/// How a study of the bucket stands in the lake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum StudyState {
-    /// The lake has no row of it.
-    Missing,
-    /// An object was written after the newest row was made, or in the same second; by `--deep`: a series or file has no row as it is now.
-    Stale,
-    /// More objects than the rows account for, none of them newer: they may have been missed, or be no images. `--deep` tells.
-    Partial,
-    /// The newest outcome of a series, a file or the study's event is a failure.
-    Failed,
-    /// Nothing contradicts that all of it is labelled or refused.
-    Ok,
-}
-
-impl StudyState {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Stale => "stale",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Ok => "ok",
-        }
-    }
-
-    /// As far as names, counts and times tell.
-    fn of(study: &Study, account: &Account) -> Self {
-        let Some(newest_row) = account.newest_us else { return Self::Missing };
-        if study.newest.is_some_and(|time| latest_us(time) > newest_row) {
-            Self::Stale
-        } else if account.failed() {
-            Self::Failed
-        } else if !study.single && !account.of_no_images() && study.objects > account.files() {
-            Self::Partial
-        } else {
-            Self::Ok
-        }
-    }
-}
-
-/// The latest moment that a store's time may stand for, in microseconds since 1970: most tell whole seconds, rounded down.
-fn latest_us(time: SystemTime) -> i64 {
-    let told = DateTime::<Utc>::from(time).timestamp_micros();
-    if told % 1_000_000 == 0 { told + 999_999 } else { told }
-}
 
 /// Runs the command.
 pub async fn run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let location = Location::parse(&args.input)?;
     let (bucket, root) = bucket_of(&location)?;
     let cancel = bolus_ops::cancel_on_signal();
-    let lake = open_lake(&args.lake).await?;
+    let lake = open_lake(&args.lake.url).await?;
     let sender = if args.submit.is_some() { Some(args.broker.connect().await?) } else { None };
     let output = args.output.as_ref().map(|path| {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -108,7 +58,7 @@ pub async fn run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
         summary: Summary::default(),
         args: &args,
     };
-    let lake_uri = Location::parse(&args.lake)?.uri();
+    let lake_uri = Location::parse(&args.lake.url)?.uri();
     let outcome = run.all(&location, &root, lake_uri.trim_end_matches('/'), &cancel).await;
     run.summary.elapsed_seconds = run.spinner.finish();
     outcome?;
@@ -211,7 +161,7 @@ impl Run<'_> {
     async fn settle(&mut self, studies: Vec<Study>) -> anyhow::Result<()> {
         for study in studies {
             let account = self.feed.take(&study.place).await?;
-            let mut state = StudyState::of(&study, &account);
+            let mut state = state_of(&study, &account);
             if let (Some(deep), true) = (&mut self.deep, account.newest_us.is_some()) {
                 state = deep.state(&self.bucket, &study, &account).await?;
             }
@@ -290,24 +240,27 @@ impl Run<'_> {
         }
         let summary = &self.summary;
         let open: u64 = summary.studies.iter().filter(|(state, _)| **state != "ok").map(|(_, count)| count).sum();
-        let code =
-            if summary.stopped || summary.refused > 0 || open > summary.studies_submitted { SOME_REFUSED } else { 0 };
+        let code = if summary.stopped || summary.refused > 0 || open > summary.studies_submitted {
+            exit::SOME_REFUSED
+        } else {
+            0
+        };
         if self.args.json {
             json_summary(summary)?;
             return Ok(ExitCode::from(code));
         }
-        let mut output = show::output();
+        let mut output = output::for_people();
         if !self.table.is_empty() {
             let headers =
                 ["state", "study", "objects", "files in rows", "newest object", "newest row"].map(str::to_owned);
-            writeln!(output, "{}", show::table(&headers, self.table, &[false, false, true, true, false, false]))?;
+            writeln!(output, "{}", output::table(&headers, self.table, &[false, false, true, true, false, false]))?;
         }
         let studies: u64 = summary.studies.values().sum();
         let states: Vec<String> = summary.studies.iter().map(|(state, count)| format!("{state} {count}")).collect();
         writeln!(
             output,
             "{} in {} objects: {}; {} rows without objects; in {:.1} s.",
-            show::counted(usize::try_from(studies).unwrap_or(usize::MAX), "study", "studies"),
+            output::counted(usize::try_from(studies).unwrap_or(usize::MAX), "study", "studies"),
             summary.objects_listed,
             states.join(", "),
             summary.rows_without_objects,
@@ -320,13 +273,5 @@ impl Run<'_> {
             writeln!(output, "Stopped before the end.")?;
         }
         Ok(ExitCode::from(code))
-    }
-}
-
-/// The folder of a study that is told by its prefix.
-fn folder_of(content: &StudyContent) -> Option<String> {
-    match content {
-        StudyContent::Prefix(prefix) => Some(format!("{}/", prefix.trim_end_matches('/'))),
-        StudyContent::Objects(_) => None,
     }
 }

@@ -1,16 +1,16 @@
 //! What a run of `bolus label` tells: JSON lines or a table, the pictures, and the final account of every file.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use bolus::output::{self, json_line, json_summary};
 use bolus_labeling::{Labeled, PartId};
 use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark};
 use serde::Serialize;
 
-use crate::picture::{Overview, write_sheet};
-use crate::show;
+use super::summary::Summary;
+use crate::picture::{Overview, sheet_name, write_sheet};
 
 /// Rows of the table; beyond, only counts are kept: the lake has the rows.
 const MOST_TABLE_ROWS: usize = 1000;
@@ -32,64 +32,6 @@ pub struct Report {
     options: ReportOptions,
     rows: Vec<(Option<PartId>, Vec<String>)>,
     overview: Overview,
-}
-
-/// The account of a run: `files_seen = files_used + Σ files_refused`.
-#[derive(Debug, Default, Serialize)]
-pub struct Summary {
-    /// Files found, members of archives one by one.
-    pub files_seen: usize,
-    /// Files that went into a label, now or in an earlier run.
-    pub files_used: usize,
-    /// Files that did not, by reason; `not_reached` are those that a stopped run left for the next.
-    pub files_refused: BTreeMap<&'static str, usize>,
-    /// Series labelled now.
-    pub series_labelled: usize,
-    /// Series that the lake had already.
-    pub series_skipped: usize,
-    /// Series that are not for the bundle.
-    pub series_refused: usize,
-    /// Series that should have been labelled and could not be.
-    pub series_failed: usize,
-    /// Slices that the networks scored, of the series labelled now.
-    pub slices_scored: usize,
-    /// Slices that the bundles plan for these series; more than were scored where labels are adaptive.
-    pub slices_planned: usize,
-    /// Slices whose pixel data was fetched, looks at the body part included.
-    pub slices_fetched: u64,
-    /// The device that ran the first network and why, for people; none where no network was needed.
-    pub device: Option<String>,
-    /// Whether the run was stopped before it was done.
-    pub stopped: bool,
-    /// Seconds until the network was loaded and checked.
-    pub startup_seconds: f64,
-    /// Seconds of the whole run.
-    pub elapsed_seconds: f64,
-}
-
-impl Summary {
-    /// Ends the account: what a stopped run did not come to is told under a name of its own.
-    pub fn close(&mut self, stopped: bool) {
-        self.stopped = stopped;
-        let told = self.files_used + self.files_refused.values().sum::<usize>();
-        let missing = self.files_seen.saturating_sub(told);
-        if stopped && missing > 0 {
-            self.files_refused.insert("not_reached", missing);
-        }
-    }
-
-    /// 0 all labelled, 3 some refused or failed, 1 nothing could be done, 130 stopped on request.
-    pub fn exit_code(&self) -> u8 {
-        if self.stopped {
-            crate::commands::INTERRUPTED
-        } else if self.series_labelled + self.series_skipped == 0 {
-            1
-        } else if self.files_refused.is_empty() && self.series_refused + self.series_failed == 0 {
-            0
-        } else {
-            crate::commands::SOME_REFUSED
-        }
-    }
 }
 
 /// One series as a JSON line.
@@ -149,25 +91,6 @@ impl<'a> SeriesLine<'a> {
             row_key: row.key.as_str(),
         }
     }
-}
-
-/// Writes one JSON line to standard output.
-pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    show::json_output().write_all(&line)?;
-    Ok(())
-}
-
-/// Writes the last JSON line of a command: its summary, of type `summary`.
-pub fn json_summary(summary: &impl Serialize) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct SummaryLine<'a, S> {
-        r#type: &'static str,
-        #[serde(flatten)]
-        summary: &'a S,
-    }
-    json_line(&SummaryLine { r#type: "summary", summary })
 }
 
 impl Report {
@@ -232,7 +155,7 @@ impl Report {
         if self.options.json {
             return json_summary(summary);
         }
-        let mut output = show::output();
+        let mut output = output::for_people();
         if !self.rows.is_empty() {
             let mut columns = COLUMNS.to_vec();
             columns.extend(self.options.adaptive.then_some(("adaptive", false)));
@@ -240,7 +163,7 @@ impl Report {
             let numeric: Vec<bool> = columns.iter().map(|(_, numeric)| *numeric).collect();
             let mut rows: Vec<Vec<String>> = self.rows.into_iter().map(|(_, row)| row).collect();
             rows.sort();
-            writeln!(output, "{}", show::table(&headers, rows, &numeric))?;
+            writeln!(output, "{}", output::table(&headers, rows, &numeric))?;
         }
         write_account(&mut output, summary, &self.options)?;
         if let Some(path) = picture {
@@ -254,7 +177,7 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
     writeln!(
         output,
         "{} labelled, {} already in the lake, {} refused, {} failed, in {:.1} s on {}.",
-        show::counted(summary.series_labelled, "series", "series"),
+        output::counted(summary.series_labelled, "series", "series"),
         summary.series_skipped,
         summary.series_refused,
         summary.series_failed,
@@ -272,18 +195,9 @@ fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOpt
         )?;
     }
     let refused: usize = summary.files_refused.values().sum();
-    let reasons: Vec<String> = summary
-        .files_refused
-        .iter()
-        .map(|(code, count)| {
-            format!(
-                "{code} \
-     {count}"
-            )
-        })
-        .collect();
+    let reasons: Vec<String> = summary.files_refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let seen = show::counted(summary.files_seen, "file", "files");
+    let seen = output::counted(summary.files_seen, "file", "files");
     writeln!(output, "{seen} seen = {} used + {refused} refused{reasons}.", summary.files_used)?;
     if summary.stopped {
         writeln!(
@@ -315,7 +229,7 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
         Outcome::Refused(reason) | Outcome::Failed(reason) => format!("{}: {}", row.status(), reason.code),
     };
     let mut cells = vec![
-        show::series_name(
+        output::series_name(
             &row.source_uri,
             row.series_uid.as_ref().map_or("", |uid| uid.as_str()),
             row.stack.as_ref().map(|stack| stack.number),
@@ -331,9 +245,4 @@ fn table_row(row: &LabelRow, adaptive: bool) -> Vec<String> {
     let told = |p: &Prediction| format!("{} of {} slices", p.slices.len(), p.slices_planned.unwrap_or(0));
     cells.extend(adaptive.then(|| prediction.map_or_else(dash, told)));
     cells
-}
-
-/// The file name of a series' contact sheet: enough of the row's key to tell two stacks of one series UID apart.
-pub fn sheet_name(series: &str, key: &str) -> String {
-    format!("{series}-{}.png", key.chars().take(8).collect::<String>())
 }

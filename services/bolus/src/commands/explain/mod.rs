@@ -1,12 +1,13 @@
 //! `bolus explain`: where in its slices a series' score comes from.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod report;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use bolus::output::{self, Display, json_line_of};
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, BundleSet, Engine};
@@ -16,14 +17,12 @@ use bolus_preprocess::OcclusionGrid;
 use bolus_setup::EngineSettings;
 use bolus_storage::{Location, Spool};
 use bolus_study::{BodyPart, Reason};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{SOME_REFUSED, find_bundles, locations};
+use self::report::{Refused, Report, SeriesLine, SliceLine};
+use super::{find_bundles, locations};
 use crate::cli::ExplainArgs;
 use crate::picture::{HeatSheet, class_colour};
-use crate::report::{json_line, json_summary};
-use crate::show::{self, Display};
 
 /// Runs the command.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
@@ -182,35 +181,14 @@ impl<'a> Run<'a> {
         let uid = series.uid.as_str();
         let earlier = self.report.series.iter().filter(|line| line.series_uid == uid).count();
         let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
-        let folder = self.args.out.join(&name);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let number = series.stack.as_ref().map(|stack| stack.number);
-        let sheet = sheet(explainer, &show::stacked(uid, number), explanation);
-        let mut slices = Vec::with_capacity(explanation.slices.len());
-        for slice in &explanation.slices {
-            let picture = format!("{name}/slice-{:03}.png", slice.slice);
-            sheet.save_slice(slice, &self.args.out.join(&picture))?;
-            slices.push(SliceLine {
-                slice: slice.slice,
-                chosen: slice.chosen.as_str(),
-                z_mm: slice.z_mm,
-                sop_instance_uid: slice.sop_uid.as_str().to_owned(),
-                probability: slice.probability,
-                drops: slice.drops.chunks(explainer.grid().shape()[1]).map(<[_]>::to_vec).collect(),
-                picture,
-            });
-        }
-        sheet.save_montage(&folder.join("montage.png"))?;
-        let [rows, columns] = sheet.plane;
-        let maps = explanation.slices.iter().flat_map(|slice| slice.map.drops.iter().copied());
-        let path = folder.join("maps.npy");
-        std::fs::write(&path, npy_bytes([slices.len(), rows, columns], maps))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let sheet = sheet(explainer, &output::stacked(uid, number), explanation);
+        let slices = self.pictures(&sheet, &name, explainer.grid().shape()[1], explanation)?;
         let [grid_rows, grid_columns] = explainer.grid().centres();
         let reference = &explainer.bundle().reference;
         let line = SeriesLine {
             series_uid: uid.to_owned(),
-            stack: series.stack.as_ref().map(|stack| stack.number),
+            stack: number,
             bundle: reference.name.clone(),
             bundle_version: reference.version.clone(),
             bundle_digest: reference.digest.clone(),
@@ -231,6 +209,39 @@ impl<'a> Run<'a> {
         self.report.add(self.args, line)
     }
 
+    /// Saves the pictures and the maps of one series into its folder `name`. The patches lie in lines of `columns`.
+    fn pictures(
+        &self,
+        sheet: &HeatSheet,
+        name: &str,
+        columns: usize,
+        explanation: &Explanation,
+    ) -> anyhow::Result<Vec<SliceLine>> {
+        let folder = self.args.out.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut slices = Vec::with_capacity(explanation.slices.len());
+        for slice in &explanation.slices {
+            let picture = format!("{name}/slice-{:03}.png", slice.slice);
+            sheet.save_slice(slice, &self.args.out.join(&picture))?;
+            slices.push(SliceLine {
+                slice: slice.slice,
+                chosen: slice.chosen.as_str(),
+                z_mm: slice.z_mm,
+                sop_instance_uid: slice.sop_uid.as_str().to_owned(),
+                probability: slice.probability,
+                drops: slice.drops.chunks(columns).map(<[_]>::to_vec).collect(),
+                picture,
+            });
+        }
+        sheet.save_montage(&folder.join("montage.png"))?;
+        let [rows, width] = sheet.plane;
+        let maps = explanation.slices.iter().flat_map(|slice| slice.map.drops.iter().copied());
+        let path = folder.join("maps.npy");
+        std::fs::write(&path, npy_bytes([slices.len(), rows, width], maps))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(slices)
+    }
+
     fn refused(&mut self, series: &Series, reason: &Reason) -> anyhow::Result<()> {
         let refused = Refused {
             series_uid: series.uid.as_str().to_owned(),
@@ -239,7 +250,7 @@ impl<'a> Run<'a> {
             detail: reason.detail.clone(),
         };
         if self.args.json {
-            json_line(&Tagged { r#type: "refused_series", line: &refused })?;
+            json_line_of("refused_series", &refused)?;
         }
         self.report.refused.push(refused);
         Ok(())
@@ -270,158 +281,5 @@ fn sheet<'e>(explainer: &Explainer, uid: &str, explanation: &'e Explanation) -> 
         limit: HeatSheet::limit_of(slices),
         slice_threshold: manifest.decision.slice_threshold,
         slices,
-    }
-}
-
-/// `explain.json`.
-#[derive(Serialize)]
-struct Report {
-    format: u32,
-    program_version: &'static str,
-    patch_mm: f64,
-    stride_mm: f64,
-    series: Vec<SeriesLine>,
-    refused: Vec<Refused>,
-    #[serde(skip)]
-    files_seen: usize,
-}
-
-/// One series, in `explain.json` and as a JSON line.
-#[derive(Serialize)]
-struct SeriesLine {
-    series_uid: String,
-    stack: Option<u32>,
-    bundle: String,
-    bundle_version: String,
-    bundle_digest: String,
-    device: String,
-    body_part: Option<String>,
-    predicted_class: &'static str,
-    probability: f64,
-    slices_scored: usize,
-    /// Rows and columns of a slice, and the size of its pixels, `[y, x]`.
-    plane: [usize; 2],
-    spacing_mm: [f64; 2],
-    /// Where the centres of the patches lie, in pixels from the middle of the first.
-    grid_rows: Vec<f32>,
-    grid_columns: Vec<f32>,
-    /// The end of the pictures' scale.
-    limit: f32,
-    montage: String,
-    /// The maps of `slices` in their order: the fall of the logit for each pixel, float16.
-    maps: String,
-    slices: Vec<SliceLine>,
-}
-
-/// One slice.
-#[derive(Serialize)]
-struct SliceLine {
-    slice: usize,
-    chosen: &'static str,
-    z_mm: f64,
-    sop_instance_uid: String,
-    probability: f32,
-    /// The fall of the logit under each patch, line by line; null where covering changes nothing.
-    drops: Vec<Vec<Option<f32>>>,
-    picture: String,
-}
-
-/// A series that was not explained.
-#[derive(Serialize)]
-struct Refused {
-    series_uid: String,
-    stack: Option<u32>,
-    code: &'static str,
-    detail: String,
-}
-
-/// A JSON line with its type.
-#[derive(Serialize)]
-struct Tagged<'a, T> {
-    r#type: &'static str,
-    #[serde(flatten)]
-    line: &'a T,
-}
-
-impl Report {
-    fn new(args: &ExplainArgs) -> Self {
-        Self {
-            format: 1,
-            program_version: env!("CARGO_PKG_VERSION"),
-            patch_mm: args.patch_mm,
-            stride_mm: args.stride_mm,
-            series: Vec::new(),
-            refused: Vec::new(),
-            files_seen: 0,
-        }
-    }
-
-    /// Adds a series; `explain.json` is written anew, so that a run that is stopped leaves what it has.
-    fn add(&mut self, args: &ExplainArgs, line: SeriesLine) -> anyhow::Result<()> {
-        if args.json {
-            json_line(&Tagged { r#type: "series", line: &line })?;
-        }
-        self.series.push(line);
-        self.save(&args.out.join("explain.json"))
-    }
-
-    fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let unfinished: PathBuf = path.with_extension("json.part");
-        let write = || {
-            let mut bytes = serde_json::to_vec(self)?;
-            bytes.push(b'\n');
-            std::fs::write(&unfinished, bytes)?;
-            std::fs::rename(&unfinished, path)
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    /// Tells of the run.
-    fn finish(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<ExitCode> {
-        #[derive(Serialize)]
-        struct Summary {
-            files_seen: usize,
-            series_explained: usize,
-            series_refused: usize,
-            elapsed_seconds: f64,
-        }
-        let (explained, refused) = (self.series.len(), self.refused.len());
-        if args.json {
-            let files_seen = self.files_seen;
-            json_summary(&Summary {
-                files_seen,
-                series_explained: explained,
-                series_refused: refused,
-                elapsed_seconds,
-            })?;
-        } else {
-            self.tell(args, elapsed_seconds)?;
-        }
-        if explained + refused == 0 {
-            let what = if args.series.is_empty() { "no series" } else { "none of the series asked for" };
-            anyhow::bail!("{what} found in {}", args.inputs.join(", "));
-        }
-        self.save(&args.out.join("explain.json"))?;
-        Ok(match (explained, refused) {
-            (0, _) => ExitCode::from(1),
-            (_, 0) => ExitCode::SUCCESS,
-            _ => ExitCode::from(SOME_REFUSED),
-        })
-    }
-
-    fn tell(&self, args: &ExplainArgs, elapsed_seconds: f64) -> anyhow::Result<()> {
-        let mut output = show::output();
-        for line in &self.series {
-            let picture = args.out.join(&line.montage);
-            let (class, probability) = (line.predicted_class, line.probability);
-            let name = show::stacked(&line.series_uid, line.stack);
-            writeln!(output, "{name}: {class} ({probability:.3}), see {}", picture.display())?;
-        }
-        for Refused { series_uid, stack, code, detail } in &self.refused {
-            writeln!(output, "{}: refused, {code}: {detail}", show::stacked(series_uid, *stack))?;
-        }
-        let explained = show::counted(self.series.len(), "series", "series");
-        writeln!(output, "{explained} explained, {} refused, in {elapsed_seconds:.1} s.", self.refused.len())?;
-        Ok(())
     }
 }

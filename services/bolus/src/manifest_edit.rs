@@ -1,9 +1,25 @@
 //! Writes a calibration into a `bundle.toml`, whose comments and order stay.
 
-use anyhow::Context;
 use bolus_evaluation::calibration::Fit;
 use bolus_inference::Manifest;
-use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, DocumentMut, Item, TableLike, TomlError, Value};
+
+/// The reason that a manifest cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// The old manifest is no TOML.
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    /// The old manifest has no such table.
+    #[error("it has no table [{0}]")]
+    NoTable(String),
+    /// The new manifest cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The number after a version is not known.
+    #[error("the version {0:?} does not end in a number: name the new one with --version")]
+    Version(String),
+}
 
 /// Decimals of the numbers that are written.
 const DECIMALS: i32 = 6;
@@ -21,7 +37,10 @@ pub struct Change<'a> {
 }
 
 /// The manifest with the change, which can be read.
-pub fn changed(old: &str, change: &Change) -> anyhow::Result<String> {
+///
+/// # Errors
+/// [`EditError`], save `Version`.
+pub fn changed(old: &str, change: &Change) -> Result<String, EditError> {
     let mut document: DocumentMut = old.parse()?;
     upgrade(&mut document)?;
     set(document.as_table_mut(), "version", change.version);
@@ -52,12 +71,12 @@ pub fn changed(old: &str, change: &Change) -> anyhow::Result<String> {
     }
     set(calibration, "fitted_on", change.fitted_on);
     let new = document.to_string();
-    Manifest::parse(&new).map_err(anyhow::Error::msg)?;
+    Manifest::parse(&new).map_err(EditError::Unreadable)?;
     Ok(new)
 }
 
 /// A manifest of format 1 as one of format 2: see `schemas/bundle.md`.
-fn upgrade(document: &mut DocumentMut) -> anyhow::Result<()> {
+fn upgrade(document: &mut DocumentMut) -> Result<(), EditError> {
     if document.get("format").and_then(Item::as_integer) != Some(1) {
         return Ok(());
     }
@@ -68,8 +87,9 @@ fn upgrade(document: &mut DocumentMut) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn table<'a>(document: &'a mut DocumentMut, name: &str) -> anyhow::Result<&'a mut dyn TableLike> {
-    document.get_mut(name).and_then(Item::as_table_like_mut).with_context(|| format!("it has no table [{name}]"))
+fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut dyn TableLike, EditError> {
+    let table = document.get_mut(name).and_then(Item::as_table_like_mut);
+    table.ok_or_else(|| EditError::NoTable(name.to_owned()))
 }
 
 /// Sets a key; the comment behind it stays.
@@ -101,11 +121,13 @@ fn rising(raw: &[f64], calibrated: &[f64]) -> (Array, Array) {
 }
 
 /// The version after `version`: its last number plus one.
-pub fn bumped(version: &str) -> anyhow::Result<String> {
+///
+/// # Errors
+/// [`EditError::Version`] where it does not end in a number, or in the largest.
+pub fn bumped(version: &str) -> Result<String, EditError> {
     let (head, last) = version.rsplit_once('.').map_or(("", version), |(head, last)| (head, last));
-    let next: u64 = last.parse::<u64>().ok().and_then(|number| number.checked_add(1)).with_context(|| {
-        format!("the version {version:?} does not end in a number: name the new one with --version")
-    })?;
+    let next = last.parse::<u64>().ok().and_then(|number| number.checked_add(1));
+    let next = next.ok_or_else(|| EditError::Version(version.to_owned()))?;
     Ok(if head.is_empty() { next.to_string() } else { format!("{head}.{next}") })
 }
 
@@ -113,7 +135,7 @@ pub fn bumped(version: &str) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
-    const MANIFEST: &str = include_str!("../../../../../../tests/data/bundles/cheap/bundle.toml");
+    const MANIFEST: &str = include_str!("../../../tests/data/bundles/cheap/bundle.toml");
 
     #[test]
     fn comments_and_order_stay_and_the_manifest_can_be_read() {
