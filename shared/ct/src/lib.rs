@@ -11,13 +11,17 @@ mod instance;
 pub mod pixel;
 mod refusal;
 mod series;
+mod transfer_syntax;
 mod values;
 mod words;
 
 pub use evidence::{declare, evidence_of_words};
-pub use header::{FIRST_READ_BYTES, HeaderRead, HeaderReader, HeaderStep, read_header, transfer_syntax_name};
+pub use header::{FIRST_READ_BYTES, HeaderRead, HeaderReader, HeaderStep, read_header};
 pub use instance::*;
 pub use refusal::undecodable;
-pub use series::{Contested, FramePixels, Grouping, Member, RefusedFrame, SeenPixels, Series, Slice, group, series_key};
+pub use series::{
+    Contested, FramePixels, Grouping, Member, RefusedFrame, SeenPixels, Series, Slice, group, series_key,
+};
+pub use transfer_syntax::transfer_syntax_name;
 pub use values::ValueHints;
 pub use words::body_parts_of_words;

@@ -19,8 +19,6 @@ mod odd_tests;
 pub(crate) mod tests;
 
 use bolus_study::Reason;
-use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 pub(crate) use fields::Fields;
 pub use reader::{HeaderReader, HeaderStep};
@@ -91,12 +89,6 @@ fn looks_like_a_data_set(prefix: &[u8]) -> bool {
         return matches!((g0, g1), (0x02 | 0x08, 0x00) | (0x00, 0x08));
     }
     matches!((g0, g1), (0x02 | 0x08, 0x00)) && e1 == 0x00 && u32::from_le_bytes([v0, v1, l0, l1]) <= 1024
-}
-
-/// The name of a transfer syntax (PS3.6 table A-1); `None` for one that is not known.
-#[must_use]
-pub fn transfer_syntax_name(uid: &str) -> Option<&'static str> {
-    TransferSyntaxRegistry.get(uid).map(|syntax| syntax.name())
 }
 
 /// Explicit VR Big Endian, retired in 2006.
