@@ -3,6 +3,7 @@
 //! Invariant: no input or output, no async; bytes come in and values go out. Never panics on outside bytes,
 //! never trusts a length that the bytes state.
 
+mod data_set;
 mod deflated;
 mod evidence;
 mod geometry;
@@ -23,5 +24,4 @@ pub use series::{
     Contested, FramePixels, Grouping, Member, RefusedFrame, SeenPixels, Series, Slice, group, series_key,
 };
 pub use transfer_syntax::transfer_syntax_name;
-pub use values::ValueHints;
 pub use words::body_parts_of_words;
