@@ -20,8 +20,6 @@ pub use evidence::{declare, evidence_of_words};
 pub use header::{FIRST_READ_BYTES, HeaderRead, HeaderReader, HeaderStep, read_header};
 pub use instance::*;
 pub use refusal::undecodable;
-pub use series::{
-    Contested, FramePixels, Grouping, Member, RefusedFrame, SeenPixels, Series, Slice, group, series_key,
-};
+pub use series::{Contested, FramePixels, Grouping, Member, RefusedFrame, SeenPixels, Series, Slice, series_key};
 pub use transfer_syntax::transfer_syntax_name;
 pub use words::body_parts_of_words;
