@@ -5,6 +5,11 @@
 //! and the words of the series. The study's words (description, request, procedure) describe the order, which may
 //! hold series of both kinds: they count only where the rest is silent.
 
+mod found;
+mod routes;
+mod tiers;
+mod usage;
+
 use bolus_study::{Declared, DeclaredContrast, Evidence, Says};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -12,8 +17,10 @@ use dicom_dictionary_std::tags;
 use crate::data_set::Fields;
 use crate::words::{Level, Reading, Route, read_agent, read_contrast, read_route};
 use found::Found;
+pub use found::evidence_of_words;
 use routes::{coded_route, find_route, overall, route_items};
 use tiers::{Tier, rank, tier_of};
+pub(crate) use usage::Agents;
 
 /// The verdict over `evidence`, which is put into the order of the attributes' tags, each statement once.
 ///
@@ -228,14 +235,6 @@ const TIMES: [(Tag, &str); 2] = [
     (tags::CONTRAST_BOLUS_START_TIME, "ContrastBolusStartTime"),
     (tags::CONTRAST_BOLUS_STOP_TIME, "ContrastBolusStopTime"),
 ];
-
-mod found;
-mod routes;
-mod tiers;
-mod usage;
-
-pub use found::evidence_of_words;
-pub(crate) use usage::Agents;
 
 #[cfg(test)]
 #[path = "evidence_tests.rs"]

@@ -38,8 +38,8 @@ pub(crate) fn is_sequence(tag: Tag) -> bool {
     NESTED.contains(&tag) || CODES.contains(&tag)
 }
 
-/// The attributes of a functional group that are asked for what they say of values, save those of its Frame Content Sequence, of which only Frame Comments
-/// (0020,9158) are.
+/// The attributes of a functional group that are asked for what they say of values, save those of its Frame Content Sequence, of which
+/// only Frame Comments (0020,9158) are.
 pub(crate) fn asked_of_groups() -> impl Iterator<Item = Tag> {
     let all = TEXTS.into_iter().chain(TYPES).chain(ATTRIBUTES).chain(NESTED).chain(CODES);
     all.filter(|tag| *tag != tags::FRAME_CONTENT_SEQUENCE)
