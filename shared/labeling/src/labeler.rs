@@ -19,7 +19,7 @@ use crate::error::LabelingError;
 use crate::frames::FrameIndexes;
 use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
-use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
+use crate::prepare::{Preparation, Prepared, Preview, Unprepared, previews};
 use crate::progress::Progress;
 use crate::remarks::{Told, remarks};
 use crate::rounds::{Network, Rounds, Unscored};
@@ -241,7 +241,7 @@ impl Labeler {
         let pixels = PixelStages::begin();
         let infer = Stage::new(tracing::info_span!("infer"));
         let seen = work.row.body_part.clone();
-        let workshop = Workshop {
+        let preparation = Preparation {
             spec: &chosen.bundle.manifest.preprocessing,
             allowed: &self.options.allowed,
             seen: seen.as_ref(),
@@ -255,9 +255,9 @@ impl Labeler {
         let outcome = if self.options.adaptive {
             started.await?;
             let test = Adaptive::of(chosen.bundle)?;
-            workshop.in_rounds(work.series, work.objects, test, self.options.previews, network).await
+            preparation.in_rounds(work.series, work.objects, test, self.options.previews, network).await
         } else {
-            let (started, prepared) = tokio::join!(started, workshop.prepare(work.series, work.objects));
+            let (started, prepared) = tokio::join!(started, preparation.prepare(work.series, work.objects));
             started?;
             match prepared {
                 Ok(prepared) => self.at_once(prepared, network).await,
