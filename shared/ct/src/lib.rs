@@ -2,6 +2,9 @@
 //!
 //! Invariant: no input or output, no async; bytes come in and values go out. Never panics on outside bytes,
 //! never trusts a length that the bytes state.
+//!
+//! The modules use each other downwards only: `series`, `refusal`, then `header` and `pixel`, then `evidence` and
+//! `values`, and `data_set`, `words` and `instance` at the bottom.
 
 mod data_set;
 mod deflated;
