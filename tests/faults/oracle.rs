@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::processes::repository;
@@ -141,13 +139,11 @@ fn judge_study(verdict: &mut Verdict, study: &Study, rows: &[&Value], is_whole: 
     }
 }
 
-/// The event that a row names; one that was no text is kept in base64.
+/// The event that a row names; as the worker was sent it.
 fn event_of(row: &Value) -> String {
     let event = text(row, "event");
-    match event.strip_prefix("base64:").map(|code| BASE64.decode(code)) {
-        Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        _ => event.to_owned(),
-    }
+    let message = bolus_events::message_of_text(event);
+    message.map_or_else(|| event.to_owned(), |message| String::from_utf8_lossy(&message).into_owned())
 }
 
 /// Each poisoned message has to be one failed row, and each failed row one poisoned message.

@@ -24,7 +24,7 @@ pub fn app_id(group: &str, partition: &TopicPartition) -> String {
 
 /// What became of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum PartOutcome {
     /// Its rows are in the lake, and the lake's progress is its end.
     Landed,
     /// The lake's progress was another than expected, this one: its rows are dropped.
@@ -43,7 +43,7 @@ pub struct Written<T> {
     /// What the part held, beside its rows.
     pub values: Vec<T>,
     /// What became of it.
-    pub fate: Fate,
+    pub outcome: PartOutcome,
 }
 
 /// Where commits go.
@@ -105,7 +105,7 @@ impl Committer {
                     self.health.set_ready("lake", true, "");
                     self.meters.conflicts.inc_by(u64::from(commit.conflicts));
                     self.count(&pending, commit.appended);
-                    written.extend(pending.parts.drain(..).map(|left| left.end(Fate::Landed)));
+                    written.extend(pending.parts.drain(..).map(|left| left.end(PartOutcome::Landed)));
                 }
                 Err(LakeError::Fenced { app_id, expected, found }) => {
                     let Some(fenced) = pending.take(&app_id) else {
@@ -132,14 +132,14 @@ impl Committer {
     fn settle<T>(&self, fenced: Left<T>, found: Option<i64>) -> Written<T> {
         if found == Some(fenced.part.next) {
             self.meters.commit("settled");
-            return fenced.end(Fate::Landed);
+            return fenced.end(PartOutcome::Landed);
         }
         self.meters.fenced.inc();
         tracing::warn!(
             partition = %fenced.part.partition, expected = fenced.part.expected, found,
             "another owner has moved the partition on: its batch is dropped"
         );
-        fenced.end(Fate::Fenced(found))
+        fenced.end(PartOutcome::Fenced(found))
     }
 
     fn count<T>(&self, pending: &Pending<T>, appended: usize) {
@@ -174,8 +174,8 @@ impl<T> Pending<T> {
 }
 
 impl<T> Left<T> {
-    fn end(self, fate: Fate) -> Written<T> {
+    fn end(self, outcome: PartOutcome) -> Written<T> {
         let Part { partition, generation, next, values, .. } = self.part;
-        Written { partition, generation, next, values, fate }
+        Written { partition, generation, next, values, outcome }
     }
 }

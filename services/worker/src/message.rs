@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bolus_broker::Record;
-use bolus_events::{Event, EventError, IgnoredReason, ORIGIN_HEADER, Parsed, REASON_HEADER, TRUNCATED_HEADER};
+use bolus_events::{
+    Event, EventError, IgnoredReason, ORIGIN_HEADER, Parsed, REASON_HEADER, TRUNCATED_HEADER, text_of_beginning,
+    text_of_message,
+};
 use bolus_study::{LabelRow, Status};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -28,14 +29,6 @@ const JUNK_BYTES: usize = 64 << 10;
 
 /// Characters of a header that are kept: more than the assembler writes.
 const HEADER_CHARACTERS: usize = 2_000;
-
-/// Begins the text of an event that is not UTF-8, before its bytes in base64. Text that begins so itself is encoded too, so
-/// that the beginning is never ambiguous.
-pub const BASE64_MARK: &str = "base64:";
-
-/// Begins what is kept of a message of which only the beginning is: the number of all its bytes and a colon follow, then the
-/// beginning as any other event. Text that begins so itself is encoded too.
-pub const CUT_MARK: &str = "cut:";
 
 /// A record with what it holds.
 #[derive(Debug, Clone)]
@@ -149,26 +142,21 @@ impl Message {
         hex::encode(Sha256::digest(&self.payload))
     }
 
-    /// The message as text: as it is, or in base64 after [`BASE64_MARK`].
+    /// The message as text, by [`text_of_message`].
     #[must_use]
     pub fn text(&self) -> String {
-        text_of(&self.payload)
+        text_of_message(&self.payload)
     }
 
-    /// What is kept of a message that is no event: its text, or the beginning of it after [`CUT_MARK`].
+    /// What is kept of a message that is no event: its text, or the beginning of it, by [`text_of_beginning`].
     fn junk_text(&self) -> String {
         let passed_on = self.passed_on.as_ref().and_then(|passed_on| passed_on.whole_bytes);
         let whole_bytes = passed_on.unwrap_or(0).max(self.payload.len());
         let kept = self.payload.get(..JUNK_BYTES).unwrap_or(&self.payload);
         if kept.len() == whole_bytes {
-            return text_of(kept);
+            return text_of_message(kept);
         }
-        // A character that is cut in two makes no text of bytes.
-        let kept = match std::str::from_utf8(kept) {
-            Err(error) if error.error_len().is_none() => kept.get(..error.valid_up_to()).unwrap_or(kept),
-            _ => kept,
-        };
-        format!("{CUT_MARK}{whole_bytes}:{}", text_of(kept))
+        text_of_beginning(kept, whole_bytes)
     }
 
     /// What rows say of the event where they do not repeat it: its text, or where it lies if it is long.
@@ -196,13 +184,6 @@ impl Message {
     }
 }
 
-fn text_of(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.starts_with(BASE64_MARK) && !text.starts_with(CUT_MARK) => text.to_owned(),
-        _ => format!("{BASE64_MARK}{}", BASE64.encode(bytes)),
-    }
-}
-
 /// What a tombstone holds.
 fn nothing() -> Parsed {
     let ignored = bolus_events::Ignored { reason: IgnoredReason::Empty, name: None };
@@ -226,18 +207,6 @@ mod tests {
             timestamp_ms: None,
             headers: Vec::new(),
         })
-    }
-
-    #[test]
-    fn any_bytes_come_back_from_the_text() {
-        for bytes in [&b"{\"a\": 1}"[..], b"\xff\x00", b"base64:AAAA", b"cut:9:", b""] {
-            let text = message(bytes).text();
-            let back = match text.strip_prefix(BASE64_MARK) {
-                Some(code) => BASE64.decode(code).unwrap(),
-                None => text.into_bytes(),
-            };
-            assert_eq!(back, bytes);
-        }
     }
 
     #[test]
@@ -269,7 +238,7 @@ mod tests {
         let cut_character = told(&message("ä".repeat(JUNK_BYTES).replacen('ä', "x", 1)), 1, false).remove(0);
         assert!(cut_character.ends_with('ä') && !cut_character.contains("base64"));
         // What looks like our own mark is not taken for it.
-        assert!(told(&message("cut:9:x"), 1, false)[0].starts_with(BASE64_MARK));
+        assert!(told(&message("cut:9:x"), 1, false)[0].starts_with("base64:"));
         let mut passed_on = message(vec![b'x'; JUNK_BYTES]);
         passed_on.passed_on = Some(PassedOn { origin: "o/0/1".into(), reason: "r".into(), whole_bytes: Some(9 << 20) });
         assert!(told(&passed_on, 1, false)[0].starts_with(&format!("cut:{}:x", 9 << 20)));

@@ -23,14 +23,14 @@ use tracing::{Instrument, Span};
 use crate::assignment::{self, Leaving, Started};
 use crate::begun::{Begun, Notes};
 use crate::book::{Book, Ended, Received, Ticket};
-use crate::commit::{Committer, Fate, Written};
+use crate::commit::{Committer, PartOutcome, Written};
 use crate::config::{Config, FlushConfig, Topics};
 use crate::failpoints;
 use crate::message::Message;
 use crate::meters::Meters;
 use crate::outcome::Outcome;
 use crate::rows::row_bytes;
-use crate::study::{End, Finished, Patience, Studio};
+use crate::study::{End, Finished, Patience, StudyHandler};
 
 /// Records taken in one turn, so that nothing else waits for long.
 const RECORDS_A_TURN: usize = 256;
@@ -71,7 +71,7 @@ struct Settings {
 /// The worker's loop.
 pub struct Shell {
     settings: Settings,
-    studio: Arc<Studio>,
+    handler: Arc<StudyHandler>,
     committer: Committer,
     consumer: Arc<Consumer>,
     begun: Begun,
@@ -102,11 +102,11 @@ impl Shell {
     #[must_use]
     pub fn new(
         config: &Config,
-        studio: Arc<Studio>,
+        handler: Arc<StudyHandler>,
         committer: Committer,
         (consumer, control, records): (Consumer, ControlEvents, Records),
     ) -> Self {
-        let (consumer, begun) = (Arc::new(consumer), studio.begun.clone());
+        let (consumer, begun) = (Arc::new(consumer), handler.begun.clone());
         Self {
             marking: begun.keep(Arc::clone(&consumer) as Arc<dyn Notes>),
             begun,
@@ -118,7 +118,7 @@ impl Shell {
             },
             meters: Arc::clone(&committer.meters),
             health: committer.health.clone(),
-            studio,
+            handler,
             committer,
             consumer,
             control,
@@ -309,10 +309,10 @@ impl Shell {
         let Some(patience) = self.patience.get(&ticket.partition).cloned() else { return };
         let span = tracing::info_span!("event", partition = %ticket.partition, offset = ticket.offset);
         telemetry::set_parent(&span, record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref())));
-        let (studio, timestamp_ms) = (Arc::clone(&self.studio), record.timestamp_ms);
+        let (handler, timestamp_ms) = (Arc::clone(&self.handler), record.timestamp_ms);
         let handled = span.clone();
         self.events.spawn(async move {
-            let end = studio.handle(&ticket, message, lane, &patience).instrument(handled).await;
+            let end = handler.handle(&ticket, message, lane, &patience).instrument(handled).await;
             Ending { ticket, bytes, end, timestamp_ms, span }
         });
     }
@@ -366,15 +366,15 @@ impl Shell {
 
     fn on_written(&mut self, written: Vec<Written<Outcome>>) -> anyhow::Result<()> {
         for part in written {
-            match part.fate {
-                Fate::Landed => {
+            match part.outcome {
+                PartOutcome::Landed => {
                     part.values.iter().for_each(|outcome| outcome.count(&self.meters));
                     failpoints::pass(failpoints::BEFORE_OFFSET_COMMIT);
                     if self.book.landed(&part.partition, part.generation, part.next) {
                         self.begun.landed(&part.partition, part.next);
                     }
                 }
-                Fate::Fenced(found) => self.on_fenced(part.partition, part.generation, found)?,
+                PartOutcome::Fenced(found) => self.on_fenced(part.partition, part.generation, found)?,
             }
         }
         failpoints::pass(failpoints::AFTER_OFFSET_COMMIT);
@@ -436,7 +436,7 @@ impl Shell {
         if self.broker_failed.is_some_and(|failed| now - failed > BROKER_UNREADY) {
             self.broker_answers();
         }
-        self.meters.follow(&self.studio.progress);
+        self.meters.follow(&self.handler.progress);
         self.meters.gauges(&self.book, self.paused.len(), &self.consumer.lag());
     }
 

@@ -20,7 +20,7 @@ use crate::lookups::Lookups;
 use crate::meters::Meters;
 use crate::resources::Resources;
 use crate::shell::Shell;
-use crate::study::Studio;
+use crate::study::StudyHandler;
 
 /// Lanes: live and backfill.
 const LANES: usize = 2;
@@ -67,7 +67,7 @@ async fn work(
     let lake = Arc::new(lake?);
     loaded.await.context("the network's loading ended unexpectedly")??;
     let (lookups, asking) = Lookups::start(Arc::clone(&lake));
-    let studio = Studio {
+    let handler = StudyHandler {
         labeler,
         lookups,
         begun: Begun::new(config.retry.deaths),
@@ -86,7 +86,7 @@ async fn work(
     let consumer = Consumer::start(config.consumer()).context("cannot join the consumer group")?;
     health.set_ready("start", true, "");
     tracing::info!(group = config.consumer.group, topics = ?config.topics.all(), "waiting for studies");
-    let outcome = Shell::new(config, Arc::new(studio), committer, consumer).run(shutdown).await;
+    let outcome = Shell::new(config, Arc::new(handler), committer, consumer).run(shutdown).await;
     // It may be waiting for a lake that does not answer.
     asking.abort();
     outcome

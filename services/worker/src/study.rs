@@ -36,8 +36,8 @@ use crate::rows::{event_row, record_uri};
 /// Attempts at an event that names nothing that is there: one more than the first, for stores that list with delay.
 const ATTEMPTS_AT_NOTHING: u32 = 2;
 
-/// What all events share.
-pub struct Studio {
+/// Handles events, several at a time: reads and labels the studies that they name.
+pub struct StudyHandler {
     /// Labels series.
     pub labeler: Arc<Labeler>,
     /// Asks the lake for keys.
@@ -129,7 +129,7 @@ enum Stop {
     Fatal(anyhow::Error),
 }
 
-impl Studio {
+impl StudyHandler {
     /// Handles the message of `ticket` until it has ended, or patience has.
     pub async fn handle(&self, ticket: &Ticket, message: Message, lane: Lane, patience: &Patience) -> End {
         if let Some(Standing::Killer { deaths }) = self.begun.standing(ticket) {

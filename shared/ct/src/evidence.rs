@@ -5,61 +5,22 @@
 //! and the words of the series. The study's words (description, request, procedure) describe the order, which may
 //! hold series of both kinds: they count only where the rest is silent.
 
+mod found;
+mod routes;
+mod tiers;
+mod usage;
+
 use bolus_study::{Declared, DeclaredContrast, Evidence, Says};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use crate::header::Fields;
+use crate::data_set::Fields;
 use crate::words::{Level, Reading, Route, read_agent, read_contrast, read_route};
-
-/// Longest value kept, in characters.
-const MAX_VALUE_CHARS: usize = 64;
-
-/// The attributes read, in the order of their tags, with the tier of what they say.
-const ATTRIBUTES: &[(&str, Tier)] = &[
-    ("ImageType", Tier::Frames),
-    ("StudyDescription", Tier::Study),
-    ("ProcedureCodeSequence", Tier::Study),
-    ("SeriesDescription", Tier::Series),
-    ("ContrastBolusAgent", Tier::Series),
-    ("ContrastBolusAgentSequence", Tier::Series),
-    ("ContrastBolusAdministrationRouteSequence", Tier::Series),
-    ("ProtocolName", Tier::Series),
-    ("ContrastBolusRoute", Tier::Series),
-    ("ContrastBolusVolume", Tier::Series),
-    ("ContrastBolusStartTime", Tier::Series),
-    ("ContrastBolusStopTime", Tier::Series),
-    ("ContrastBolusTotalDose", Tier::Series),
-    ("ContrastFlowRate", Tier::Series),
-    ("ContrastFlowDuration", Tier::Series),
-    ("ContrastBolusIngredient", Tier::Series),
-    ("ContrastBolusIngredientCodeSequence", Tier::Series),
-    ("ContrastBolusAgentAdministered", Tier::Frames),
-    ("ContrastBolusAgentDetected", Tier::Frames),
-    ("ContrastBolusAgentPhase", Tier::Frames),
-    ("RequestedProcedureDescription", Tier::Study),
-    ("RequestedProcedureCodeSequence", Tier::Study),
-    ("PerformedProcedureStepDescription", Tier::Study),
-    ("RequestAttributesSequence", Tier::Study),
-];
-
-/// How much a statement weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Tier {
-    Frames,
-    Series,
-    Study,
-}
-
-fn rank(attribute: &str) -> usize {
-    ATTRIBUTES.iter().position(|(keyword, _)| *keyword == attribute).unwrap_or(ATTRIBUTES.len())
-}
-
-fn tier_of(evidence: &Evidence) -> Tier {
-    let of_attribute = ATTRIBUTES.get(rank(&evidence.attribute)).map_or(Tier::Study, |(_, tier)| *tier);
-    let virtual_native = evidence.rule == "words-virtual-native" && of_attribute != Tier::Study;
-    if virtual_native { Tier::Frames } else { of_attribute }
-}
+use found::Found;
+pub use found::evidence_of_words;
+use routes::{coded_route, find_route, overall, route_items};
+use tiers::{Tier, rank, tier_of};
+pub(crate) use usage::Agents;
 
 /// The verdict over `evidence`, which is put into the order of the attributes' tags, each statement once.
 ///
@@ -80,19 +41,6 @@ pub fn declare(evidence: impl IntoIterator<Item = Evidence>) -> DeclaredContrast
     };
     let verdict = [Tier::Frames, Tier::Series, Tier::Study].into_iter().find_map(verdict_of);
     DeclaredContrast { verdict: verdict.unwrap_or(Declared::Absent), evidence }
-}
-
-/// What the words of one description say, with the phrase that says it; `None` where they say nothing.
-///
-/// `attribute` is the keyword of the attribute that holds `text`, for example `SeriesDescription`: words of the study
-/// may speak of series of both kinds, so they are read with more caution.
-#[must_use]
-pub fn evidence_of_words(attribute: &str, text: &str) -> Option<Evidence> {
-    let study = ATTRIBUTES.get(rank(attribute)).is_none_or(|(_, tier)| *tier == Tier::Study);
-    let level = if study { Level::Study } else { Level::Series };
-    let Reading { says, rule, phrase } = read_contrast(text, level)?;
-    let value = phrase.chars().take(MAX_VALUE_CHARS).collect();
-    Some(Evidence { attribute: attribute.to_owned(), value, says, rule: rule.to_owned() })
 }
 
 /// What one instance's header says of all its frames, whose Image Type is `image_type` where they have no other. What was moved into
@@ -129,68 +77,11 @@ pub(crate) fn frame_evidence(
     found.evidence
 }
 
-/// The route over all that is stated: one vascular route is enough.
-fn find_route(fields: Fields<'_>) -> Route {
-    let stated: Vec<Route> = fields
-        .text(tags::CONTRAST_BOLUS_ROUTE)
-        .map(|text| read_route(&text).0)
-        .into_iter()
-        .chain(route_items(fields).iter().map(|item| coded_route(*item)))
-        .collect();
-    overall(stated.into_iter())
-}
-
-fn overall(routes: impl Iterator<Item = Route>) -> Route {
-    routes.fold(Route::Unstated, |overall, route| match (overall, route) {
-        (Route::Vascular, _) | (_, Route::Vascular) => Route::Vascular,
-        (Route::Other, _) | (_, Route::Other) => Route::Other,
-        _ => Route::Unstated,
-    })
-}
-
-/// Items of the route sequence, of the data set or inside the items of the agent sequence.
-fn route_items(fields: Fields<'_>) -> Vec<Fields<'_>> {
-    let route = tags::CONTRAST_BOLUS_ADMINISTRATION_ROUTE_SEQUENCE;
-    let nested = fields.items(tags::CONTRAST_BOLUS_AGENT_SEQUENCE).flat_map(|agent| agent.items(route));
-    fields.items(route).chain(nested).collect()
-}
-
-/// A coded route (PS3.16 CID 11), by code where it is known, else by meaning.
-fn coded_route(item: Fields<'_>) -> Route {
-    match item.text(tags::CODE_VALUE).as_deref() {
-        // Intravenous and intra-arterial, in SNOMED CT and in the older SNOMED RT.
-        Some("47625008" | "58100008" | "G-D101" | "G-D102") => Route::Vascular,
-        // Oral and rectal.
-        Some("26643006" | "37161004" | "G-D140" | "G-D160") => Route::Other,
-        _ => item.text(tags::CODE_MEANING).map_or(Route::Unstated, |meaning| read_route(&meaning).0),
-    }
-}
-
-/// Statements found so far.
-#[derive(Default)]
-struct Found {
-    evidence: Vec<Evidence>,
-}
-
 impl Found {
-    fn add(&mut self, attribute: &str, value: &str, (says, rule): (Says, &str)) {
-        let value = value.chars().take(MAX_VALUE_CHARS).collect();
-        let rule = rule.to_owned();
-        let one = Evidence { attribute: attribute.to_owned(), value, says, rule };
-        if !self.evidence.contains(&one) {
-            self.evidence.push(one);
-        }
-    }
-
     /// A text of the agent: of it only the known words are kept.
     fn agent(&mut self, attribute: &str, text: &str, route: Route) {
         let Reading { says, rule, phrase } = read_agent(text, route);
         self.add(attribute, &phrase, (says, rule));
-    }
-
-    fn text(&mut self, attribute: &str, text: Option<String>) {
-        let read = text.and_then(|text| evidence_of_words(attribute, &text));
-        self.evidence.extend(read.filter(|one| !self.evidence.contains(one)));
     }
 
     /// Of Image Type or Frame Type only a virtual native image says something.
@@ -344,11 +235,6 @@ const TIMES: [(Tag, &str); 2] = [
     (tags::CONTRAST_BOLUS_START_TIME, "ContrastBolusStartTime"),
     (tags::CONTRAST_BOLUS_STOP_TIME, "ContrastBolusStopTime"),
 ];
-
-/// Contrast/Bolus Usage (PS3.3 section C.7.6.16.2.12).
-mod usage;
-
-pub(crate) use usage::Agents;
 
 #[cfg(test)]
 #[path = "evidence_tests.rs"]

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use bolus_study::{BodyPart, Evidence, Orientation, SeriesUid, SopInstanceUid, StudyUid, Vector3};
 use serde::Serialize;
 
-use crate::ValueHints;
-
 /// Where the pixel data of an instance lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PixelLocation {
@@ -117,6 +115,43 @@ impl FrameInfo {
     /// What descriptions and attributes say of the frame's values, one of `instance`.
     pub(crate) fn values<'a>(&'a self, instance: &'a Instance) -> &'a ValueHints {
         self.says.as_ref().and_then(|says| says.values.as_ref()).unwrap_or(&instance.values)
+    }
+}
+
+/// What the header says of the values, beside Image Type and Rescale Type of each frame.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ValueHints {
+    /// What names something else than attenuation, with the words that say so.
+    pub map: Option<String>,
+    /// The words or the code of a projection or a curved plane.
+    pub projection: Option<String>,
+    /// Whether the images are virtual monoenergetic ones.
+    pub monoenergetic: bool,
+    /// The energies of such images in keV, by Monoenergetic Energy Equivalent (0018,937C) and by words, each once. They differ
+    /// where frames do, or where words contradict an attribute.
+    pub energies_kev: Vec<f64>,
+    /// The unit of the values by Real World Value Mapping, where none of the mappings is to Hounsfield units.
+    pub mapped_unit: Option<String>,
+    /// Whether Presentation LUT Shape (2050,0020) turns values over that Photometric Interpretation does not.
+    pub inverted: bool,
+}
+
+impl ValueHints {
+    /// These hints, and those of `outer` where there are none; the energies of both, as one that contradicts is not to be lost.
+    pub(crate) fn over(self, outer: &Self) -> Self {
+        let text = |own: Option<String>, outer: &Option<String>| own.or_else(|| outer.clone());
+        let mut energies_kev: Vec<f64> =
+            self.energies_kev.into_iter().chain(outer.energies_kev.iter().copied()).collect();
+        energies_kev.sort_by(f64::total_cmp);
+        energies_kev.dedup();
+        Self {
+            map: text(self.map, &outer.map),
+            projection: text(self.projection, &outer.projection),
+            monoenergetic: self.monoenergetic || outer.monoenergetic,
+            energies_kev,
+            mapped_unit: text(self.mapped_unit, &outer.mapped_unit),
+            inverted: self.inverted || outer.inverted,
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bolus_ct::pixel::stored_digest;
-use bolus_ct::{HeaderRead, Instance, Member, group, read_header};
+use bolus_ct::{HeaderRead, Instance, Member, read_header};
 use bolus_study::{Declared, PixelWindow, Reason, ReasonCode};
+use support::group;
 
 /// The pixels of most of the files, by pydicom, dcmtk and gdcm.
 const PIXELS: &str = "391ad397b046566af9c044dfee7b0e020650625118d7730a28d022d41a0df9eb";

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bolus_ct::pixel::stored_digest;
-use bolus_ct::{Instance, Member, Series, group, undecodable};
+use bolus_ct::{Instance, Member, Series, undecodable};
 use bolus_study::ReasonCode;
-use support::{files, header};
+use support::{files, group, header};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

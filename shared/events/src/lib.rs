@@ -16,6 +16,7 @@ mod parse;
 mod rule;
 mod s3;
 mod study;
+mod text;
 
 pub use error::{EventError, Problem};
 pub use event::{Event, Ignored, IgnoredReason, Parsed};
@@ -27,3 +28,4 @@ pub use object::{EventSource, OBJECT_EVENT_TYPE, ObjectEvent};
 pub use parse::parse;
 pub use rule::{StudyRule, StudyRuleError};
 pub use study::{Origin, STUDY_EVENT_TYPE, StudyContent, StudyEvent, StudyObject};
+pub use text::{message_of_text, text_of_beginning, text_of_message};

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::LabelingError;
 use crate::frames::{FETCH_AHEAD, FrameIndexes, Reading};
 use crate::progress::Progress;
-use crate::scan::FileRefusal;
+use crate::refused::FileRefusal;
 
 /// The series of `members`, by the pixels of the frames that decide; and why one of these could not be read, where that may pass. Should
 /// a header make grouping panic, the files go to `refused`.

@@ -19,13 +19,14 @@ use crate::error::LabelingError;
 use crate::frames::FrameIndexes;
 use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
-use crate::prepare::{Prepared, Preview, Unprepared, Workshop, previews};
+use crate::prepare::{Preparation, Prepared, Preview, Unprepared, previews};
 use crate::progress::Progress;
+use crate::refused::FileRefusal;
 use crate::remarks::{Told, remarks};
 use crate::rounds::{Network, Rounds, Unscored};
 use crate::router::{Route, Routed, Router};
 use crate::row::{counted, file_row, now_us, refused_files, series_row};
-use crate::scan::{FileRefusal, Scan};
+use crate::scan::Scan;
 use crate::stages::{PixelStages, Stage, Stages};
 
 /// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
@@ -241,7 +242,7 @@ impl Labeler {
         let pixels = PixelStages::begin();
         let infer = Stage::new(tracing::info_span!("infer"));
         let seen = work.row.body_part.clone();
-        let workshop = Workshop {
+        let preparation = Preparation {
             spec: &chosen.bundle.manifest.preprocessing,
             allowed: &self.options.allowed,
             seen: seen.as_ref(),
@@ -255,9 +256,9 @@ impl Labeler {
         let outcome = if self.options.adaptive {
             started.await?;
             let test = Adaptive::of(chosen.bundle)?;
-            workshop.in_rounds(work.series, work.objects, test, self.options.previews, network).await
+            preparation.in_rounds(work.series, work.objects, test, self.options.previews, network).await
         } else {
-            let (started, prepared) = tokio::join!(started, workshop.prepare(work.series, work.objects));
+            let (started, prepared) = tokio::join!(started, preparation.prepare(work.series, work.objects));
             started?;
             match prepared {
                 Ok(prepared) => self.at_once(prepared, network).await,

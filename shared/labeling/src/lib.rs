@@ -32,6 +32,7 @@ mod patient;
 mod prepare;
 mod preparer;
 mod progress;
+mod refused;
 mod remarks;
 mod rounds;
 #[cfg(test)]
@@ -56,8 +57,9 @@ pub use patient::PatientKey;
 pub use prepare::{Prepared, Preview, Unprepared};
 pub use preparer::Preparer;
 pub use progress::{Counter, Progress};
+pub use refused::FileRefusal;
 pub use router::{Route, Routed, Router};
 pub use row::{refused_files, unread_row};
-pub use scan::{FileRefusal, Found, Scan, Unit, discover, scan};
+pub use scan::{Found, Scan, Unit, discover, scan};
 pub use stages::Stages;
 pub use stream::{Feed, FeedOptions, Part, PartId};

@@ -65,8 +65,8 @@ pub(crate) struct Plane {
     pub figures: Option<PlaneFigures>,
 }
 
-/// What stands still while a series is prepared.
-pub(crate) struct Workshop<'a> {
+/// How one series is made ready for a network: what stays the same while its slices are fetched, decoded and resampled.
+pub(crate) struct Preparation<'a> {
     pub spec: &'a Spec,
     /// Refusals that are overridden.
     pub allowed: &'a Allowed,
@@ -97,7 +97,7 @@ impl From<Reason> for Unprepared {
     }
 }
 
-impl Workshop<'_> {
+impl Preparation<'_> {
     /// Prepares `series`. A slice that cannot be decoded is left out and the rest is planned anew, as long as few are.
     pub async fn prepare(&self, series: &Series, objects: &[ObjectRef]) -> Result<Prepared, Unprepared> {
         let mut lost = Lost::default();

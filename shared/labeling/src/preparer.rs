@@ -9,7 +9,7 @@ use bolus_study::{Allowed, BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
 use crate::frames::FrameIndexes;
 use crate::look::look;
-use crate::prepare::{Prepared, Unprepared, Workshop, admit_body_part, planned_slices};
+use crate::prepare::{Preparation, Prepared, Unprepared, admit_body_part, planned_slices};
 use crate::progress::Progress;
 use crate::scan::Scan;
 use crate::stages::PixelStages;
@@ -82,7 +82,7 @@ impl Preparer {
     ) -> Result<Prepared, Unprepared> {
         self.planned(series)?;
         let stages = PixelStages::begin();
-        let workshop = Workshop {
+        let preparation = Preparation {
             spec: &self.spec,
             allowed: &self.allowed,
             seen,
@@ -91,6 +91,6 @@ impl Preparer {
             stages: &stages,
             indexes: FrameIndexes::default(),
         };
-        workshop.prepare(series, &scan.objects).await
+        preparation.prepare(series, &scan.objects).await
     }
 }

@@ -14,7 +14,7 @@ use bolus_storage::ObjectRef;
 use bolus_study::Reason;
 
 use crate::engines::Engines;
-use crate::prepare::{Judged, Lost, Planned, Prepared, Preview, Unprepared, Workshop, previews};
+use crate::prepare::{Judged, Lost, Planned, Preparation, Prepared, Preview, Unprepared, previews};
 use crate::stages::Stage;
 
 /// A series that has been scored in part.
@@ -48,8 +48,8 @@ pub(crate) enum Unscored {
     Failed(InferenceError),
 }
 
-/// The rounds on one plan.
-struct Board {
+/// What the rounds on one plan have fetched and scored so far.
+struct ScoredSoFar {
     planned: Planned,
     order: Vec<usize>,
     /// Planes of the output's size by source.
@@ -61,7 +61,7 @@ struct Board {
     judged: Judged,
 }
 
-impl Workshop<'_> {
+impl Preparation<'_> {
     /// Prepares and scores `series` until `test` has settled its class.
     pub async fn in_rounds(
         &self,
@@ -72,29 +72,29 @@ impl Workshop<'_> {
         network: Network<'_>,
     ) -> Result<Rounds, Unscored> {
         let mut lost = Lost::default();
-        let mut board = Board::of(self.planned(series, &lost)?);
+        let mut so_far = ScoredSoFar::of(self.planned(series, &lost)?);
         loop {
-            let count = board.order.len();
-            let next = test.next(board.scores.len(), count).min(count);
-            let round = board.order.get(board.scores.len()..next).unwrap_or_default().to_vec();
-            let failures = self.fetch(series, objects, &mut board, &round).await;
+            let count = so_far.order.len();
+            let next = test.next(so_far.scores.len(), count).min(count);
+            let round = so_far.order.get(so_far.scores.len()..next).unwrap_or_default().to_vec();
+            let failures = self.fetch(series, objects, &mut so_far, &round).await;
             if !failures.is_empty() {
-                lost.add(series, failures, board.planes.len())?;
-                board = Board::of(self.planned(series, &lost)?);
+                lost.add(series, failures, so_far.planes.len())?;
+                so_far = ScoredSoFar::of(self.planned(series, &lost)?);
                 continue;
             }
-            board.judged = self.judged(&board.figures).map_err(|reason| lost.unprepared(series, reason))?;
-            let test = test.resting_on(board.planned.plan.sources.len());
-            let slab = board.planned.plan.assemble_some(&round, &board.planes);
+            so_far.judged = self.judged(&so_far.figures).map_err(|reason| lost.unprepared(series, reason))?;
+            let test = test.resting_on(so_far.planned.plan.sources.len());
+            let slab = so_far.planned.plan.assemble_some(&round, &so_far.planes);
             let scores = network.score(slab.into_tensor(self.spec)).await?;
-            board.scores.extend(round.into_iter().zip(scores));
-            let scores: Vec<f32> = board.scores.values().copied().collect();
+            so_far.scores.extend(round.into_iter().zip(scores));
+            let scores: Vec<f32> = so_far.scores.values().copied().collect();
             if test.is_settled(&scores, count) {
-                let prepared = self.settled(series, &board, &lost);
+                let prepared = self.settled(series, &so_far, &lost);
                 let previews = previews(&prepared.tensor, pictures);
                 return Ok(Rounds { prepared, previews, scores });
             }
-            let more = test.next(board.scores.len(), count).min(count) - board.scores.len();
+            let more = test.next(so_far.scores.len(), count).min(count) - so_far.scores.len();
             self.progress.slices_planned.add(more as u64);
         }
     }
@@ -104,42 +104,42 @@ impl Workshop<'_> {
         &self,
         series: &Series,
         objects: &[ObjectRef],
-        board: &mut Board,
+        so_far: &mut ScoredSoFar,
         round: &[usize],
     ) -> Vec<(usize, Reason)> {
-        let plan = &board.planned.plan;
-        let wanted = plan.sources_of(round).into_iter().filter(|source| !board.planes.contains_key(source));
+        let plan = &so_far.planned.plan;
+        let wanted = plan.sources_of(round).into_iter().filter(|source| !so_far.planes.contains_key(source));
         let ordinals = wanted.filter_map(|source| plan.sources.binary_search(&source).ok()).collect();
         let mut failures = Vec::new();
-        for (ordinal, plane) in self.planes(series, objects, &board.planned, ordinals, true).await {
+        for (ordinal, plane) in self.planes(series, objects, &so_far.planned, ordinals, true).await {
             match plane {
                 Ok(plane) => {
-                    board.planes.insert(board.planned.plan.sources[ordinal], plane.hu);
-                    board.figures.extend(plane.figures);
+                    so_far.planes.insert(so_far.planned.plan.sources[ordinal], plane.hu);
+                    so_far.figures.extend(plane.figures);
                 }
-                Err(reason) => failures.push((board.planned.slice(ordinal), reason)),
+                Err(reason) => failures.push((so_far.planned.slice(ordinal), reason)),
             }
         }
         failures
     }
 
-    fn settled(&self, series: &Series, board: &Board, lost: &Lost) -> Prepared {
-        let plan = &board.planned.plan;
-        let places: Vec<usize> = board.scores.keys().copied().collect();
+    fn settled(&self, series: &Series, so_far: &ScoredSoFar, lost: &Lost) -> Prepared {
+        let plan = &so_far.planned.plan;
+        let places: Vec<usize> = so_far.scores.keys().copied().collect();
         Prepared {
-            tensor: plan.assemble_some(&places, &board.planes).into_tensor(self.spec),
-            scored: board.planned.scored(series, places.iter().filter_map(|place| plan.outputs.get(*place))),
+            tensor: plan.assemble_some(&places, &so_far.planes).into_tensor(self.spec),
+            scored: so_far.planned.scored(series, places.iter().filter_map(|place| plan.outputs.get(*place))),
             body_part: self.body_part(series),
             refused: lost.refused(series),
             planned: plan.outputs.len(),
             coverage: plan.coverage(),
             sources: plan.sources.len(),
-            judged: board.judged.clone(),
+            judged: so_far.judged.clone(),
         }
     }
 }
 
-impl Board {
+impl ScoredSoFar {
     fn of(planned: Planned) -> Self {
         let order = planned.plan.spread_out();
         Self {

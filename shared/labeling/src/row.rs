@@ -7,7 +7,7 @@ use bolus_study::{
 };
 
 use crate::patient::PatientKey;
-use crate::scan::FileRefusal;
+use crate::refused::FileRefusal;
 
 /// The digest of the instances of `series`.
 pub(crate) fn content(series: &Series, objects: &[ObjectRef]) -> ContentDigest {

@@ -13,20 +13,10 @@ use crate::compare;
 use crate::error::LabelingError;
 use crate::headers::read_instance;
 use crate::progress::Progress;
+use crate::refused::FileRefusal;
 
 /// Headers that are read at the same time: enough to hide a store's latency. What they hold together has a budget.
 pub(crate) const HEADERS_IN_FLIGHT: usize = 64;
-
-/// A file that is no part of any series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FileRefusal {
-    /// The file, or the member of an archive.
-    pub uri: String,
-    /// Its entity tag, where it could be listed.
-    pub etag: String,
-    /// Why.
-    pub reason: Reason,
-}
 
 /// What the inputs name, before any header is read.
 #[derive(Debug, Default)]

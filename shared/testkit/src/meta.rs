@@ -9,6 +9,7 @@ use dicom_object::meta::FileMetaTableBuilder;
 pub fn with_own_meta(file: &[u8], transfer_syntax: &str) -> Option<Vec<u8>> {
     let mut at = if file.get(128..132)? == b"DICM" { 132 } else { 0 };
     while file.get(at..at + 2)? == [2, 0] {
+        // The attributes of group 0002 have no other value representations with a long length (PS3.6 table 7-1).
         let is_long = matches!(file.get(at + 4..at + 6)?, b"OB" | b"UN");
         at += match is_long {
             true => 12 + u32::from_le_bytes(file.get(at + 8..at + 12)?.try_into().ok()?) as usize,

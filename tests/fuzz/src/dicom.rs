@@ -1,7 +1,7 @@
 //! DICOM files whole, and one frame for each codec in a file that is sound but for the frame.
 
 use bolus_ct::pixel::{decode_window_hu, frame_byte_range};
-use bolus_ct::{FIRST_READ_BYTES, HeaderRead, Instance, Member, declare, group, read_header};
+use bolus_ct::{FIRST_READ_BYTES, Grouping, HeaderRead, Instance, Member, SeenPixels, declare, read_header};
 use bolus_study::PixelWindow;
 
 const AIR_HU: f32 = -1024.0;
@@ -27,7 +27,8 @@ fn read(data: &[u8]) -> Option<Instance> {
 pub fn header(data: &[u8]) {
     if let Some(instance) = read(data) {
         let _ = declare(instance.evidence.iter().cloned());
-        let _ = group(vec![Member { object: 0, folder: String::new(), instance }]);
+        let members = vec![Member { object: 0, folder: String::new(), instance }];
+        let _ = Grouping::of(members).series(&SeenPixels::new());
     }
 }
 

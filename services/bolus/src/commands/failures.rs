@@ -5,8 +5,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bolus::output::{self, json_line, json_summary};
 use bolus_backfill::Sender;
 use bolus_broker::ErrorKind;
@@ -23,10 +21,6 @@ use crate::exit;
 const MOST_TABLE_ROWS: usize = 1000;
 /// How replayed events name their maker.
 const SOURCE: &str = "bolus/replay";
-/// What the worker puts before an event that is not text, in base64.
-const BASE64_MARK: &str = "base64:";
-/// What it puts before a message of which only the beginning is kept: what follows cannot be sent again.
-const CUT_MARK: &str = "cut:";
 
 /// Runs the command.
 pub async fn run(command: FailuresCommand) -> anyhow::Result<ExitCode> {
@@ -242,12 +236,9 @@ fn identity(event: &StudyEvent) -> Vec<u8> {
 /// What is to be sent for an event as a row tells it. An event is made anew, with another id, so that no worker takes it for the
 /// one that failed, and with the name of the replay, so that the failed row's key does not stand in its way.
 fn again(text: &str, replay: &str) -> Vec<Again> {
-    if text.starts_with(CUT_MARK) || is_place(text) {
+    // A message of which only the beginning was kept cannot be sent again.
+    let Some(payload) = bolus_events::message_of_text(text).filter(|_| !is_place(text)) else {
         return vec![Again::NoEvent];
-    }
-    let payload = match text.strip_prefix(BASE64_MARK).map(|code| BASE64.decode(code)) {
-        Some(Ok(payload)) => payload,
-        _ => text.as_bytes().to_vec(),
     };
     let Ok(parsed) = bolus_events::parse(&payload) else { return vec![Again::Raw(payload)] };
     let mut all: Vec<Again> = parsed

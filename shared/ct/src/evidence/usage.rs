@@ -1,9 +1,12 @@
+//! Contrast/Bolus Usage (PS3.3 section C.7.6.16.2.12).
+
 use bolus_study::Says;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::{Found, find_route};
-use crate::header::Fields;
+use super::found::Found;
+use super::routes::find_route;
+use crate::data_set::Fields;
 use crate::words::{Reading, Route, read_agent};
 
 /// What is written of whether each agent was given, and seen.

@@ -4,12 +4,10 @@ use bolus_study::{Reason, ReasonCode, SeriesUid, SopInstanceUid, StudyUid};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::Fields;
 use super::frames::{Frames, unlike_frames};
-use super::parser::DataSet;
-use super::reader::Meta;
+use super::meta::Meta;
 use super::says::values_of_all;
-use super::walk::{Found, Place};
+use crate::data_set::{DataSet, Fields, Found, Place};
 use crate::evidence::find_evidence;
 use crate::words::{body_parts_of_tag, body_parts_of_words};
 use crate::{ExtendedOffsets, FrameInfo, Instance, PixelFormat, PixelLocation};

@@ -8,9 +8,10 @@ use bolus_study::{Orientation, Reason, ReasonCode};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::Fields;
+use super::groups::{converted, shared_converted, type_of};
 use super::marks::{Dimensions, grouped_marks, number_of, plain_marks};
 use super::says::Sayings;
+use crate::data_set::Fields;
 use crate::values::{names, unlike_plain};
 use crate::{FrameInfo, PassMarks};
 
@@ -41,7 +42,7 @@ impl Frames {
         let shared = fields.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).next();
         let per_frame: Vec<_> = fields.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).collect();
         let mut outer = plain_frame(fields);
-        if let Some(converted) = shared.and_then(|group| super::says::shared_converted(group)) {
+        if let Some(converted) = shared.and_then(shared_converted) {
             outer = layered(plain_frame(converted), &outer);
         }
         if count > 1 {
@@ -155,7 +156,7 @@ fn grouped_frame(
 ) -> FrameInfo {
     let items = |tag: Tag| groups.into_iter().flatten().filter_map(move |group| group.items(tag).next());
     let [own, _] = groups;
-    let converted = own.and_then(super::says::converted).map(plain_frame);
+    let converted = own.and_then(converted).map(plain_frame);
     // The number that the frame had as a file tells more than its place in this one.
     let number = converted.as_ref().and_then(|frame| frame.pass.instance_number);
     let mut frame = converted.map_or_else(|| outer.clone(), |converted| layered(converted, outer));
@@ -178,18 +179,6 @@ fn grouped_frame(
     frame.rescale_type = unit.or(frame.rescale_type);
     frame.pass = grouped_marks(groups, dimensions, &frame.pass);
     frame
-}
-
-/// What image a frame is, by one of its groups: Frame Type, and what Image Type says more there. Empty where the group says nothing.
-pub(super) fn type_of(group: Fields<'_>) -> Vec<String> {
-    let frame_type = group.items(tags::CT_IMAGE_FRAME_TYPE_SEQUENCE).map(|item| item.codes(tags::FRAME_TYPE));
-    let mut image_type = frame_type.into_iter().find(|values| !values.is_empty()).unwrap_or_default();
-    let converted = [super::says::converted(group), super::says::shared_converted(group)];
-    for other in converted.into_iter().flatten().chain([group]) {
-        let more = other.codes(tags::IMAGE_TYPE);
-        image_type.extend(more.into_iter().filter(|value| !image_type.contains(value)).collect::<Vec<_>>());
-    }
-    image_type
 }
 
 fn is_positive(spacing: &[f64; 2]) -> bool {

@@ -5,7 +5,8 @@ use dicom_dictionary_std::uids;
 
 use super::tests::{explicit, file_of, read_ranged, small_image};
 use crate::pixel::stored_values;
-use crate::{FrameInfo, Instance, Member, group};
+use crate::series::tests::group;
+use crate::{FrameInfo, Instance, Member};
 
 /// The elements of `small_image` with `changed` in their places, and the rest of a CT image.
 fn image(changed: &[(u16, u16, &[u8; 2], &[u8])]) -> Vec<u8> {

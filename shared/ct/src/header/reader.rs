@@ -3,15 +3,20 @@
 use std::ops::Range;
 
 use bolus_study::{Reason, ReasonCode};
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::uids;
 
-use super::head::Window;
-use super::parser::{Encoding, Stop, is_known_vr};
-use super::walk::{Scope, Walker};
-use super::{BIG_ENDIAN, FIRST_READ_BYTES, Fields, build, looks_like_a_data_set};
+use super::build;
+use super::meta::Meta;
 use crate::Instance;
+use crate::data_set::{Encoding, Fields, Scope, Stop, Walker, Window, is_known_vr};
 use crate::deflated::Inflater;
 
+/// How many bytes of a file to read first: 246 of the 249 files of the development corpus are settled by them, at
+/// some 25 microseconds a header.
+pub const FIRST_READ_BYTES: u64 = 16 * 1024;
+
+/// Explicit VR Big Endian, retired in 2006.
+const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 /// Where the prefix `DICM` stands behind the preamble (PS3.10 section 7.1).
 const PREAMBLE_BYTES: usize = 128;
 /// Each further read of bytes that follow each other is this many times the one before, up to [`LONGEST_READ_BYTES`].
@@ -27,14 +32,6 @@ const KEPT_FLOOR_BYTES: u64 = 256 * 1024;
 const KEPT_PER_BYTE: u64 = 16;
 const KEPT_PER_DEFLATED_BYTE: u64 = 128;
 const MAX_KEPT_BYTES: u64 = 64 << 20;
-
-/// The parts of the file meta group (PS3.10 section 7.1) that are used.
-#[derive(Debug, Default)]
-pub(super) struct Meta {
-    pub sop_class_uid: Option<String>,
-    pub sop_instance_uid: Option<String>,
-    pub transfer_syntax_uid: Option<String>,
-}
 
 /// Reads the header of a file up to the pixel data, from whatever ranges of the file it asks for.
 ///
@@ -234,12 +231,7 @@ impl HeaderReader {
     fn file_meta(&mut self) -> Result<(), Outcome> {
         let Phase::FileMeta(walker) = &self.phase else { return Ok(()) };
         self.certain |= walker.top_level > 0;
-        let fields = Fields::new(&walker.data_set, false);
-        self.meta = Meta {
-            sop_class_uid: fields.text(tags::MEDIA_STORAGE_SOP_CLASS_UID),
-            sop_instance_uid: fields.text(tags::MEDIA_STORAGE_SOP_INSTANCE_UID),
-            transfer_syntax_uid: fields.text(tags::TRANSFER_SYNTAX_UID),
-        };
+        self.meta = Meta::of(Fields::new(&walker.data_set, false));
         if self.meta.sop_class_uid.as_deref() == Some(uids::MEDIA_STORAGE_DIRECTORY_STORAGE) {
             return Err(refused(ReasonCode::Dicomdir, "a media storage directory"));
         }
@@ -342,6 +334,16 @@ impl HeaderReader {
         };
         self.build(walker, false, uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, Some(*start))
     }
+}
+
+/// Whether `prefix` starts like a data set without preamble: an attribute of the groups 0002 or 0008, in either byte
+/// order, with a known value representation or a modest length.
+fn looks_like_a_data_set(prefix: &[u8]) -> bool {
+    let Some(&[g0, g1, _, e1, v0, v1, l0, l1]) = prefix.first_chunk::<8>() else { return false };
+    if is_known_vr([v0, v1]) {
+        return matches!((g0, g1), (0x02 | 0x08, 0x00) | (0x00, 0x08));
+    }
+    matches!((g0, g1), (0x02 | 0x08, 0x00)) && e1 == 0x00 && u32::from_le_bytes([v0, v1, l0, l1]) <= 1024
 }
 
 /// Why a walk that is at `at` stopped.

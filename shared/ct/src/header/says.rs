@@ -6,10 +6,11 @@ use bolus_study::{Reason, ReasonCode};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::Fields;
-use super::frames::type_of;
+use super::groups::{converted, shared_converted, type_of};
+use crate::data_set::Fields;
+use crate::data_set::value_attributes::asked_of_groups;
 use crate::evidence::{Agents, frame_evidence};
-use crate::values::{asked_of_groups, hints};
+use crate::values::hints;
 use crate::{FrameSays, ValueHints};
 
 /// What may say something of contrast, of a group or of what a frame was converted from; of values, what is asked for there.
@@ -32,16 +33,6 @@ const SAYING: [Tag; 13] = [
 const REMEMBERED: usize = 16;
 /// What may be read in bytes as kept, beside what was said before: reading takes time. Frames that all say something else are no study.
 const MAX_READ_BYTES: usize = 2 << 20;
-
-/// What a frame was converted from (PS3.3 section C.7.6.16.2.26).
-pub(super) fn converted(group: Fields<'_>) -> Option<Fields<'_>> {
-    group.items(tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE).next()
-}
-
-/// What all frames were converted from, by the shared group (PS3.3 section C.7.6.16.2.25).
-pub(super) fn shared_converted(group: Fields<'_>) -> Option<Fields<'_>> {
-    group.items(tags::UNASSIGNED_SHARED_CONVERTED_ATTRIBUTES_SEQUENCE).next()
-}
 
 /// What the data set says of the values of all its frames.
 pub(super) fn values_of_all(fields: Fields<'_>) -> ValueHints {

@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bolus_study::ReasonCode;
+use bolus_study::{Reason, ReasonCode};
 use dicom_dictionary_std::uids;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::Instance;
+use crate::data_set::is_long_vr;
 
 pub(super) fn test_data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data")
@@ -219,7 +221,7 @@ pub(crate) fn file_of(transfer_syntax: &str, sop_class: &str, data_set: &[u8]) -
 
 pub(crate) fn explicit(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), element.to_le_bytes(), *vr].concat();
-    if parser::is_known_vr(*vr) && parser::is_long_vr(*vr) {
+    if is_long_vr(*vr) {
         bytes.extend([0, 0]);
         bytes.extend((value.len() as u32).to_le_bytes());
     } else {

@@ -5,23 +5,22 @@
 //! without harm to a pixel is put right on the way: a missing EOC, and a last tile-part whose length counts EOC.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use bolus_study::{Reason, ReasonCode};
 
-use super::{pixel_data, too_large};
-use cost::{Cost, Style};
-use region::Region;
+use super::reasons::{pixel_data, too_large};
+use cost::Cost;
+use size::Size;
+use styles::Styles;
 
 mod cost;
 mod region;
+mod size;
+mod style;
+mod styles;
 
 const SOC: u16 = 0xFF4F;
 const SIZ: u16 = 0xFF51;
-const COD: u16 = 0xFF52;
-const COC: u16 = 0xFF53;
-const POC: u16 = 0xFF5F;
-const PPM: u16 = 0xFF60;
 const SOT: u16 = 0xFF90;
 const SOD: u16 = 0xFF93;
 const EOC: u16 = 0xFFD9;
@@ -38,73 +37,6 @@ const MAX_COMPONENTS: usize = 4;
 
 /// The most tiles. A decoder takes some kilobytes for each before it reads one.
 const MAX_TILES: usize = 4096;
-
-/// The fields of SIZ (ISO 15444-1 section A.5.1), in samples of the reference grid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Size {
-    /// The image on the reference grid.
-    pub(super) x: Range<usize>,
-    pub(super) y: Range<usize>,
-    tile_x0: usize,
-    tile_y0: usize,
-    tile_width: usize,
-    tile_height: usize,
-    pub(super) components: usize,
-}
-
-impl Size {
-    pub(super) fn columns(&self) -> usize {
-        self.x.len()
-    }
-
-    pub(super) fn rows(&self) -> usize {
-        self.y.len()
-    }
-
-    fn tiles_across(&self) -> usize {
-        (self.x.end - self.tile_x0).div_ceil(self.tile_width)
-    }
-
-    fn tiles(&self) -> usize {
-        self.tiles_across().saturating_mul((self.y.end - self.tile_y0).div_ceil(self.tile_height))
-    }
-
-    /// Columns and rows of a tile on the reference grid.
-    fn tile(&self, index: usize) -> [Range<usize>; 2] {
-        let (across, down) = (index % self.tiles_across(), index / self.tiles_across());
-        let part = |index: usize, origin: usize, length: usize, image: &Range<usize>| {
-            let start = origin + index * length;
-            start.max(image.start)..(start + length).min(image.end)
-        };
-        [part(across, self.tile_x0, self.tile_width, &self.x), part(down, self.tile_y0, self.tile_height, &self.y)]
-    }
-
-    /// Reads the segment of SIZ, without marker and length.
-    fn read(segment: &[u8]) -> Option<Self> {
-        let words: Vec<usize> =
-            segment.get(2..34)?.as_chunks::<4>().0.iter().map(|&word| u32::from_be_bytes(word) as usize).collect();
-        let &[x1, y1, x0, y0, tile_width, tile_height, tile_x0, tile_y0] = words.as_slice() else { return None };
-        let components = usize::from(u16::from_be_bytes(segment.get(34..36)?.try_into().ok()?));
-        let sampling = segment.get(36..36 + 3 * components)?.chunks_exact(3);
-        let whole = sampling.into_iter().all(|component| component[1] == 1 && component[2] == 1);
-        // ISO 15444-1 section B.3: the first tile holds the image's first sample.
-        let placed = x0 < x1
-            && y0 < y1
-            && tile_x0 <= x0
-            && tile_y0 <= y0
-            && x0 < tile_x0.saturating_add(tile_width)
-            && y0 < tile_y0.saturating_add(tile_height);
-        (whole && placed).then_some(Self {
-            x: x0..x1,
-            y: y0..y1,
-            tile_x0,
-            tile_y0,
-            tile_width,
-            tile_height,
-            components,
-        })
-    }
-}
 
 /// A codestream that may be decoded.
 #[derive(Debug)]
@@ -158,67 +90,6 @@ impl<'a> Codestream<'a> {
         styles.clone().try_for_each(|styles| styles.region.check(&styles.components))?;
         let high_throughput = styles.flat_map(|styles| &styles.components).any(|style| style.is_high_throughput());
         Ok(Self { size, whole_only: high_throughput || main.packed_headers, bytes: parts.bytes })
-    }
-}
-
-/// Coding styles of the components, in the main header or in a tile's first header.
-#[derive(Debug, Clone)]
-struct Styles {
-    /// COD, which holds where no COC does.
-    default: Option<Style>,
-    /// COC.
-    own: Vec<Option<Style>>,
-    components: Vec<Style>,
-    layers: usize,
-    /// Changes of progression (POC).
-    progressions: usize,
-    region: Region,
-    /// Whether the main header has the packet headers (PPM).
-    packed_headers: bool,
-}
-
-impl Styles {
-    fn new(components: usize) -> Self {
-        Self {
-            default: None,
-            own: vec![None; components],
-            components: Vec::new(),
-            layers: 0,
-            progressions: 0,
-            region: Region::default(),
-            packed_headers: false,
-        }
-    }
-
-    /// What a tile inherits. Its own COD goes before the main header's COC (ISO 15444-1 section A.6.2).
-    fn inherited(main: &Self) -> Self {
-        Self { default: None, own: vec![None; main.own.len()], ..main.clone() }
-    }
-
-    /// Fixes the style of each component; `None` where there is none.
-    fn complete(mut self) -> Option<Self> {
-        let style = |(index, own): (usize, &Option<Style>)| {
-            own.as_ref().or(self.default.as_ref()).or(self.components.get(index)).cloned()
-        };
-        self.components = self.own.iter().enumerate().map(style).collect::<Option<_>>()?;
-        Some(self)
-    }
-
-    fn take(&mut self, marker: u16, segment: &[u8]) -> Option<()> {
-        match (marker, segment) {
-            (COD, &[coding, _, layers1, layers0, _, ref rest @ ..]) => {
-                self.layers = usize::from(u16::from_be_bytes([layers1, layers0]));
-                self.default = Some(Style::read(coding, rest)?);
-            }
-            (COC, &[component, coding, ref rest @ ..]) => {
-                *self.own.get_mut(usize::from(component))? = Some(Style::read(coding, rest)?);
-            }
-            (PPM, _) => self.packed_headers = true,
-            (POC, entries) => self.progressions += entries.len() / 7,
-            (COD | COC, _) => return None,
-            _ => self.region.take(marker, segment),
-        }
-        Some(())
     }
 }
 

@@ -6,8 +6,9 @@ use bolus_study::{PixelWindow, Reason, ReasonCode};
 
 use super::codec::Codec;
 use super::frames::PixelValue;
+use super::reasons::pixel_data;
 use super::samples::{Block, Samples};
-use super::{deflate, jpeg, jpeg2000, jpegls, jpegxl, native, pixel_data, rle};
+use super::{deflate, jpeg, jpeg2000, jpegls, jpegxl, native, rle};
 use crate::PixelFormat;
 
 /// Decodes at least `window` of frame `frame`.

@@ -3,8 +3,9 @@
 use bolus_study::{PixelWindow, Reason};
 
 use super::frames::{inflate, rows_in_value};
+use super::native;
+use super::reasons::truncated;
 use super::samples::Block;
-use super::{native, truncated};
 use crate::PixelFormat;
 
 /// Inflates a frame down to the last row of `window`, and never further.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bolus_study::{Reason, ReasonCode};
 
-use super::pixel_data;
+use super::reasons::pixel_data;
 
 pub(super) const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
 pub(super) const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];

@@ -6,7 +6,8 @@ use std::ops::Range;
 use bolus_study::{PixelWindow, Reason};
 
 use super::encapsulated::{Fragments, joined};
-use super::{MAX_DECODED_BYTES, no_pixel_data, pixel_data, too_large, truncated};
+use super::limits::MAX_DECODED_BYTES;
+use super::reasons::{no_pixel_data, pixel_data, too_large, truncated};
 use crate::deflated::Inflater;
 use crate::{Instance, PixelFormat, PixelLocation};
 

@@ -8,6 +8,7 @@
 //! an item begins at each place shows when the frame is read ([`FrameIndex::holds`]); one that does not is reason
 //! to walk.
 
+mod file;
 mod inflated;
 mod tables;
 #[cfg(test)]
@@ -20,8 +21,9 @@ use bolus_study::{PixelWindow, Reason};
 
 use super::encapsulated::{ITEM_START_BYTES, are_one_frame, begin_alike};
 use super::frames::{PixelValue, frame_byte_range, location_of, most_coded, rows_in_value};
-use super::{pixel_data, too_large};
-use crate::{Instance, PixelFormat, PixelLocation};
+use super::reasons::{coded_too_large, pixel_data};
+use crate::Instance;
+use file::File;
 use inflated::{InflatedIndex, Inflating};
 use tables::Tables;
 use walk::ItemWalk;
@@ -60,15 +62,6 @@ pub struct FrameIndexer {
     file: File,
     phase: Phase,
     wanted: Range<u64>,
-}
-
-/// What is known of the file.
-#[derive(Debug, Clone, Copy)]
-struct File {
-    location: PixelLocation,
-    frames: usize,
-    most_coded: u64,
-    file_len: u64,
 }
 
 #[derive(Debug)]
@@ -174,12 +167,6 @@ fn done(file: &File, ranges: Vec<Range<u64>>, by_table: bool) -> Result<IndexSte
     Ok(IndexStep::Done(FrameIndex { file_len: file.file_len, places: Places::Items { ranges, by_table } }))
 }
 
-/// The refusal of pixel data that is far longer than its samples.
-fn coded_too_large(what: &str, found: u64, limit: u64) -> Reason {
-    let clamp = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    too_large(&format!("{what} in bytes"), clamp(found), clamp(limit))
-}
-
 impl FrameIndex {
     /// The bytes of the file to read for `window` of frame `frame`. Empty where there is no such frame.
     #[must_use]
@@ -239,9 +226,4 @@ impl FrameIndex {
             }
         }
     }
-}
-
-/// Bytes of all frames once decoded to native rows.
-fn native_bytes(format: &PixelFormat) -> u64 {
-    rows_in_value(format, 0, 0..format.frames.saturating_mul(format.rows)).end as u64
 }

@@ -8,9 +8,10 @@ use std::ffi::{CStr, c_int};
 use bolus_study::{Reason, ReasonCode};
 use turbojpeg_sys as turbo;
 
+use super::limits::MAX_FRAME_PIXELS;
 use super::markers::{Syntax, rewritten};
+use super::reasons::pixel_data;
 use super::samples::{Block, Coded, Samples};
-use super::{MAX_FRAME_PIXELS, pixel_data};
 use crate::PixelFormat;
 
 /// The most scans of one image. Each costs a pass over the frame, and a few bytes can ask for one; real images have

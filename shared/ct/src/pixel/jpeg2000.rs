@@ -8,7 +8,7 @@ use openjp2::openjpeg as opj;
 use openjp2::{Codec, OPJ_CODEC_FORMAT, Stream};
 
 use super::codestream::Codestream;
-use super::pixel_data;
+use super::reasons::pixel_data;
 use super::samples::{Block, Coded, Samples};
 use crate::PixelFormat;
 

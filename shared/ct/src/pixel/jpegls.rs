@@ -4,8 +4,9 @@ use bolus_study::Reason;
 use dicom_dictionary_std::uids;
 
 use super::markers::{Syntax, rewritten};
+use super::reasons::pixel_data;
+use super::registry;
 use super::samples::{Block, Coded, Samples};
-use super::{pixel_data, registry};
 use crate::PixelFormat;
 
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];

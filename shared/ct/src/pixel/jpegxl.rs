@@ -4,8 +4,8 @@ use bolus_study::{PixelWindow, Reason, ReasonCode};
 use jxl_oxide::image::BitDepth;
 use jxl_oxide::{AllocTracker, CropInfo, InitializeResult, JxlImage, JxlThreadPool};
 
+use super::reasons::{pixel_data, too_large};
 use super::samples::{Block, Coded, Samples};
-use super::{pixel_data, too_large};
 use crate::PixelFormat;
 
 /// The most frames of a codestream: one to show, and those that it takes patches from.

@@ -4,7 +4,8 @@ use bolus_study::{Reason, ReasonCode};
 
 use super::codec::Codec;
 use super::frames::{location_of, not_encapsulated};
-use super::{MAX_FRAME_PIXELS, no_pixel_data, too_large};
+use super::limits::MAX_FRAME_PIXELS;
+use super::reasons::{no_pixel_data, too_large};
 use crate::{Instance, PixelFormat};
 
 /// The format of an instance, checked.

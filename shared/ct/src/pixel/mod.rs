@@ -37,8 +37,10 @@ mod jpeg2000;
 mod jpegls;
 mod jpegxl;
 mod layout;
+mod limits;
 mod markers;
 mod native;
+mod reasons;
 mod registry;
 mod rle;
 mod samples;
@@ -51,29 +53,6 @@ pub use frames::frame_byte_range;
 pub use hu::{decode_indexed_hu, decode_window_hu};
 pub use index::{FrameIndex, FrameIndexer, IndexStep};
 pub(crate) use layout::{check_decodable, checked_format};
+pub use limits::{MAX_DECODED_BYTES, MAX_FRAME_PIXELS};
+pub(crate) use reasons::no_pixel_data;
 pub use stored::{StoredPixels, stored_digest, stored_frame, stored_values};
-
-use bolus_study::{Reason, ReasonCode};
-
-/// The largest frame that is decoded, in pixels. A larger one is refused as too large before any memory is taken:
-/// CT frames have at most 4,096 × 4,096 pixels, and 2^26 32-bit samples are 256 MiB.
-pub const MAX_FRAME_PIXELS: usize = 1 << 26;
-
-/// The most bytes that one call keeps decoded or inflated. An instance beyond it is refused as too large.
-pub const MAX_DECODED_BYTES: usize = 1 << 30;
-
-fn pixel_data(detail: impl Into<String>) -> Reason {
-    Reason::new(ReasonCode::PixelData, detail)
-}
-
-pub(crate) fn no_pixel_data() -> Reason {
-    Reason::new(ReasonCode::NoPixelData, "no PixelData")
-}
-
-fn truncated(expected: usize, found: usize) -> Reason {
-    Reason::new(ReasonCode::Truncated, format!("expected {expected} bytes of pixel data, found {found}"))
-}
-
-fn too_large(what: &str, found: usize, limit: usize) -> Reason {
-    Reason::new(ReasonCode::TooLarge, format!("{what} is {found}, at most {limit} is allowed"))
-}

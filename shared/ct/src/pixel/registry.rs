@@ -9,7 +9,7 @@ use bolus_study::Reason;
 use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
 
-use super::pixel_data;
+use super::reasons::pixel_data;
 use crate::PixelFormat;
 
 /// Decodes a frame by what the registry has for `transfer_syntax_uid`: samples as cells of the decoder's choice, least

@@ -2,7 +2,7 @@
 
 use bolus_study::Reason;
 
-use super::pixel_data;
+use super::reasons::pixel_data;
 
 /// Bytes of the header: a count and 15 offsets, 32 bits each.
 const HEADER_BYTES: usize = 64;

@@ -8,8 +8,9 @@ use super::decode::decode_frame;
 use super::frames::PixelValue;
 use super::index::FrameIndex;
 use super::layout::checked_format;
+use super::limits::MAX_DECODED_BYTES;
+use super::reasons::too_large;
 use super::samples::{Block, Normaliser, Samples};
-use super::{MAX_DECODED_BYTES, too_large};
 use crate::{Instance, PixelFormat};
 
 /// All stored values of an instance.

@@ -11,7 +11,7 @@ use bolus_study::{Reason, ReasonCode};
 use sha2::{Digest, Sha256};
 
 use super::passes::{near_of, repeated};
-use super::planes::{Copy, Placed, PlaneGroup};
+use super::placed::{Copy, Placed, PlaneGroup};
 use crate::Instance;
 
 /// A frame whose pixels are asked for.

@@ -9,15 +9,9 @@ use super::compare::{Contested, SeenPixels, contested};
 use super::members::{series_of, uid_of};
 use super::planes::{Placement, is_shared, placed};
 use super::stack::stacks_of;
-use super::{Candidate, Member, Series};
+use super::types::{Candidate, Member, Series};
 use crate::Instance;
 use crate::refusal::{image_refusal, refusal_of};
-
-/// Groups `members` into stacks by their headers alone: as [`Grouping::series`] of pixels of which none is seen.
-#[must_use]
-pub fn group(members: Vec<Member>) -> Vec<Series> {
-    Grouping::of(members).series(&SeenPixels::new())
-}
 
 /// The files of a run on their way to stacks.
 #[derive(Debug)]
@@ -71,7 +65,7 @@ impl Grouping {
     }
 }
 
-/// What [`group`] keeps apart before anything else: instances of two keys never meet in one [`Series`], so a caller may group those of
+/// What [`Grouping`] keeps apart before anything else: instances of two keys never meet in one [`Series`], so a caller may group those of
 /// one key by themselves. The Series Instance UID, or what stands in for one.
 #[must_use]
 pub fn series_key(instance: &Instance, folder: &str) -> [String; 5] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bolus_study::{BodyPart, BodyPartFinding, BodyPartSource, DeclaredContrast, Evidence, SeriesFacts, SeriesUid};
 
-use super::{Candidate, Series};
+use super::types::{Candidate, Series};
 use crate::evidence::declare;
 use crate::refusal::is_derived;
 use crate::{FrameInfo, FrameSays, Instance};

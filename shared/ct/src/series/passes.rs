@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use bolus_study::{Reason, ReasonCode};
 
-use super::planes::Placed;
+use super::placed::Placed;
 use attribute::{ATTRIBUTES, Attribute, Kind, Value};
 use occupied::{FEWEST, FEWEST_BETWEEN, Occupied, near_mm};
 

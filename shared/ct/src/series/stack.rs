@@ -6,8 +6,9 @@ use bolus_study::{Reason, ReasonCode, Remark, RemarkCode, SopInstanceUid};
 
 use super::members::{of_frames, series_of, uid_of};
 use super::passes::passes;
-use super::planes::{Copy, Placed, Placement, PlaneGroup};
-use super::{Candidate, RefusedFrame, Series, Slice};
+use super::placed::{Copy, Placed, PlaneGroup};
+use super::planes::Placement;
+use super::types::{Candidate, RefusedFrame, Series, Slice};
 use crate::evidence::declare;
 use crate::geometry::{Plane, SAME_POSITION_MM, measure};
 use crate::refusal::is_derived;

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bolus_study::{Declared, Orientation};
+use bolus_study::{BodyPartFinding, Declared, Orientation, ReasonCode, SeriesUid, SopInstanceUid, StudyUid};
 use dicom_dictionary_std::uids;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{FrameInfo, HeaderRead, PassMarks, PixelFormat, PixelLocation, read_header};
+use crate::{FrameInfo, HeaderRead, Instance, PassMarks, PixelFormat, PixelLocation, read_header};
 
 /// Members of all files of folders under `tests/data`, and how many files were refused.
 fn members_of(folders: &[&str]) -> (Vec<Member>, usize) {
@@ -61,6 +61,11 @@ pub(super) fn check_accounts(series: &[Series], frames: &BTreeMap<usize, usize>)
     assert_eq!(ends.into_iter().collect::<Vec<_>>(), expected);
     counted.sort_unstable();
     assert_eq!(counted, frames.keys().copied().collect::<Vec<_>>());
+}
+
+/// The stacks of `members` by their headers alone: no pixel is seen.
+pub(crate) fn group(members: Vec<Member>) -> Vec<Series> {
+    Grouping::of(members).series(&SeenPixels::new())
 }
 
 pub(super) fn group_checked(members: Vec<Member>) -> Vec<Series> {

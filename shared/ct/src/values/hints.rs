@@ -1,40 +1,15 @@
 //! Collects what the texts, codes and attributes of a header say of the values, beside Image Type and Rescale Type.
 
-use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use serde::Serialize;
 
 use super::image_type::words_of;
+use super::kinds::{MAPS, kind_name};
 use super::units::is_hounsfield;
-use super::{MAPS, kind_name};
-use crate::header::Fields;
+use crate::ValueHints;
+use crate::data_set::Fields;
+use crate::data_set::value_attributes::{NESTED, TEXTS, TYPES};
 use crate::words::{ValueKind, ValueWords, read_description};
 
-/// Texts of an image, of a frame or of a mapping that are read for words.
-const TEXTS: [Tag; 6] = [
-    tags::SERIES_DESCRIPTION,
-    tags::DERIVATION_DESCRIPTION,
-    tags::IMAGE_COMMENTS,
-    tags::FRAME_COMMENTS,
-    tags::LUT_LABEL,
-    tags::LUT_EXPLANATION,
-];
-/// Attributes that are written like Image Type (PS3.3 sections C.8.16.2.1.2 and C.8.16.2.1.3).
-const TYPES: [Tag; 2] = [tags::VOLUMETRIC_PROPERTIES, tags::VOLUME_BASED_CALCULATION_TECHNIQUE];
-/// Items that are read as if they stood in the data set itself: the functional groups of all frames, and what these and those of
-/// one frame may hold. One frame's are asked by themselves.
-const NESTED: [Tag; 6] = [
-    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-    tags::DERIVATION_IMAGE_SEQUENCE,
-    tags::FRAME_CONTENT_SEQUENCE,
-    tags::CT_IMAGE_FRAME_TYPE_SEQUENCE,
-    tags::MULTIENERGY_CT_CHARACTERISTICS_SEQUENCE,
-    tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE,
-];
-/// Sequences of codes.
-const CODES: [Tag; 2] = [tags::DERIVATION_CODE_SEQUENCE, tags::MEASUREMENT_UNITS_CODE_SEQUENCE];
-/// Single attributes.
-const ATTRIBUTES: [Tag; 2] = [tags::MONOENERGETIC_ENERGY_EQUIVALENT, tags::PRESENTATION_LUT_SHAPE];
 /// Levels of [`NESTED`] that are followed: groups, and what stands in them.
 const DEEPEST: usize = 3;
 
@@ -54,48 +29,6 @@ const DERIVATIONS: [(&str, ValueKind); 12] = [
     ("113079", ValueKind::Projection),
 ];
 
-/// Whether `tag` is a sequence that is looked into here.
-pub(crate) fn is_sequence(tag: Tag) -> bool {
-    NESTED.contains(&tag) || CODES.contains(&tag)
-}
-
-/// The attributes of a functional group that are asked for here, save those of its Frame Content Sequence, of which only Frame Comments
-/// (0020,9158) are.
-pub(crate) fn asked_of_groups() -> impl Iterator<Item = Tag> {
-    let all = TEXTS.into_iter().chain(TYPES).chain(ATTRIBUTES).chain(NESTED).chain(CODES);
-    all.filter(|tag| *tag != tags::FRAME_CONTENT_SEQUENCE)
-}
-
-/// Whether `tag` is an attribute that is asked for here.
-pub(crate) fn is_attribute(tag: Tag) -> bool {
-    TEXTS.contains(&tag) || TYPES.contains(&tag) || ATTRIBUTES.contains(&tag)
-}
-
-/// Whether of a long value of `tag` the start is kept, so that the file is not refused for it: Image Comments may have 10,240
-/// characters (PS3.5 section 6.2, LT), and Long Code Value any number.
-pub(crate) fn is_cut(tag: Tag) -> bool {
-    let of_codes = [tags::LONG_CODE_VALUE, tags::CODE_MEANING];
-    (is_attribute(tag) && tag != tags::SERIES_DESCRIPTION) || of_codes.contains(&tag)
-}
-
-/// What the header says of the values, beside Image Type and Rescale Type of each frame.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct ValueHints {
-    /// What names something else than attenuation, with the words that say so.
-    pub map: Option<String>,
-    /// The words or the code of a projection or a curved plane.
-    pub projection: Option<String>,
-    /// Whether the images are virtual monoenergetic ones.
-    pub monoenergetic: bool,
-    /// The energies of such images in keV, by Monoenergetic Energy Equivalent (0018,937C) and by words, each once. They differ
-    /// where frames do, or where words contradict an attribute.
-    pub energies_kev: Vec<f64>,
-    /// The unit of the values by Real World Value Mapping, where none of the mappings is to Hounsfield units.
-    pub mapped_unit: Option<String>,
-    /// Whether Presentation LUT Shape (2050,0020) turns values over that Photometric Interpretation does not.
-    pub inverted: bool,
-}
-
 /// The hints of a data set with its functional groups of all frames, or of one frame's functional group.
 pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
     let mut hints = ValueHints::default();
@@ -109,23 +42,6 @@ pub(crate) fn hints(fields: Fields<'_>) -> ValueHints {
 }
 
 impl ValueHints {
-    /// These hints, and those of `outer` where there are none; the energies of both, as one that contradicts is not to be lost.
-    pub(crate) fn over(self, outer: &Self) -> Self {
-        let text = |own: Option<String>, outer: &Option<String>| own.or_else(|| outer.clone());
-        let mut energies_kev: Vec<f64> =
-            self.energies_kev.into_iter().chain(outer.energies_kev.iter().copied()).collect();
-        energies_kev.sort_by(f64::total_cmp);
-        energies_kev.dedup();
-        Self {
-            map: text(self.map, &outer.map),
-            projection: text(self.projection, &outer.projection),
-            monoenergetic: self.monoenergetic || outer.monoenergetic,
-            energies_kev,
-            mapped_unit: text(self.mapped_unit, &outer.mapped_unit),
-            inverted: self.inverted || outer.inverted,
-        }
-    }
-
     /// Reads a data set or an item, and what it holds.
     fn read(&mut self, fields: Fields<'_>, depth: usize) {
         for text in TEXTS.into_iter().filter_map(|tag| fields.text(tag)) {

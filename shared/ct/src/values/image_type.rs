@@ -1,9 +1,8 @@
 //! What Image Type says of the values of a frame (PS3.3 sections C.8.2.1.1.1 and C.8.16.1.4).
 
+use super::kinds::MAPS;
 use crate::FrameInfo;
 use crate::words::{ValueKind, ValueWords, read_image_type};
-
-use super::MAPS;
 
 /// All that the values of an Image Type, Frame Type or their like say. `ORIGINAL`, `PRIMARY` and their opposites stand in no
 /// table, so that values that are out of their place are read too.

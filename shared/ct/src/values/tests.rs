@@ -1,4 +1,4 @@
-use bolus_study::ReasonCode;
+use bolus_study::{Reason, ReasonCode};
 use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
@@ -6,7 +6,7 @@ use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 use super::*;
 use crate::header::tests::{explicit, file_of};
 use crate::refusal::{image_refusal, judgement_of, refusal_of};
-use crate::{HeaderRead, read_header};
+use crate::{HeaderRead, Instance, read_header};
 
 /// An element of the data set: a text, or items.
 #[derive(Clone)]

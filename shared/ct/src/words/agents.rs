@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use bolus_study::Says;
 use serde::Deserialize;
 
-use super::contrast::{Level, Reading, read_contrast};
+use super::contrast::{Reading, read_contrast};
 use super::lexicon::{Hit, Lexicon, Table, table};
+use super::statements::Level;
 use super::tokens::{Token, Tokens, tokens};
 
 /// How the agent was given, as far as the header says.

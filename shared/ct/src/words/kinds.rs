@@ -1,7 +1,7 @@
 //! The words of a text with their kinds, by the tables.
 
 use super::body;
-use super::contrast::{Kind, LEXICON};
+use super::contrast_tables::{Kind, LEXICON};
 use super::lexicon::is_number;
 use super::tokens::Token;
 

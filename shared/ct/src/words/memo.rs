@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use bolus_study::BodyPart;
 
-use super::Route;
-use super::contrast::{Level, Reading};
+use super::agents::Route;
+use super::contrast::Reading;
+use super::statements::Level;
 use super::values::ValueWords;
 
 /// Texts remembered by a thread; when there are more it begins anew, so that memory stays small.

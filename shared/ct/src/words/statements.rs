@@ -1,9 +1,18 @@
 //! Joins the words of a text into statements: an opener ("with", "no", "pre"), what stands in its scope, and what that
 //! says.
 
-use super::contrast::{Kind, Level};
+use super::contrast_tables::Kind;
 use super::kinds::{Word, is_before, is_negative, is_object, is_opener, is_timing, words};
 use super::tokens::Token;
+
+/// Whether a text speaks of one series or of the whole study, which may hold series of both kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Level {
+    /// Series Description, Protocol Name.
+    Series,
+    /// Study Description, the request and the procedure.
+    Study,
+}
 
 /// What one statement says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::contrast::{self, Kind};
+use super::contrast_tables::{self, Kind};
 use super::lexicon::{START, Table};
 use super::tokens::tokens;
 
@@ -34,9 +34,9 @@ fn check<T: Copy + Debug + PartialEq>(tables: Vec<Table<T>>) {
 
 #[test]
 fn each_phrase_has_one_meaning() {
-    check::<Kind>(contrast::tables());
-    check(super::values::tables());
-    check(vec![super::values::image_type_table()]);
+    check::<Kind>(contrast_tables::tables());
+    check(super::value_tables::tables());
+    check(vec![super::value_tables::image_type_table()]);
     check(vec![super::body::table_of_words()]);
     check(vec![super::agents::table_of_values()]);
     check(vec![super::agents::table_of_routes()]);

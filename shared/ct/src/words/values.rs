@@ -4,11 +4,10 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-
-use super::contrast::{Kind, LEXICON};
-use super::lexicon::{Hit, Lexicon, Table, is_number, table};
+use super::contrast_tables::{Kind, LEXICON};
+use super::lexicon::{Hit, Lexicon, is_number};
 use super::tokens::{Token, Tokens, tokens};
+use super::value_tables::{Entry, image_type_table, tables};
 
 /// What a word or phrase of a text says of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,38 +32,6 @@ pub(crate) enum ValueKind {
     Localizer,
     /// A page of text, or a screen. Named by Image Type alone.
     Screen,
-}
-
-/// What a phrase of the tables is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Entry {
-    VirtualNative,
-    Material,
-    /// A name of such an image that no word of contrast is to know: it means other things too.
-    MaterialName,
-    /// The name of a material, which is a medium beside words of contrast.
-    Substance,
-    Perfusion,
-    PerfusionDerived,
-    Subtraction,
-    /// Where it is the whole text.
-    SubtractionAlone,
-    Processed,
-    Monoenergetic,
-    /// Names monoenergetic images where an energy stands behind it.
-    EnergyBehind,
-    /// "keV": monoenergetic, with the energy beside it.
-    EnergyUnit,
-    Projection,
-    /// Where it is the whole text.
-    ProjectionAlone,
-    Localizer,
-    Screen,
-    /// Where it is the whole text.
-    ScreenAlone,
-    /// Looks like the above and is not.
-    Nothing,
 }
 
 /// What a text says of the values.
@@ -93,41 +60,12 @@ const OTHER_UNITS: [&str; 14] = ["kv", "kvp", "ma", "mas", "mm", "cm", "ml", "cc
 const ENDINGS: [&str; 6] = ["minips", "minip", "mips", "mip", "vrt", "vnc"];
 /// Tokens of the longest phrase of contrast that is looked for before a material.
 const LONGEST_BEFORE: usize = 3;
-/// Words of a phrase that is also read with some of its spaces left out: more would be too many forms.
-const MOST_RUN_TOGETHER: usize = 5;
-
-/// The tables of descriptions.
-pub(super) const TABLES: [(&str, &str); 9] = [
-    ("shared", include_str!("tables/values/shared.toml")),
-    ("english", include_str!("tables/values/english.toml")),
-    ("germanic", include_str!("tables/values/germanic.toml")),
-    ("romance", include_str!("tables/values/romance.toml")),
-    ("slavic", include_str!("tables/values/slavic.toml")),
-    ("cyrillic", include_str!("tables/values/cyrillic.toml")),
-    ("cjk", include_str!("tables/values/cjk.toml")),
-    ("nordic", include_str!("tables/values/nordic.toml")),
-    ("others", include_str!("tables/values/others.toml")),
-];
 
 static OF_TEXTS: LazyLock<Lexicon<Entry>> = LazyLock::new(|| Lexicon::new(tables()));
 
 /// The later table outranks the earlier ones where their phrases are alike.
 static OF_IMAGE_TYPE: LazyLock<Lexicon<Entry>> =
     LazyLock::new(|| Lexicon::new(tables().into_iter().chain([image_type_table()])));
-
-pub(super) fn tables() -> Vec<Table<Entry>> {
-    TABLES.iter().map(|(_, text)| run_together(table(text))).collect()
-}
-
-pub(super) fn image_type_table() -> Table<Entry> {
-    run_together(table(include_str!("tables/values/image_type.toml")))
-}
-
-/// The phrases of virtual native images, which the words of contrast know too.
-pub(super) fn virtual_native_phrases() -> Table<Kind> {
-    let phrases = tables().into_iter().filter_map(|mut table| table.remove(&Entry::VirtualNative));
-    Table::from([(Kind::VirtualNative, phrases.flatten().collect())])
-}
 
 /// What a description says.
 pub(super) fn read_description(text: &str) -> ValueWords {
@@ -280,34 +218,6 @@ fn part_endings(tokens: Vec<Token>) -> Vec<Token> {
         }
     }
     parted
-}
-
-/// Adds to each phrase its forms with spaces left out: `virtual non contrast` is also `virtualnon contrast`, `virtual
-/// noncontrast` and `virtualnoncontrast`.
-fn run_together(table: Table<Entry>) -> Table<Entry> {
-    let with_forms = |phrase: String| std::iter::once(phrase.clone()).chain(glued_forms(&phrase)).collect::<Vec<_>>();
-    table.into_iter().map(|(entry, phrases)| (entry, phrases.into_iter().flat_map(with_forms).collect())).collect()
-}
-
-fn glued_forms(phrase: &str) -> Vec<String> {
-    let words: Vec<&str> = phrase.split(' ').collect();
-    let last = words.len().saturating_sub(1);
-    let plain = |word: &&str| word.chars().all(char::is_alphanumeric);
-    let gluable =
-        words.iter().take(last).all(plain) && words.last().is_some_and(|word| plain(&word.trim_end_matches('*')));
-    if words.len() < 2 || words.len() > MOST_RUN_TOGETHER || !gluable {
-        return Vec::new();
-    }
-    let form = |spaces: u32| {
-        let mut text = String::with_capacity(phrase.len());
-        for (place, word) in words.iter().enumerate() {
-            text.push_str(word);
-            text.push_str(if place < last && spaces >> place & 1 == 1 { " " } else { "" });
-        }
-        text
-    };
-    // One bit a space; all of them set is the phrase itself.
-    (0..(1_u32 << last) - 1).map(form).collect()
 }
 
 #[cfg(test)]

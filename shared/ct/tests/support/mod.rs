@@ -8,13 +8,18 @@ pub mod jpeg2000;
 use std::path::{Path, PathBuf};
 
 use bolus_ct::pixel::{decode_window_hu, frame_byte_range, stored_values};
-use bolus_ct::{HeaderRead, Instance, read_header};
+use bolus_ct::{Grouping, HeaderRead, Instance, Member, SeenPixels, Series, read_header};
 use bolus_study::{PixelWindow, Reason};
 use dicom_core::value::PixelFragmentSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::mem::InMemDicomObject;
 use dicom_object::meta::FileMetaTableBuilder;
+
+/// The stacks of `members` by their headers alone: no pixel is seen.
+pub fn group(members: Vec<Member>) -> Vec<Series> {
+    Grouping::of(members).series(&SeenPixels::new())
+}
 
 /// What a picture is like.
 #[derive(Debug, Clone, Copy)]

@@ -9,11 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::held::{ClosedSeries, Held, HeldFile, Limits};
-use super::{FeedOptions, Part, PartId};
+use super::part::{FeedOptions, Part, PartId};
 use crate::compare;
 use crate::error::LabelingError;
 use crate::headers::read_instance;
-use crate::scan::{FileRefusal, HEADERS_IN_FLIGHT, Listed, Scan, expand, folder_of, is_inside, told_apart};
+use crate::refused::FileRefusal;
+use crate::scan::{HEADERS_IN_FLIGHT, Listed, Scan, expand, folder_of, is_inside, told_apart};
 
 /// Archives that were listed and wait to be expanded.
 const ARCHIVES_AHEAD: usize = 64;

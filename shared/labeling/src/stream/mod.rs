@@ -10,23 +10,20 @@
 mod cutter;
 mod feeder;
 mod held;
+mod part;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use bolus_ops::CpuPool;
-use bolus_storage::{ErrorKind, Location, Spool, list};
+use bolus_storage::{ErrorKind, Location, list};
 use futures::stream::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::LabelingError;
-use crate::progress::Progress;
-use crate::scan::Scan;
 use feeder::Feeder;
 use held::Limits;
+pub use part::{FeedOptions, Part, PartId};
 
 /// Parts that wait to be taken.
 const PARTS_AHEAD: usize = 4;
@@ -38,37 +35,6 @@ const WINDOW: u64 = 1_000;
 const HEADER_BYTES: usize = 48 << 20;
 /// References to files that stay in memory.
 const LOG_BYTES: usize = 8 << 20;
-
-/// What tells the series of a feed's loose files apart.
-pub type PartId = u128;
-
-/// What a feed needs.
-#[derive(Clone)]
-pub struct FeedOptions {
-    /// URIs that are left out with all that lies below them: the run's own files.
-    pub excluded: Vec<String>,
-    /// Where archives are expanded, and where references to files go that have no room in memory.
-    pub spool: Spool,
-    /// Reads headers and groups them.
-    pub cpu: CpuPool,
-    /// Told of files and headers.
-    pub progress: Arc<Progress>,
-    /// Ends the feed.
-    pub cancel: CancellationToken,
-}
-
-/// One series with all its stacks, or files of no series. Every file is in one part, save where a part came back.
-#[derive(Debug, Default)]
-pub struct Part {
-    /// The stacks of the series and its files, and files that are no part of any.
-    pub scan: Scan,
-    /// The series; none for files of no series and for archives, whose series are whole when they close.
-    pub id: Option<PartId>,
-    /// Whether the series was given before, without some of its files: this replaces it. Such parts come last.
-    pub came_back: bool,
-    /// Keeps the number of archives on the disk small.
-    _archive: Option<Arc<OwnedSemaphorePermit>>,
-}
 
 /// A listing that becomes series, in a task of its own.
 pub struct Feed {

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bolus_ct::Series;
+use bolus_ops::CpuPool;
+use bolus_storage::Spool;
 use bolus_study::Reason;
 use bolus_testkit::SyntheticSeries;
 use proptest::prelude::*;
 
 use super::*;
 use crate::scan::folder_of;
-use crate::{discover, scan};
+use crate::{Scan, discover, scan};
 
 /// Nothing here takes longer.
 const DEADLINE: Duration = Duration::from_secs(60);

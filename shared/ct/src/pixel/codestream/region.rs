@@ -6,8 +6,8 @@
 
 use bolus_study::Reason;
 
-use super::super::pixel_data;
-use super::cost::Style;
+use super::super::reasons::pixel_data;
+use super::style::Style;
 
 const RGN: u16 = 0xFF5E;
 const QCD: u16 = 0xFF5C;

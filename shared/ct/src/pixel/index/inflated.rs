@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use bolus_study::Reason;
 
-use super::super::frames::most_deflated;
-use super::super::{MAX_DECODED_BYTES, pixel_data};
-use super::{File, coded_too_large, native_bytes};
+use super::super::frames::{most_deflated, rows_in_value};
+use super::super::limits::MAX_DECODED_BYTES;
+use super::super::reasons::{coded_too_large, pixel_data};
+use super::file::File;
 use crate::deflated::Inflater;
 use crate::{PixelFormat, PixelLocation};
 
@@ -113,4 +114,9 @@ impl InflatedIndex {
         let from = self.stream + self.nearest(rows.start).consumed();
         from..to.max(from)
     }
+}
+
+/// Bytes of all frames once decoded to native rows.
+fn native_bytes(format: &PixelFormat) -> u64 {
+    rows_in_value(format, 0, 0..format.frames.saturating_mul(format.rows)).end as u64
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use bolus_study::{Reason, ReasonCode};
 
 use super::super::encapsulated::{ITEM, ITEM_HEADER_BYTES};
-use super::super::pixel_data;
-use super::File;
+use super::super::reasons::pixel_data;
+use super::file::File;
 
 /// What the tables gave.
 #[derive(Debug)]

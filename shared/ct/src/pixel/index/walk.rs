@@ -5,8 +5,8 @@ use std::ops::Range;
 use bolus_study::{Reason, ReasonCode};
 
 use super::super::encapsulated::{ITEM, ITEM_HEADER_BYTES, ITEM_START_BYTES, SEQUENCE_DELIMITER, starts_codestream};
-use super::super::pixel_data;
-use super::{File, coded_too_large};
+use super::super::reasons::{coded_too_large, pixel_data};
+use super::file::File;
 
 /// What is read at once: the items of several frames, so that a remote file takes few reads.
 const READ_BYTES: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use dicom_dictionary_std::uids;
 
 use crate::FrameInfo;
-use crate::series::planes::Placed;
+use crate::series::placed::Placed;
 
 /// The longest value that is told.
 const LONGEST: usize = 64;

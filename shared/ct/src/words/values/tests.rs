@@ -169,10 +169,3 @@ fn only_the_words_that_say_so_are_kept() {
     assert_eq!(words.found, [(ValueKind::Material, "Iodine_Map".to_owned())]);
     assert_eq!(read_description("Meyer 40.0 keV Schulz").found, [(ValueKind::Monoenergetic, "keV".to_owned())]);
 }
-
-#[test]
-fn forms_that_run_together_are_those_of_their_phrase() {
-    assert_eq!(glued_forms("a b"), ["ab"]);
-    assert_eq!(glued_forms("one two three*"), ["onetwothree*", "one twothree*", "onetwo three*"]);
-    assert!(glued_forms("mono +").is_empty() && glued_forms("one").is_empty() && glued_forms("a* b").is_empty());
-}

@@ -9,10 +9,12 @@ use bolus_study::{Reason, ReasonCode};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::Fields;
-use super::head::{Head, ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, UNDEFINED, Window, head_at};
-use super::parser::{DataSet, Element, Encoding, Stop, Value, is_known_vr, is_wanted, is_wanted_sequence};
-use crate::values::is_cut;
+use super::elements::{DataSet, Element, Value};
+use super::encoding::{Encoding, is_known_vr};
+use super::fields::Fields;
+use super::head::{Head, ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, Stop, UNDEFINED, Window, head_at};
+use super::value_attributes::is_cut;
+use super::wanted::{is_wanted, is_wanted_sequence};
 
 /// Sequences that are nested deeper are refused: real files stay under ten. A level costs some 100 bytes.
 const MAX_DEPTH: usize = 4096;
@@ -32,14 +34,14 @@ const COST: u64 = 96;
 
 /// Where the value of an element lies, and its stated length, `None` where undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub offset: u64,
     pub length: Option<u64>,
 }
 
 /// What was found at the top level without being read.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// PixelData (7FE0,0010).
     pub pixels: Option<Place>,
     /// Extended Offset Table (7FE0,0001).
@@ -48,7 +50,7 @@ pub(super) struct Found {
 
 /// Where a walk ends of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// Behind the last element of group 0002.
     FileMeta,
     /// At PixelData, at the end, or where the rest is not needed.
@@ -82,7 +84,7 @@ enum Kind {
 
 /// A walk that goes on whenever there are more bytes.
 #[derive(Debug)]
-pub(super) struct Walker {
+pub(crate) struct Walker {
     scope: Scope,
     encoding: Encoding,
     at: u64,
@@ -199,7 +201,7 @@ impl Walker {
     /// waveforms) may go on for megabytes there.
     fn needs_rest(&mut self) -> bool {
         let class = || Fields::new(&self.data_set, false).text(tags::SOP_CLASS_UID);
-        *self.needs_rest.get_or_insert_with(|| !class().is_some_and(|class| super::has_no_pixels(&class)))
+        *self.needs_rest.get_or_insert_with(|| !class().is_some_and(|class| has_no_pixels(&class)))
     }
 
     /// Whether nothing but zeros, or less than an element's header, is left.
@@ -466,4 +468,12 @@ fn shown_encoding(window: Window<'_>, start: u64, limit: u64) -> Result<Encoding
     }
     let explicit = matches!(*window.peek(start, 8)?, [_, _, _, _, v0, v1, ..] if is_known_vr([v0, v1]));
     Ok(if explicit { Encoding::EXPLICIT } else { Encoding::IMPLICIT })
+}
+
+/// Storage classes without pixel data (PS3.4 annex B.5): waveforms, reports, presentation states, radiotherapy
+/// objects other than images and doses, and encapsulated documents.
+fn has_no_pixels(sop_class_uid: &str) -> bool {
+    let Some(class) = sop_class_uid.strip_prefix("1.2.840.10008.5.1.4.1.1.") else { return false };
+    let exact = ["66", "66.3", "481.3", "481.4", "481.5", "481.6", "481.7", "481.8", "481.9"];
+    exact.contains(&class) || ["9.", "11.", "88.", "104."].iter().any(|start| class.starts_with(start))
 }

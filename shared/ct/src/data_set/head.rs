@@ -1,22 +1,36 @@
 //! Headers of elements, items and delimiters (PS3.5 section 7.1), also those whose value representation is none of the
 //! standard's.
 
+use bolus_study::Reason;
 use dicom_core::Tag;
 
-use super::parser::{Encoding, Stop, is_known_vr, is_long_vr, is_short_vr};
+use super::encoding::{Encoding, is_known_vr, is_long_vr, is_short_vr};
 
 /// Start of an item or fragment, and the two delimiters (PS3.5 section 7.5).
-pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
-pub(super) const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
-pub(super) const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
+pub(crate) const ITEM: Tag = Tag(0xFFFE, 0xE000);
+pub(crate) const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
+pub(crate) const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
 /// Length of an element or item whose end is marked by a delimiter.
-pub(super) const UNDEFINED: u32 = u32::MAX;
+pub(crate) const UNDEFINED: u32 = u32::MAX;
 /// How far behind an element of unknown VR the next one may start to bear witness for how its length is to be read.
 const MOST_LOOK_AHEAD: u64 = 1 << 20;
 
+/// Why a walk stopped before the pixel data or the end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stop {
+    /// The bytes at hand must reach at least this offset.
+    More(u64),
+    /// The file ends inside the data set.
+    Truncated,
+    /// The bytes break the encoding.
+    Bad(&'static str),
+    /// The file is refused whatever follows.
+    Refused(Reason),
+}
+
 /// Header of an element, an item or a delimiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub tag: Tag,
     /// As stated; zeros in implicit encoding.
     pub vr: [u8; 2],
@@ -27,7 +41,7 @@ pub(super) struct Head {
 
 /// A part of the data set: `bytes` start at offset `start`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window<'a> {
+pub(crate) struct Window<'a> {
     pub bytes: &'a [u8],
     pub start: u64,
 }
@@ -50,7 +64,7 @@ impl<'a> Window<'a> {
 }
 
 /// Reads the header at `at`, where at least 8 bytes lie before `limit`, the end of what holds it.
-pub(super) fn head_at(window: Window<'_>, at: u64, encoding: Encoding, limit: u64) -> Result<Head, Stop> {
+pub(crate) fn head_at(window: Window<'_>, at: u64, encoding: Encoding, limit: u64) -> Result<Head, Stop> {
     let [a, b, c, d, v0, v1, l0, l1] = window.array::<8>(at)?;
     let tag = Tag(u16_of(encoding, [a, b]), u16_of(encoding, [c, d]));
     let vr = [v0, v1];

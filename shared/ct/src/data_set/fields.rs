@@ -4,8 +4,10 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::parser::{DataSet, Element, Value, is_known_vr, is_wanted};
+use super::elements::{DataSet, Element, Value};
+use super::encoding::is_known_vr;
 use super::text::Charset;
+use super::wanted::is_wanted;
 
 /// Values of a text that are looked at.
 const MOST_VALUES: usize = 16;
@@ -21,7 +23,7 @@ pub(crate) struct Fields<'s> {
 impl<'s> Fields<'s> {
     /// Looks into `set`, whose numbers are big endian where `big` is true, and whose Specific Character Set (0008,0005)
     /// says how texts are to be read.
-    pub(super) fn new(set: &'s DataSet, big: bool) -> Self {
+    pub fn new(set: &'s DataSet, big: bool) -> Self {
         Self { set, big, charset: Charset::Undeclared }.with_own_charset()
     }
 

@@ -1,106 +1,9 @@
-//! What is kept of a data set (PS3.5 section 7): elements, items, and which attributes are wanted.
+//! Which attributes are kept.
 
-use bolus_study::Reason;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::marks;
-use crate::values;
-
-/// Why a walk stopped before the pixel data or the end.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Stop {
-    /// The bytes at hand must reach at least this offset.
-    More(u64),
-    /// The file ends inside the data set.
-    Truncated,
-    /// The bytes break the encoding.
-    Bad(&'static str),
-    /// The file is refused whatever follows.
-    Refused(Reason),
-}
-
-/// An element's value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    /// The bytes as stored.
-    Bytes(Box<[u8]>),
-    /// The items of a sequence.
-    Items(Vec<DataSet>),
-}
-
-/// One kept element.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Element {
-    /// The attribute.
-    pub tag: Tag,
-    /// The value representation as stated; zeros in implicit encoding.
-    pub vr: [u8; 2],
-    /// The value.
-    pub value: Value,
-}
-
-impl Element {
-    /// What it takes with all that is in it; the nesting of what is kept is bounded.
-    pub fn kept_bytes(&self) -> usize {
-        let inside = match &self.value {
-            Value::Bytes(bytes) => bytes.len(),
-            Value::Items(items) => items.iter().flat_map(|item| &item.elements).map(Self::kept_bytes).sum(),
-        };
-        size_of::<Self>() + inside
-    }
-}
-
-/// The kept elements of a data set or of an item, each attribute once: where one is repeated, the first counts.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct DataSet {
-    /// In file order.
-    pub elements: Vec<Element>,
-}
-
-impl DataSet {
-    /// The element of an attribute.
-    pub fn element(&self, tag: Tag) -> Option<&Element> {
-        self.elements.iter().find(|element| element.tag == tag)
-    }
-}
-
-/// How elements are encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding {
-    /// The value representation is written out.
-    pub explicit: bool,
-    /// Numbers are big endian.
-    pub big: bool,
-}
-
-impl Encoding {
-    /// Of file meta groups, of deflated data sets and of most files.
-    pub const EXPLICIT: Self = Self { explicit: true, big: false };
-    /// Of the default transfer syntax, and inside values of VR UN (PS3.5 section 6.2.2).
-    pub const IMPLICIT: Self = Self { explicit: false, big: false };
-}
-
-/// Value representations with a 32-bit length (PS3.5 table 7.1-1).
-pub(super) fn is_long_vr(vr: [u8; 2]) -> bool {
-    matches!(&vr, b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT" | b"UV")
-}
-
-/// Value representations with a 16-bit length (PS3.5 table 7.1-2).
-pub(super) fn is_short_vr(vr: [u8; 2]) -> bool {
-    #[rustfmt::skip]
-    let known = matches!(
-        &vr,
-        b"AE" | b"AS" | b"AT" | b"CS" | b"DA" | b"DS" | b"DT" | b"FL" | b"FD" | b"IS" | b"LO" | b"LT" | b"PN"
-            | b"SH" | b"SL" | b"SS" | b"ST" | b"TM" | b"UI" | b"UL" | b"US"
-    );
-    known
-}
-
-/// Whether `vr` is a value representation of the standard.
-pub(super) fn is_known_vr(vr: [u8; 2]) -> bool {
-    is_long_vr(vr) || is_short_vr(vr)
-}
+use super::{mark_attributes, value_attributes};
 
 /// Sequences that are looked into.
 pub(super) fn is_wanted_sequence(tag: Tag) -> bool {
@@ -122,15 +25,15 @@ pub(super) fn is_wanted_sequence(tag: Tag) -> bool {
             | tags::PLANE_ORIENTATION_SEQUENCE
             | tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE
             | tags::CT_IMAGE_FRAME_TYPE_SEQUENCE
-    ) || marks::is_sequence(tag)
-        || values::is_sequence(tag)
+    ) || mark_attributes::is_sequence(tag)
+        || value_attributes::is_sequence(tag)
 }
 
 /// Attributes that are kept, wherever they occur.
 pub(super) fn is_wanted(tag: Tag) -> bool {
     is_wanted_sequence(tag)
-        || marks::is_attribute(tag)
-        || values::is_attribute(tag)
+        || mark_attributes::is_attribute(tag)
+        || value_attributes::is_attribute(tag)
         || matches!(
             tag,
             tags::MEDIA_STORAGE_SOP_CLASS_UID
