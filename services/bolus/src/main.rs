@@ -7,7 +7,6 @@ mod cli;
 mod commands;
 mod exit;
 mod labelled_set;
-mod picture;
 
 use std::process::ExitCode;
 

@@ -1,20 +1,12 @@
 //! Names and numbers as people read them.
 
-/// `1 row`, `2 rows`.
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
+pub use bolus_report::{counted, stacked};
 
 /// A short name for a series: the folder or file that it came from, the end of its UID, and its stack's number where it has several.
 pub fn series_name(source_uri: &str, uid: &str, stack: Option<u32>) -> String {
     let place = source_uri.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let tail = uid.char_indices().rev().nth(5).map_or(uid, |(start, _)| &uid[start..]);
     stacked(&format!("{place} …{tail}"), stack)
-}
-
-/// `name`, and the number of the stack that is meant where the series has several: `name /2`.
-pub fn stacked(name: &str, stack: Option<u32>) -> String {
-    stack.map_or_else(|| name.to_owned(), |number| format!("{name} /{number}"))
 }
 
 /// The usual name of a transfer syntax, or its UID.

@@ -1,6 +1,5 @@
 //! `bolus evaluate`: what the lake's labels are worth against a labelled set.
 
-mod html;
 mod table;
 
 use std::collections::BTreeSet;
@@ -13,10 +12,10 @@ use bolus_evaluation::report::{BundleRows, Evaluation, Options, TruthSummary, ev
 use bolus_evaluation::statistics::Resampling;
 use bolus_evaluation::truth::LabelledSet;
 use bolus_lake::{LabelCount, Lake};
+use bolus_report::{EvaluationPage, RESEARCH_USE};
 use bolus_setup::open_lake;
 use serde::Serialize;
 
-use self::table::RESEARCH_USE;
 use crate::cli::EvaluateArgs;
 use crate::{exit, labelled_set};
 
@@ -88,14 +87,14 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation, notes: &[String]) -> anyho
     }
     if let Some(path) = &args.html {
         let path = report_path(path);
-        let page = html::page(&html::Page {
+        let page = EvaluationPage {
             evaluation,
             truth_file: &document.truth_file,
             lake: &args.lake.url,
             notes,
             sheets: args.sheets.as_deref(),
-        });
-        output::save(&path, page.as_bytes())?;
+        };
+        output::save(&path, page.to_html().as_bytes())?;
         written.push(path);
     }
     if !to_stdout {

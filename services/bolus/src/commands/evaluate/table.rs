@@ -4,13 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bolus::output;
-use bolus_evaluation::report::{BundleEvaluation, Estimate, Evaluation, Level};
+use bolus_evaluation::report::{BundleEvaluation, Estimate, Evaluation};
 use bolus_evaluation::statistics::{Auc, Figure, Interval, Proportion};
-
-/// What every output says.
-pub const RESEARCH_USE: &str = "Research use only: not for diagnosis or treatment.";
-/// What stands where there is no figure.
-pub const NONE: &str = "-";
+use bolus_report::{NONE, RESEARCH_USE, account_words, classes, level_notes, number, p_value, percent, signed};
 
 /// Prints all tables, what has to be known, and what was written.
 pub fn print(evaluation: &Evaluation, notes: &[String], written: &[PathBuf]) -> anyhow::Result<()> {
@@ -39,14 +35,6 @@ pub fn print(evaluation: &Evaluation, notes: &[String], written: &[PathBuf]) -> 
     }
     writeln!(output, "{}", RESEARCH_USE)?;
     Ok(())
-}
-
-/// The notes of the two levels of each bundle.
-pub fn level_notes(evaluation: &Evaluation) -> impl Iterator<Item = (&str, &'static str, &str)> {
-    evaluation.bundles.iter().flat_map(|bundle| {
-        let scan = bundle.scan.notes.iter().map(move |note| (bundle.label.as_str(), "scan", note.as_str()));
-        scan.chain(bundle.slice.notes.iter().map(move |note| (bundle.label.as_str(), "slice", note.as_str())))
-    })
 }
 
 fn levels(output: &mut impl Write, evaluation: &Evaluation) -> anyhow::Result<()> {
@@ -200,77 +188,29 @@ fn missing(output: &mut impl Write, evaluation: &Evaluation) -> anyhow::Result<(
     Ok(())
 }
 
-/// What became of the series of the truth, in words.
-pub fn account_words(bundle: &BundleEvaluation) -> String {
-    let account = &bundle.account;
-    let reasons = |of: &std::collections::BTreeMap<String, usize>| {
-        of.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
-    };
-    let mut parts = vec![format!("{} evaluated", output::counted(account.evaluated, "series", "series"))];
-    if !account.refused.is_empty() {
-        parts.push(format!("refused: {}", reasons(&account.refused)));
-    }
-    if !account.failed.is_empty() {
-        parts.push(format!("failed: {}", reasons(&account.failed)));
-    }
-    if account.absent > 0 {
-        parts.push(format!("{} not in the lake", account.absent));
-    }
-    if account.without_truth > 0 {
-        parts.push(format!("{} without a truth", output::counted(account.without_truth, "label", "labels")));
-    }
-    parts.join("; ")
-}
-
-/// How many of each class.
-pub fn classes(level: &Level) -> String {
-    format!("{} + {}", level.enhanced, level.native)
-}
-
 /// An area with its interval.
-pub fn area(area: Option<&Auc>) -> String {
+fn area(area: Option<&Auc>) -> String {
     let Some(area) = area else { return NONE.to_owned() };
     format!("{:.3}{}", area.value, area.interval.as_ref().map_or_else(String::new, span))
 }
 
 /// A proportion with its interval.
-pub fn proportion(proportion: Option<&Proportion>) -> String {
+fn proportion(proportion: Option<&Proportion>) -> String {
     proportion.map_or_else(|| NONE.to_owned(), |found| format!("{:.3}{}", found.value, span(&found.interval)))
 }
 
 /// A figure with its resampled interval.
-pub fn estimate(estimate: Option<Estimate>) -> String {
+fn estimate(estimate: Option<Estimate>) -> String {
     let Some(estimate) = estimate else { return NONE.to_owned() };
     format!("{:.3}{}", estimate.value, estimate.bootstrap.as_ref().map_or_else(String::new, span))
 }
 
-/// A figure alone.
-pub fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.3}"))
-}
-
-/// A share in percent.
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-/// A p value.
-pub fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
-}
-
-/// A difference with its sign; what rounds to nothing has none.
-pub fn signed(value: f64) -> String {
-    let text = format!("{value:+.3}");
-    if text == "-0.000" { "+0.000".to_owned() } else { text }
-}
-
 /// An interval after a figure.
-pub fn span(interval: &Interval) -> String {
+fn span(interval: &Interval) -> String {
     format!(" ({:.3} to {:.3})", interval.low, interval.high)
 }
 
 /// An interval of a difference.
-pub fn signed_span(interval: &Interval) -> String {
+fn signed_span(interval: &Interval) -> String {
     format!(" ({} to {})", signed(interval.low), signed(interval.high))
 }

@@ -11,9 +11,13 @@ use bolus::output::{self, Display, json_line_of};
 use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, BundleSet, Engine};
-use bolus_labeling::{Explainer, Explanation, LabelingError, Preparer, Progress, Route, Router, Scan, discover, scan};
+use bolus_labeling::{
+    Chosen, ExplainedSlice, Explainer, Explanation, LabelingError, Preparer, Progress, Route, Router, Scan, discover,
+    scan,
+};
 use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_preprocess::OcclusionGrid;
+use bolus_report::{HeatSheet, HeatSlice};
 use bolus_setup::EngineSettings;
 use bolus_storage::{Location, Spool};
 use bolus_study::{BodyPart, Reason};
@@ -22,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 use self::report::{Refused, Report, SeriesLine, SliceLine};
 use super::{find_bundles, locations};
 use crate::cli::ExplainArgs;
-use crate::picture::{HeatSheet, class_colour};
 
 /// Runs the command.
 pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
@@ -182,7 +185,8 @@ impl<'a> Run<'a> {
         let earlier = self.report.series.iter().filter(|line| line.series_uid == uid).count();
         let name = if earlier == 0 { uid.to_owned() } else { format!("{uid}-{}", earlier + 1) };
         let number = series.stack.as_ref().map(|stack| stack.number);
-        let sheet = sheet(explainer, &output::stacked(uid, number), explanation);
+        let heat: Vec<HeatSlice> = explanation.slices.iter().map(heat_slice).collect();
+        let sheet = sheet(explainer, &output::stacked(uid, number), explanation, &heat);
         let slices = self.pictures(&sheet, &name, explainer.grid().shape()[1], explanation)?;
         let [grid_rows, grid_columns] = explainer.grid().centres();
         let reference = &explainer.bundle().reference;
@@ -220,9 +224,9 @@ impl<'a> Run<'a> {
         let folder = self.args.out.join(name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mut slices = Vec::with_capacity(explanation.slices.len());
-        for slice in &explanation.slices {
+        for (slice, heat) in explanation.slices.iter().zip(sheet.slices) {
             let picture = format!("{name}/slice-{:03}.png", slice.slice);
-            sheet.save_slice(slice, &self.args.out.join(&picture))?;
+            sheet.save_slice(heat, &self.args.out.join(&picture))?;
             slices.push(SliceLine {
                 slice: slice.slice,
                 chosen: slice.chosen.as_str(),
@@ -257,9 +261,26 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A slice as pictures show it.
+fn heat_slice(slice: &ExplainedSlice) -> HeatSlice<'_> {
+    HeatSlice {
+        chosen: if slice.chosen == Chosen::Spread { "" } else { slice.chosen.as_str() },
+        z_mm: slice.z_mm,
+        probability: slice.probability,
+        pixels: &slice.pixels,
+        patch_drops: &slice.drops,
+        pixel_drops: &slice.map.drops,
+    }
+}
+
 /// The pictures of one series.
-fn sheet<'e>(explainer: &Explainer, uid: &str, explanation: &'e Explanation) -> HeatSheet<'e> {
-    let Explanation { decision, body_part, scores, slices } = explanation;
+fn sheet<'h>(
+    explainer: &Explainer,
+    uid: &str,
+    explanation: &Explanation,
+    slices: &'h [HeatSlice<'h>],
+) -> HeatSheet<'h> {
+    let Explanation { decision, body_part, scores, .. } = explanation;
     let manifest = &explainer.bundle().manifest;
     let [_, rows, columns] = manifest.preprocessing.crop;
     let [_, y_mm, x_mm] = manifest.preprocessing.spacing_mm;
@@ -274,7 +295,7 @@ fn sheet<'e>(explainer: &Explainer, uid: &str, explanation: &'e Explanation) -> 
             manifest.name,
             manifest.version,
         ),
-        colour: class_colour(decision.class),
+        class: decision.class,
         plane: [rows, columns],
         spacing_mm: [y_mm, x_mm],
         patch: explainer.grid().patch(),

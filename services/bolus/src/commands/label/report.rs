@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use bolus::output::{self, json_line, json_summary};
-use bolus_labeling::{Labeled, PartId};
+use bolus_labeling::{Labeled, PartId, Preview};
+use bolus_report::{GreySlice, Overview, sheet_name, write_sheet};
 use bolus_study::{LabelRow, Outcome, Prediction, Reason, Remark};
 use serde::Serialize;
 
 use super::summary::Summary;
-use crate::picture::{Overview, sheet_name, write_sheet};
 
 /// Rows of the table; beyond, only counts are kept: the lake has the rows.
 const MOST_TABLE_ROWS: usize = 1000;
@@ -117,8 +117,9 @@ impl Report {
         }
         if let (Some(folder), Some(prediction)) = (&self.options.sheets, row.prediction()) {
             let name = sheet_name(row.series_uid.as_ref().map_or("series", |uid| uid.as_str()), row.key.as_str());
-            write_sheet(&folder.join(name), row, prediction, &labeled.previews, labeled.slice_threshold)?;
-            self.overview.add(row, prediction, &labeled.previews);
+            let slices: Vec<GreySlice> = labeled.previews.iter().map(grey_slice).collect();
+            write_sheet(&folder.join(name), row, prediction, &slices, labeled.slice_threshold)?;
+            self.overview.add(row, prediction, &slices);
         }
         Ok(())
     }
@@ -171,6 +172,11 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// A preview as pictures show it.
+fn grey_slice(preview: &Preview) -> GreySlice<'_> {
+    GreySlice { slice: preview.slice, pixels: &preview.pixels, columns: preview.columns }
 }
 
 fn write_account(output: &mut impl Write, summary: &Summary, options: &ReportOptions) -> anyhow::Result<()> {

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::{Rgb, RgbImage};
+
+use crate::error::PictureError;
 
 /// The page's background.
 pub const PAPER: Rgb888 = Rgb888::new(18, 20, 24);
@@ -84,8 +85,11 @@ impl Canvas {
     }
 
     /// Writes the picture as PNG.
-    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
-        self.image.save(path).with_context(|| format!("cannot write {}", path.display()))
+    ///
+    /// # Errors
+    /// [`PictureError`] names the file.
+    pub fn save(&self, path: &Path) -> Result<(), PictureError> {
+        self.image.save(path).map_err(|source| PictureError { path: path.to_owned(), source })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use bolus::output as show;
-use bolus_labeling::Preview;
 use bolus_study::{LabelRow, PredictedClass, Prediction};
 use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
 use super::canvas::{Canvas, ENHANCED, FAINT, INK, NATIVE, UNDECIDED};
+use super::slice::GreySlice;
+use crate::error::PictureError;
+use crate::words::stacked;
 
 const TILE: u32 = 192;
 const COLUMNS: u32 = 5;
@@ -32,7 +33,7 @@ impl SheetText {
         let part = row.body_part.as_ref().map_or_else(|| "unknown part".to_owned(), |finding| finding.joined());
         let declared = row.declared.as_ref().map_or("absent", |declared| declared.verdict.as_str());
         Self {
-            title: show::stacked(&format!("series {uid}"), row.stack.as_ref().map(|stack| stack.number)),
+            title: stacked(&format!("series {uid}"), row.stack.as_ref().map(|stack| stack.number)),
             finding: format!(
                 "{part}   declared: {declared}   predicted: {} ({:.3})   verdict: {}   {} slices scored   bundle {} {}",
                 prediction.class.as_str(),
@@ -58,14 +59,14 @@ pub fn class_colour(class: PredictedClass) -> Rgb888 {
 /// Writes the contact sheet of a labelled row: `previews` are grey slices of the network's input.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// [`PictureError`] when the file cannot be written.
 pub fn write_sheet(
     path: &Path,
     row: &LabelRow,
     prediction: &Prediction,
-    previews: &[Preview],
+    previews: &[GreySlice<'_>],
     slice_threshold: f32,
-) -> anyhow::Result<()> {
+) -> Result<(), PictureError> {
     let lines = (previews.len() as u32).div_ceil(COLUMNS).max(1);
     let width = COLUMNS * (TILE + MARGIN) + MARGIN;
     let height = HEADER + lines * (TILE + CAPTION + MARGIN) + CHART + 2 * MARGIN;
@@ -83,8 +84,8 @@ pub fn write_sheet(
     canvas.save(path)
 }
 
-fn tile(canvas: &mut Canvas, x: u32, y: u32, preview: &Preview, prediction: &Prediction, slice_threshold: f32) {
-    canvas.grey(x, y, TILE, TILE, &preview.pixels, preview.columns);
+fn tile(canvas: &mut Canvas, x: u32, y: u32, preview: &GreySlice<'_>, prediction: &Prediction, slice_threshold: f32) {
+    canvas.grey(x, y, TILE, TILE, preview.pixels, preview.columns);
     let Some(score) = prediction.slices.get(preview.slice) else { return };
     let colour = if score.probability >= slice_threshold { ENHANCED } else { NATIVE };
     canvas.frame(x as i32, y as i32, TILE, TILE, colour);

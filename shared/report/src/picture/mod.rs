@@ -6,8 +6,13 @@ mod heat;
 mod name;
 mod overview;
 mod sheet;
+mod slice;
 
 pub use heat::HeatSheet;
 pub use name::sheet_name;
 pub use overview::Overview;
-pub use sheet::{class_colour, write_sheet};
+pub use sheet::write_sheet;
+pub use slice::{GreySlice, HeatSlice};
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use bolus_labeling::{Chosen, ExplainedSlice};
+use bolus_study::PredictedClass;
 use embedded_graphics::mono_font::MonoFont;
 use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_8X13, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
 use super::canvas::{Canvas, ENHANCED, FAINT, INK, NATIVE, PAPER};
 use super::colour::over;
+use super::sheet::class_colour;
+use super::slice::HeatSlice;
+use crate::error::PictureError;
 
 const MARGIN: u32 = 16;
 /// Edge of the square that a slice is fitted into: in its own picture, and in the montage.
@@ -39,8 +42,8 @@ pub struct HeatSheet<'a> {
     pub title: String,
     /// Second line: what was found.
     pub finding: String,
-    /// The colour of the series' class.
-    pub colour: Rgb888,
+    /// The series' class, which decides the colour.
+    pub class: PredictedClass,
     /// Rows and columns of a slice.
     pub plane: [usize; 2],
     /// Size of a pixel in millimetres, `[y, x]`.
@@ -52,7 +55,7 @@ pub struct HeatSheet<'a> {
     /// Slices at or above this are positive.
     pub slice_threshold: f32,
     /// The slices.
-    pub slices: &'a [ExplainedSlice],
+    pub slices: &'a [HeatSlice<'a>],
 }
 
 /// A slice's place on the page.
@@ -66,8 +69,9 @@ struct Place {
 
 impl HeatSheet<'_> {
     /// The end of the scale for these slices: their largest effect, rounded up to a tenth of a logit.
-    pub fn limit_of(slices: &[ExplainedSlice]) -> f32 {
-        let drops = slices.iter().flat_map(|slice| slice.drops.iter().flatten());
+    #[must_use]
+    pub fn limit_of(slices: &[HeatSlice<'_>]) -> f32 {
+        let drops = slices.iter().flat_map(|slice| slice.patch_drops.iter().flatten());
         let largest = drops.fold(0.0_f32, |largest, drop| largest.max(drop.abs()));
         (largest * 10.0).ceil().max(1.0) / 10.0
     }
@@ -75,8 +79,8 @@ impl HeatSheet<'_> {
     /// Writes the picture of one slice: as the network sees it, and with the map laid over it.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn save_slice(&self, slice: &ExplainedSlice, path: &Path) -> anyhow::Result<()> {
+    /// [`PictureError`] when the file cannot be written.
+    pub fn save_slice(&self, slice: &HeatSlice<'_>, path: &Path) -> Result<(), PictureError> {
         let (width, height) = self.fitted(PANEL);
         let legend_x = 3 * MARGIN + 2 * width;
         let mut canvas = self.page(legend_x + LEGEND, height + CAPTION, &FONT_8X13);
@@ -99,8 +103,8 @@ impl HeatSheet<'_> {
     /// Writes the picture of all slices.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn save_montage(&self, path: &Path) -> anyhow::Result<()> {
+    /// [`PictureError`] when the file cannot be written.
+    pub fn save_montage(&self, path: &Path) -> Result<(), PictureError> {
         let (width, height) = self.fitted(TILE);
         let count = self.slices.len() as u32;
         let across = count.clamp(1, TILES_IN_LINE);
@@ -128,9 +132,10 @@ impl HeatSheet<'_> {
     /// A page with its two lines of words.
     fn page(&self, width: u32, height: u32, font: &MonoFont<'_>) -> Canvas {
         let mut canvas = Canvas::new(width, HEADER + height + MARGIN);
-        canvas.fill(0, 0, width, 6, self.colour);
+        let colour = class_colour(self.class);
+        canvas.fill(0, 0, width, 6, colour);
         canvas.text(MARGIN as i32, 22, font, INK, &self.title);
-        canvas.text(MARGIN as i32, 44, font, self.colour, &self.finding);
+        canvas.text(MARGIN as i32, 44, font, colour, &self.finding);
         canvas
     }
 
@@ -141,12 +146,12 @@ impl HeatSheet<'_> {
         ((width_mm * scale).round().max(1.0) as u32, (height_mm * scale).round().max(1.0) as u32)
     }
 
-    fn draw(&self, canvas: &mut Canvas, place: Place, slice: &ExplainedSlice, heat: bool) {
+    fn draw(&self, canvas: &mut Canvas, place: Place, slice: &HeatSlice<'_>, heat: bool) {
         let [rows, columns] = self.plane;
         canvas.pixels(place.x, place.y, place.width, place.height, |across, down| {
             let at = (down * rows as f32 - 0.5, across * columns as f32 - 0.5);
-            let grey = bilinear(&slice.pixels, self.plane, at);
-            over(grey, if heat { bilinear(&slice.map.drops, self.plane, at) / self.limit } else { 0.0 })
+            let grey = bilinear(slice.pixels, self.plane, at);
+            over(grey, if heat { bilinear(slice.pixel_drops, self.plane, at) / self.limit } else { 0.0 })
         });
     }
 
@@ -172,15 +177,11 @@ impl HeatSheet<'_> {
         canvas.frame(x as i32, y as i32, width, height, INK);
     }
 
-    fn caption(&self, slice: &ExplainedSlice) -> String {
-        let why = match slice.chosen {
-            Chosen::Spread => "",
-            extreme => extreme.as_str(),
-        };
-        format!("z {:.0} mm  p {:.3}  {why}", slice.z_mm, slice.probability).trim_end().to_owned()
+    fn caption(&self, slice: &HeatSlice<'_>) -> String {
+        format!("z {:.0} mm  p {:.3}  {}", slice.z_mm, slice.probability, slice.chosen).trim_end().to_owned()
     }
 
-    fn slice_colour(&self, slice: &ExplainedSlice) -> Rgb888 {
+    fn slice_colour(&self, slice: &HeatSlice<'_>) -> Rgb888 {
         if slice.probability >= self.slice_threshold { ENHANCED } else { NATIVE }
     }
 
