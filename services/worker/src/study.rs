@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use bolus_events::{Event, Parsed, StudyContent};
-use bolus_labeling::{Found, Labeler, LabelingError, Progress, Scan, SeriesKeys, Unit, discover, scan};
+use bolus_labeling::{Found, Inventory, Labeler, LabelingError, Progress, SeriesKeys, Unit, discover, take_inventory};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
 use bolus_study::{LabelRow, Outcome, Reason, ReasonCode, RowKey, Status};
@@ -324,41 +324,42 @@ impl StudyHandler {
         cancel: &CancellationToken,
     ) -> Result<(), Stop> {
         let start = Instant::now();
-        let scanned = scan(unit, &self.spool, &self.cpu, &self.progress, cancel);
+        let scanned = take_inventory(unit, &self.spool, &self.cpu, &self.progress, cancel);
         let scanned = scanned.instrument(tracing::info_span!("headers")).await;
         self.meters.stage("headers", start.elapsed());
-        let scan = match scanned {
-            Ok(scan) => scan,
+        let inventory = match scanned {
+            Ok(inventory) => inventory,
             Err(LabelingError::Cancelled) => return Err(Stop::Cancelled),
             Err(error) => {
                 findings.trouble(objects::trouble(error), "headers");
                 return Ok(());
             }
         };
-        findings.files += scan.files_seen();
-        if let Some(reason) = scan.transient() {
+        findings.files += inventory.files_seen();
+        if let Some(reason) = inventory.transient() {
             // Without these headers the series miss slices, and have other keys than they should.
             findings.passing(reason.clone(), "headers");
             return Ok(());
         }
         let start = Instant::now();
-        let labelled = self.label(&scan, lane, findings).instrument(tracing::info_span!("label")).await;
+        let labelled = self.label(&inventory, lane, findings).instrument(tracing::info_span!("label")).await;
         self.meters.stage("label", start.elapsed());
         labelled
     }
 
-    /// Labels the series of `scan` that are new, and makes rows of its refused files.
-    async fn label(&self, scan: &Scan, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
-        let keys: Vec<SeriesKeys> = scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)).collect();
-        let mut new = self.new_series(scan, &keys, findings).await?;
+    /// Labels the series of `inventory` that are new, and makes rows of its refused files.
+    async fn label(&self, inventory: &Inventory, lane: Lane, findings: &mut Findings) -> Result<(), Stop> {
+        let keys: Vec<SeriesKeys> =
+            inventory.series.iter().map(|series| self.labeler.keys(series, &inventory.objects)).collect();
+        let mut new = self.new_series(inventory, &keys, findings).await?;
         let mut is_new = |keys: &SeriesKeys| keys.identity().is_some_and(|key| new.remove(key));
-        let series = scan.series.iter().zip(&keys).filter(|(_, keys)| is_new(keys)).map(|(series, _)| series);
+        let series = inventory.series.iter().zip(&keys).filter(|(_, keys)| is_new(keys)).map(|(series, _)| series);
         let new: Vec<_> = series.collect();
         let mut labelled = stream::iter(new)
             .map(|series| async move {
                 // The gate is never closed while events are handled; without a permit only memory would suffer.
                 let _permit = self.series.enter(lane).await;
-                self.labeler.label(scan, series).await
+                self.labeler.label(inventory, series).await
             })
             .buffer_unordered(Labeler::concurrency())
             // Boxed, or the compiler cannot tell callers that the whole may go to another thread.
@@ -379,14 +380,14 @@ impl StudyHandler {
         Ok(())
     }
 
-    /// The identities of the series of `scan` that have no row yet under any of their `keys`. Keeps the rows of its refused files.
+    /// The identities of the series of `inventory` that have no row yet under any of their `keys`. Keeps the rows of its refused files.
     async fn new_series(
         &self,
-        scan: &Scan,
+        inventory: &Inventory,
         keys: &[SeriesKeys],
         findings: &mut Findings,
     ) -> Result<BTreeSet<RowKey>, Stop> {
-        let files = scan.refused.iter().filter_map(|file| self.labeler.file_row(file));
+        let files = inventory.refused.iter().filter_map(|file| self.labeler.file_row(file));
         let files = files.map(|row| LabelRow { key: findings.key_in_replay(row.key.clone()), ..row });
         let mut files: BTreeMap<RowKey, LabelRow> = files.map(|row| (row.key.clone(), row)).collect();
         // A replay is there to try again what failed before: only a failure of its own counts as known.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bolus_inference::{AUTO, Bundle, BundleSet};
-use bolus_labeling::{Progress, Router, discover, scan};
+use bolus_labeling::{Progress, Router, discover, take_inventory};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, Spool};
 use tokio_util::sync::CancellationToken;
@@ -22,11 +22,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     let mut table: BTreeMap<(String, String), usize> = BTreeMap::new();
     for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
-        let mut scan = scan(unit, &Spool::new(None)?, &cpu, &progress, &cancel).await?;
-        let told: Vec<_> = scan.series.iter_mut().map(|series| series.body_part.take()).collect();
-        for (series, told) in scan.series.iter().zip(told) {
+        let mut inventory = take_inventory(unit, &Spool::new(None)?, &cpu, &progress, &cancel).await?;
+        let told: Vec<_> = inventory.series.iter_mut().map(|series| series.body_part.take()).collect();
+        for (series, told) in inventory.series.iter().zip(told) {
             let Some(told) = told.filter(|_| series.refusal.is_none()) else { continue };
-            let routed = router.route(series, &scan.objects, &cpu, &progress).await;
+            let routed = router.route(series, &inventory.objects, &cpu, &progress).await;
             let Some(seen) = routed.seen else { continue };
             let found = routed.body_part.map_or_else(|| "undecided".to_owned(), |found| found.joined());
             if found != told.joined() {

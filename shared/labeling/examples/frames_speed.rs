@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bolus_labeling::{Preparer, Progress, discover, scan};
+use bolus_labeling::{Preparer, Progress, discover, take_inventory};
 use bolus_ops::CpuPool;
 use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
@@ -53,13 +53,13 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let inputs = [Location::from_path(folder)?];
     for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
-        let scan = scan(unit, &Spool::new(None)?, &cpu, &progress, &cancel).await?;
+        let inventory = take_inventory(unit, &Spool::new(None)?, &cpu, &progress, &cancel).await?;
         let listed = start.elapsed();
         // A drawn trunk is no patient.
         let preparer = Preparer::new(Spec::published_chest(), None, cpu.clone(), Arc::clone(&progress))
             .allowing("not_a_patient,not_hounsfield".parse()?);
-        for series in &scan.series {
-            let prepared = preparer.prepare(&scan, series).await.map_err(|error| error.reason.to_string())?;
+        for series in &inventory.series {
+            let prepared = preparer.prepare(&inventory, series).await.map_err(|error| error.reason.to_string())?;
             let (slices, megabytes) = (series.slices.len(), progress.bytes_read.get() as f64 / 1e6);
             println!(
                 "{}: {slices} slices, {} planned, headers {:.2} s, all {:.2} s, {megabytes:.0} MB read, {} MiB at most",

@@ -86,7 +86,7 @@ async fn digest_frame(
 }
 
 /// Why `series` cannot be labelled although its headers say nothing against it: no frame of its slices' files can be decoded. `undecoded` has such
-/// files, by their index in the scan.
+/// files, by their index in the inventory.
 #[must_use]
 pub fn nothing_decoded(series: &Series, undecoded: &BTreeMap<usize, Reason>) -> Option<Reason> {
     let reasons: Option<Vec<&Reason>> = series.slices.iter().map(|slice| undecoded.get(&slice.object)).collect();

@@ -9,10 +9,10 @@ use bolus_preprocess::{HeatMap, OcclusionGrid, Tensor, logit_drop};
 use bolus_study::{BodyPartFinding, PredictedClass, Reason, ReasonCode, SopInstanceUid};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use crate::inventory::Inventory;
 use crate::prepare::{Prepared, Unprepared};
 use crate::preparer::Preparer;
 use crate::progress::Progress;
-use crate::scan::Scan;
 
 /// Covered slices that go to the network together: 19 MB with the published preprocessing.
 const PATCHES_AT_ONCE: usize = 128;
@@ -119,18 +119,18 @@ impl Explainer {
         Ok(slices + (self.spread + 2).min(slices) * self.grid.places())
     }
 
-    /// Explains one series of `scan` with the bundle's running network. An inner error costs the series alone.
+    /// Explains one series of `inventory` with the bundle's running network. An inner error costs the series alone.
     ///
     /// # Errors
     /// [`InferenceError`] when the network fails.
     pub async fn explain(
         &self,
         engine: &Engine,
-        scan: &Scan,
+        inventory: &Inventory,
         series: &Series,
     ) -> Result<Result<Explanation, Reason>, InferenceError> {
         let Prepared { tensor, scored, body_part, sources, judged, .. } =
-            match self.preparer.prepare(scan, series).await {
+            match self.preparer.prepare(inventory, series).await {
                 Ok(prepared) => prepared,
                 Err(Unprepared { reason, .. }) => return Ok(Err(reason)),
             };

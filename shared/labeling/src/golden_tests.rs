@@ -9,7 +9,7 @@ use bolus_preprocess::Spec;
 use bolus_storage::{Location, Spool};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Preparer, Progress, Unit, discover, scan};
+use crate::{Preparer, Progress, Unit, discover, take_inventory};
 
 /// The promise is 1e-3 in the 0..1 tensor; single precision leaves far less.
 const TOLERANCE: f32 = 1e-4;
@@ -23,10 +23,10 @@ async fn check(name: &str) {
     let (progress, cancel) = (Progress::default(), CancellationToken::new());
     let input = Location::from_path(&repository().join("tests/data/series").join(name)).unwrap();
     let unit: Unit = discover(&[input], &progress, &cancel).await.unwrap().into_units().remove(0);
-    let scan = scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
-    assert_eq!((scan.series.len(), scan.refused.len()), (1, 0));
+    let inventory = take_inventory(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
+    assert_eq!((inventory.series.len(), inventory.refused.len()), (1, 0));
     let preparer = Preparer::new(Spec::published_chest(), None, cpu, Arc::new(progress));
-    let prepared = preparer.prepare(&scan, &scan.series[0]).await.unwrap();
+    let prepared = preparer.prepare(&inventory, &inventory.series[0]).await.unwrap();
     let golden = repository().join("tests/golden");
     let mut bytes = Vec::new();
     let file = std::fs::File::open(golden.join(format!("{name}.u16.gz"))).unwrap();

@@ -50,7 +50,7 @@ impl SeriesKeys {
         self.keys.iter().map(|(key, _)| key)
     }
 
-    /// What tells the series from others in one scan: the first key.
+    /// What tells the series from others in one inventory: the first key.
     #[must_use]
     pub fn identity(&self) -> Option<&RowKey> {
         self.all().next()

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::engines::Engines;
 use crate::error::LabelingError;
 use crate::frames::FrameIndexes;
+use crate::inventory::Inventory;
 use crate::keys::{BY_VALUES, SeriesKeys, Ways, key_of};
 use crate::patient::PatientKey;
 use crate::prepare::{Preparation, Prepared, Preview, Unprepared, previews};
@@ -26,7 +27,6 @@ use crate::remarks::{Told, remarks};
 use crate::rounds::{Network, Rounds, Unscored};
 use crate::router::{Route, Routed, Router};
 use crate::row::{counted, file_row, now_us, refused_files, series_row};
-use crate::scan::Scan;
 use crate::stages::{PixelStages, Stage, Stages};
 
 /// Series that are prepared or wait for the network at the same time. Each holds its planes and its tensor, about 30 MB
@@ -192,12 +192,12 @@ impl Labeler {
         }
     }
 
-    /// Labels one series of `scan`. Whatever happens to the series ends in its row.
+    /// Labels one series of `inventory`. Whatever happens to the series ends in its row.
     ///
     /// # Errors
     /// [`LabelingError::Inference`] when a network cannot be used at all.
-    pub async fn label(&self, scan: &Scan, series: &Series) -> Result<Labeled, LabelingError> {
-        let objects = &scan.objects;
+    pub async fn label(&self, inventory: &Inventory, series: &Series) -> Result<Labeled, LabelingError> {
+        let objects = &inventory.objects;
         if let (Some(reason), route) = (self.refusal(series), self.router.by_headers(series)) {
             let bundle = self.router.references(&route).first().copied().unwrap_or(self.reference());
             let work = self.work(series, objects, bundle);

@@ -8,10 +8,10 @@ use bolus_preprocess::Spec;
 use bolus_study::{Allowed, BodyPart, BodyPartFinding, BodyPartSource, Reason};
 
 use crate::frames::FrameIndexes;
+use crate::inventory::Inventory;
 use crate::look::look;
 use crate::prepare::{Preparation, Prepared, Unprepared, admit_body_part, planned_slices};
 use crate::progress::Progress;
-use crate::scan::Scan;
 use crate::stages::PixelStages;
 
 /// Makes the tensors that labelling would give to the network. Many series may be prepared at once; each holds some 30 MB
@@ -45,12 +45,12 @@ impl Preparer {
         planned_slices(&self.spec, self.body_parts.as_deref(), series, &self.allowed)
     }
 
-    /// The tensor of one series of `scan`.
+    /// The tensor of one series of `inventory`.
     ///
     /// # Errors
     /// [`Unprepared`] says why there is none.
-    pub async fn prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
-        self.prepare_seen(scan, series, None).await
+    pub async fn prepare(&self, inventory: &Inventory, series: &Series) -> Result<Prepared, Unprepared> {
+        self.prepare_seen(inventory, series, None).await
     }
 
     /// As [`Preparer::prepare`], with a look at the image where headers name no body part: what it shows is told, and refused
@@ -58,25 +58,25 @@ impl Preparer {
     ///
     /// # Errors
     /// [`Unprepared`] says why there is no tensor.
-    pub async fn look_and_prepare(&self, scan: &Scan, series: &Series) -> Result<Prepared, Unprepared> {
+    pub async fn look_and_prepare(&self, inventory: &Inventory, series: &Series) -> Result<Prepared, Unprepared> {
         let seen = match &series.body_part {
             Some(_) => None,
-            None => self.look(scan, series).await,
+            None => self.look(inventory, series).await,
         };
         if let (Some(covered), Some(found)) = (&self.body_parts, &seen) {
             admit_body_part(found, covered)?;
         }
-        self.prepare_seen(scan, series, seen.as_ref()).await
+        self.prepare_seen(inventory, series, seen.as_ref()).await
     }
 
-    async fn look(&self, scan: &Scan, series: &Series) -> Option<BodyPartFinding> {
-        let parts = look(series, &scan.objects, &self.cpu, &self.progress).await.sighting.ok()?.parts;
+    async fn look(&self, inventory: &Inventory, series: &Series) -> Option<BodyPartFinding> {
+        let parts = look(series, &inventory.objects, &self.cpu, &self.progress).await.sighting.ok()?.parts;
         (!parts.is_empty()).then_some(BodyPartFinding { parts, source: BodyPartSource::Image })
     }
 
     async fn prepare_seen(
         &self,
-        scan: &Scan,
+        inventory: &Inventory,
         series: &Series,
         seen: Option<&BodyPartFinding>,
     ) -> Result<Prepared, Unprepared> {
@@ -91,6 +91,6 @@ impl Preparer {
             stages: &stages,
             indexes: FrameIndexes::default(),
         };
-        preparation.prepare(series, &scan.objects).await
+        preparation.prepare(series, &inventory.objects).await
     }
 }

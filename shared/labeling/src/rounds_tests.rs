@@ -11,7 +11,7 @@ use bolus_testkit::{SyntheticSeries, real_data};
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engines, Labeled, Labeler, LabelerOptions, Progress, discover, scan};
+use crate::{Engines, Labeled, Labeler, LabelerOptions, Progress, discover, take_inventory};
 
 /// The tests' smallest bundle with the published slab and an adaptive section.
 fn bundle() -> Bundle {
@@ -79,13 +79,13 @@ async fn label(lost: impl Iterator<Item = usize>, adaptive: bool) -> (Labeled, u
     let progress = Arc::new(Progress::default());
     let input = Location::from_path(folder.path()).unwrap();
     let unit = discover(&[input], &progress, &cancel).await.unwrap().into_units().remove(0);
-    let scan = scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
+    let inventory = take_inventory(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap();
     lost.for_each(|index| std::fs::remove_file(&files[index]).unwrap());
     let engines = Engines::skipped(Arc::new(BundleSet::only(bundle())));
     let options = LabelerOptions { adaptive, previews: 3, ..LabelerOptions::default() };
     let labeler = Labeler::new(engines, cpu, options, Arc::clone(&progress)).unwrap();
-    let labeled = labeler.label(&scan, &scan.series[0]).await.unwrap();
-    let key = labeler.keys(&scan.series[0], &scan.objects).identity().unwrap().clone();
+    let labeled = labeler.label(&inventory, &inventory.series[0]).await.unwrap();
+    let key = labeler.keys(&inventory.series[0], &inventory.objects).identity().unwrap().clone();
     let failed = labeled.row.status() == Status::Failed;
     assert_eq!(labeled.row.key, if failed { key.of_failure() } else { key });
     (labeled, progress.slices_fetched.get())

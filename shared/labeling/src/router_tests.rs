@@ -10,13 +10,13 @@ use bolus_study::{BodyPart, ReasonCode, Status};
 use bolus_testkit::{SyntheticSeries, real_data};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engines, Labeler, LabelerOptions, Progress, Route, Router, Scan, Unit, discover, scan};
+use crate::{Engines, Inventory, Labeler, LabelerOptions, Progress, Route, Router, Unit, discover, take_inventory};
 
-async fn scanned(path: &Path) -> Scan {
+async fn scanned(path: &Path) -> Inventory {
     let (cpu, progress, cancel) = (CpuPool::new(2).unwrap(), Progress::default(), CancellationToken::new());
     let input = Location::from_path(path).unwrap();
     let unit: Unit = discover(&[input], &progress, &cancel).await.unwrap().into_units().remove(0);
-    scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap()
+    take_inventory(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap()
 }
 
 /// Bundles with the tests' smallest network, one for head and neck, one for chest and abdomen.
@@ -57,9 +57,9 @@ async fn the_image_tells_the_body_part_of_real_series() {
     let cpu = CpuPool::new(2).unwrap();
     let mut wrong = Vec::new();
     for (name, part) in SHOWN {
-        let mut scan = scanned(&real_data().join(name)).await;
-        scan.series[0].body_part = None;
-        let look = crate::look::look(&scan.series[0], &scan.objects, &cpu, &Progress::default()).await;
+        let mut inventory = scanned(&real_data().join(name)).await;
+        inventory.series[0].body_part = None;
+        let look = crate::look::look(&inventory.series[0], &inventory.objects, &cpu, &Progress::default()).await;
         let sighting = look.sighting.unwrap();
         println!("{name}: {part:?}, by the image {:?}, {}", sighting.parts, sighting.why);
         if sighting.parts != part.into_iter().collect::<Vec<_>>() {
@@ -91,11 +91,11 @@ async fn headers_go_before_the_image_and_what_no_bundle_covers_is_refused_by_nam
         let path: PathBuf = input.path().join(number.to_string());
         let series = SyntheticSeries { body_part: tag, ..SyntheticSeries::chest(&format!("1.2.{number}"), 12) };
         series.write(&path);
-        let scan = scanned(&path).await;
-        let routed = router.route(&scan.series[0], &scan.objects, &cpu, &progress).await;
+        let inventory = scanned(&path).await;
+        let routed = router.route(&inventory.series[0], &inventory.objects, &cpu, &progress).await;
         let name = routed.bundle.as_ref().map(|place| set.bundles()[*place].manifest.name.as_str());
         assert_eq!(name.map_err(|reason| reason.detail.as_str()), expected, "{tag}");
-        assert_eq!(router.by_headers(&scan.series[0]) == Route::ByImage, tag.is_empty());
+        assert_eq!(router.by_headers(&inventory.series[0]) == Route::ByImage, tag.is_empty());
     }
 }
 
@@ -120,11 +120,11 @@ async fn a_row_is_known_under_any_key_that_it_may_have() {
         }
         let labeler = labeler(&set).unwrap();
         for (name, status, bundle) in [("limb", Status::Refused, AUTO), ("trunk", Status::Labelled, "torso")] {
-            let scan = scanned(&input.path().join(name)).await;
-            let keys = labeler.keys(&scan.series[0], &scan.objects);
+            let inventory = scanned(&input.path().join(name)).await;
+            let keys = labeler.keys(&inventory.series[0], &inventory.objects);
             // Two bundles and none, each with the two refusals by values.
             assert_eq!(keys.all().count(), 9);
-            let labeled = labeler.label(&scan, &scan.series[0]).await.unwrap();
+            let labeled = labeler.label(&inventory, &inventory.series[0]).await.unwrap();
             let row = &labeled.row;
             assert_eq!((row.status(), row.bundle.name.as_str()), (status, bundle), "{:?}", row.reason());
             assert_eq!(keys.known(|key| *key == row.key), Some(&row.key));

@@ -18,7 +18,7 @@ use object_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engines, Labeled, Labeler, LabelerOptions, Progress, Scan, Unit, scan};
+use crate::{Engines, Inventory, Labeled, Labeler, LabelerOptions, Progress, Unit, take_inventory};
 
 const SERIES: &str = "tests/data/series/totalsegmentator-abdomen-contrast";
 
@@ -116,17 +116,17 @@ async fn stored(broken: &'static str, passing: usize) -> (Arc<dyn ObjectStore>, 
     (store, objects)
 }
 
-async fn scanned(objects: Vec<ObjectRef>) -> Scan {
+async fn scanned(objects: Vec<ObjectRef>) -> Inventory {
     let (cpu, progress, cancel) = (CpuPool::new(2).unwrap(), Progress::default(), CancellationToken::new());
     let spool = Spool::new(None).unwrap();
-    scan(Unit::Loose(objects, Vec::new()), &spool, &cpu, &progress, &cancel).await.unwrap()
+    take_inventory(Unit::Loose(objects, Vec::new()), &spool, &cpu, &progress, &cancel).await.unwrap()
 }
 
-async fn labelled(scan: &Scan) -> Labeled {
+async fn labelled(inventory: &Inventory) -> Labeled {
     let bundle = Bundle::load(&repository().join("tests/data/bundles/cheap")).unwrap();
     let engines = Engines::skipped(Arc::new(BundleSet::only(bundle)));
     let labeler = Labeler::new(engines, CpuPool::new(2).unwrap(), LabelerOptions::default(), Arc::default()).unwrap();
-    labeler.label(scan, &scan.series[0]).await.unwrap()
+    labeler.label(inventory, &inventory.series[0]).await.unwrap()
 }
 
 fn code(reason: Option<&Reason>) -> Option<ReasonCode> {
@@ -136,10 +136,10 @@ fn code(reason: Option<&Reason>) -> Option<ReasonCode> {
 #[tokio::test]
 async fn a_header_that_the_store_did_not_give_marks_the_scan() {
     let (_, objects) = stored(SLICE, 0).await;
-    let scan = scanned(objects).await;
-    assert_eq!(code(scan.transient()), Some(ReasonCode::StoreUnavailable));
-    assert_eq!(scan.refused.len(), 1);
-    assert!(scan.refused[0].reason.detail.contains("503 Slow Down"), "{}", scan.refused[0].reason);
+    let inventory = scanned(objects).await;
+    assert_eq!(code(inventory.transient()), Some(ReasonCode::StoreUnavailable));
+    assert_eq!(inventory.refused.len(), 1);
+    assert!(inventory.refused[0].reason.detail.contains("503 Slow Down"), "{}", inventory.refused[0].reason);
 
     let (_, objects) = stored(SLICE, usize::MAX).await;
     assert_eq!(scanned(objects).await.transient(), None);
@@ -148,9 +148,9 @@ async fn a_header_that_the_store_did_not_give_marks_the_scan() {
 #[tokio::test]
 async fn a_slice_that_the_store_did_not_give_marks_the_row() {
     let (_, objects) = stored(SLICE, 1).await;
-    let scan = scanned(objects).await;
-    assert_eq!(scan.transient(), None);
-    let labeled = labelled(&scan).await;
+    let inventory = scanned(objects).await;
+    assert_eq!(inventory.transient(), None);
+    let labeled = labelled(&inventory).await;
     // One slice in many: there is a label, and it is not to be trusted while the slice may come back.
     assert_eq!(labeled.row.status(), Status::Labelled);
     assert_eq!(code(labeled.transient()), Some(ReasonCode::StoreUnavailable));
@@ -161,13 +161,13 @@ async fn a_slice_that_the_store_did_not_give_marks_the_row() {
 async fn an_object_that_is_replaced_or_removed_after_the_listing_marks_the_row() {
     for removed in [false, true] {
         let (store, objects) = stored("", 0).await;
-        let scan = scanned(objects).await;
+        let inventory = scanned(objects).await;
         let path = SLICE.into();
         store.delete(&path).await.unwrap();
         if !removed {
             store.put(&path, "other bytes".into()).await.unwrap();
         }
-        let labeled = labelled(&scan).await;
+        let labeled = labelled(&inventory).await;
         assert_eq!(code(labeled.transient()), Some(ReasonCode::ChangedWhileReading));
     }
 }
@@ -179,7 +179,7 @@ async fn bad_bytes_are_not_transient() {
     let meta = store.head(&SLICE.into()).await.unwrap();
     let place = objects.iter().position(|object| object.uri.ends_with(SLICE)).unwrap();
     objects[place] = ObjectRef::from_meta("memory://flaky", &store, meta);
-    let scan = scanned(objects).await;
-    assert_eq!(scan.refused.len(), 1);
-    assert_eq!((scan.transient(), labelled(&scan).await.transient()), (None, None));
+    let inventory = scanned(objects).await;
+    assert_eq!(inventory.refused.len(), 1);
+    assert_eq!((inventory.transient(), labelled(&inventory).await.transient()), (None, None));
 }

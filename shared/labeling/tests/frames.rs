@@ -11,23 +11,23 @@ use bolus_study::ReasonCode;
 use bolus_testkit::{Frames, SyntheticSeries};
 use tokio_util::sync::CancellationToken;
 
-use bolus_labeling::{Prepared, Preparer, Progress, Scan, Unprepared, discover, pixel_digest, scan};
+use bolus_labeling::{Inventory, Prepared, Preparer, Progress, Unprepared, discover, pixel_digest, take_inventory};
 
 const FORMS: [Frames; 5] = [Frames::Native, Frames::Deflated, Frames::Coded, Frames::BasicTable, Frames::ExtendedTable];
 
-async fn scanned(folder: &Path) -> Scan {
+async fn scanned(folder: &Path) -> Inventory {
     let (cpu, progress, cancel) = (CpuPool::new(2).unwrap(), Progress::default(), CancellationToken::new());
     let input = Location::from_path(folder).unwrap();
     let unit = discover(&[input], &progress, &cancel).await.unwrap().into_units().remove(0);
-    scan(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap()
+    take_inventory(unit, &Spool::new(None).unwrap(), &cpu, &progress, &cancel).await.unwrap()
 }
 
 /// The tensor of the one series in `folder`, and the bytes that were read for it.
 async fn prepared(folder: &Path) -> (Result<Prepared, Unprepared>, u64) {
-    let scan = scanned(folder).await;
+    let inventory = scanned(folder).await;
     let (cpu, progress) = (CpuPool::new(2).unwrap(), Arc::new(Progress::default()));
     let preparer = Preparer::new(Spec::published_chest(), None, cpu, Arc::clone(&progress));
-    let outcome = preparer.prepare(&scan, &scan.series[0]).await;
+    let outcome = preparer.prepare(&inventory, &inventory.series[0]).await;
     (outcome, progress.bytes_read.get())
 }
 
@@ -59,9 +59,9 @@ async fn pixels_are_digested_frame_by_frame() {
     let mut digests = Vec::new();
     for form in FORMS {
         let folder = written("all.dcm", &series.enhanced(form));
-        let scan = scanned(folder.path()).await;
+        let inventory = scanned(folder.path()).await;
         let (cpu, progress) = (CpuPool::new(2).unwrap(), Progress::default());
-        digests.push(pixel_digest(&scan.objects[0], &cpu, &progress).await.unwrap().1.unwrap());
+        digests.push(pixel_digest(&inventory.objects[0], &cpu, &progress).await.unwrap().1.unwrap());
     }
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
 }
@@ -90,6 +90,6 @@ async fn a_coded_value_that_is_far_too_long_is_refused_unread() {
 #[tokio::test]
 async fn headers_that_outgrow_their_reservation_are_read_again_with_more() {
     let series = SyntheticSeries { size: 16, ..SyntheticSeries::chest("1.2.3.7", 3000) };
-    let scan = scanned(written("all.dcm", &series.enhanced(Frames::Native)).path()).await;
-    assert_eq!(scan.series[0].slices.len(), 3000, "{:?}", scan.refused);
+    let inventory = scanned(written("all.dcm", &series.enhanced(Frames::Native)).path()).await;
+    assert_eq!(inventory.series[0].slices.len(), 3000, "{:?}", inventory.refused);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bolus::output;
-use bolus_evaluation::report::{BundleId, BundleRows, Scan, Thresholds};
+use bolus_evaluation::report::{BundleId, BundleRows, ScoredSeries, Thresholds};
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet};
 use bolus_inference::{Bundle, Manifest};
 use bolus_lake::{Lake, NewestOutcome, NewestRow, RowFilter};
@@ -90,7 +90,7 @@ impl Collected {
                 Some((series, _)),
             ) => {
                 places.insert((row.key.clone(), row.created_at_us), rows.scans.len());
-                rows.scans.push(Scan {
+                rows.scans.push(ScoredSeries {
                     series,
                     stack: row.stack,
                     row_key: row.key.as_str().to_owned(),
@@ -153,11 +153,12 @@ fn sort(rows: &mut BundleRows) {
 /// Counts rows whose probabilities are no numbers as failed: no figure could be made of them.
 fn refuse_odd_numbers(rows: &mut BundleRows, truth: &LabelledSet) {
     let unit = |value: f64| (0.0..=1.0).contains(&value);
-    let (sound, odd): (Vec<Scan>, Vec<Scan>) = std::mem::take(&mut rows.scans).into_iter().partition(|scan| {
-        unit(scan.probability)
-            && unit(scan.raw_probability)
-            && scan.slices.iter().all(|probability| unit(f64::from(*probability)))
-    });
+    let (sound, odd): (Vec<ScoredSeries>, Vec<ScoredSeries>) =
+        std::mem::take(&mut rows.scans).into_iter().partition(|scan| {
+            unit(scan.probability)
+                && unit(scan.raw_probability)
+                && scan.slices.iter().all(|probability| unit(f64::from(*probability)))
+        });
     rows.scans = sound;
     for scan in odd {
         let key = truth.get(&scan.series, scan.stack).map(LabelledSeries::key);

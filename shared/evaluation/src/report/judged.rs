@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bolus_study::{PredictedClass, SeriesUid};
 
-use super::rows::{BundleRows, Scan};
+use super::rows::{BundleRows, ScoredSeries};
 use crate::statistics::Case;
 use crate::truth::{LabelledSeries, LabelledSet};
 
 /// A scan with its truth.
 #[derive(Clone, Copy)]
 pub(super) struct Judged<'a> {
-    pub(super) scan: &'a Scan,
+    pub(super) scan: &'a ScoredSeries,
     pub(super) truth: &'a LabelledSeries,
     /// The number of the series' patient, or of the series where the patient is not known.
     pub(super) patient: u32,
@@ -39,7 +39,7 @@ pub(super) fn judged<'a>(
     rows: &'a BundleRows,
     patients: &BTreeMap<&SeriesUid, u32>,
 ) -> Vec<Judged<'a>> {
-    let judge = |scan: &'a Scan| {
+    let judge = |scan: &'a ScoredSeries| {
         let truth = truth.get(&scan.series, scan.stack)?;
         Some(Judged { scan, truth, patient: *patients.get(&scan.series)? })
     };

@@ -22,7 +22,7 @@ pub use bundle::{Account, BundleEvaluation, Options, ScoredShare, WorstSeries};
 pub use compare::Comparison;
 pub use group::{Dimension, Subgroup};
 pub use level::{Estimate, Level};
-pub use rows::{BundleId, BundleRows, Scan, Thresholds};
+pub use rows::{BundleId, BundleRows, ScoredSeries, Thresholds};
 
 /// The truth, in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -31,7 +31,7 @@ pub struct Thresholds {
 
 /// What one bundle said of one series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scan {
+pub struct ScoredSeries {
     /// The series.
     pub series: SeriesUid,
     /// Which stack of it, where it has several.
@@ -66,7 +66,7 @@ pub struct BundleRows {
     /// Its thresholds.
     pub thresholds: Thresholds,
     /// The newest label of each series of the truth, or of each of its stacks: see [`BundleRows::settle_stacks`].
-    pub scans: Vec<Scan>,
+    pub scans: Vec<ScoredSeries>,
     /// Labels of series without a truth, left out.
     pub without_truth: usize,
     /// Why a series has no label: status and reason code of its newest row.
@@ -83,7 +83,7 @@ impl BundleRows {
     /// the first stands for them. Where they differ, nobody knows which of them it is about: the series counts as refused, under
     /// `ambiguous_stacks`, and stands in `ambiguous`.
     pub fn settle_stacks(&mut self, truth: &LabelledSet) {
-        let mut of_truth: BTreeMap<TruthKey, Vec<Scan>> = BTreeMap::new();
+        let mut of_truth: BTreeMap<TruthKey, Vec<ScoredSeries>> = BTreeMap::new();
         for scan in std::mem::take(&mut self.scans) {
             if let Some(known) = truth.get(&scan.series, scan.stack) {
                 of_truth.entry(known.key()).or_default().push(scan);

@@ -9,13 +9,13 @@ fn truth(text: &str) -> LabelledSet {
     LabelledSet::from_csv("truth.csv", format!("series_uid,contrast,patient,site,split\n{text}").as_bytes()).unwrap()
 }
 
-fn scan(uid: &str, probability: f64) -> Scan {
+fn scan(uid: &str, probability: f64) -> ScoredSeries {
     let class = match probability {
         p if p > 0.6 => PredictedClass::Enhanced,
         p if p < 0.4 => PredictedClass::Native,
         _ => PredictedClass::Indeterminate,
     };
-    Scan {
+    ScoredSeries {
         series: SeriesUid::new(uid).unwrap(),
         stack: None,
         row_key: format!("key-{uid}"),
@@ -31,7 +31,7 @@ fn scan(uid: &str, probability: f64) -> Scan {
     }
 }
 
-fn rows(name: &str, scans: Vec<Scan>) -> BundleRows {
+fn rows(name: &str, scans: Vec<ScoredSeries>) -> BundleRows {
     BundleRows {
         bundle: BundleId { name: name.into(), version: "1".into(), digest: format!("{name}-digest") },
         thresholds: Thresholds { slice: 0.5, scan: None, indeterminate: None },
@@ -56,7 +56,7 @@ fn json(evaluation: &Evaluation) -> serde_json::Value {
 fn a_truth_of_a_series_holds_for_its_stacks_where_they_agree() {
     let text = "series_uid,contrast,stack\n1.1,1,\n1.2,0,1\n1.2,1,2\n1.3,1,\n1.4,0,\n1.4,1,2\n";
     let truth = LabelledSet::from_csv("truth.csv", text.as_bytes()).unwrap();
-    let of = |uid: &str, stack: u32, probability: f64| Scan { stack: Some(stack), ..scan(uid, probability) };
+    let of = |uid: &str, stack: u32, probability: f64| ScoredSeries { stack: Some(stack), ..scan(uid, probability) };
     let scans = vec![
         of("1.1", 2, 0.8),
         of("1.1", 1, 0.9),

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::scan::is_inside;
+use crate::inventory::is_inside;
 
 /// What tells series, and studies, apart: a digest, since there may be many.
 pub(crate) type Id = u128;

@@ -13,8 +13,8 @@ use super::part::{FeedOptions, Part, PartId};
 use crate::compare;
 use crate::error::LabelingError;
 use crate::headers::read_instance;
+use crate::inventory::{HEADERS_IN_FLIGHT, Inventory, Listed, expand, folder_of, is_inside, told_apart};
 use crate::refused::FileRefusal;
-use crate::scan::{HEADERS_IN_FLIGHT, Listed, Scan, expand, folder_of, is_inside, told_apart};
 
 /// Archives that were listed and wait to be expanded.
 const ARCHIVES_AHEAD: usize = 64;
@@ -202,7 +202,7 @@ impl Feeder {
         let FeedOptions { cpu, progress, cancel, .. } = &self.options;
         let (series, uncompared) = compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
         let id: Option<PartId> = archive.is_none().then_some(id);
-        Ok(Part { scan: Scan { objects, series, refused, uncompared }, id, came_back, _archive: archive })
+        Ok(Part { inventory: Inventory { objects, series, refused, uncompared }, id, came_back, _archive: archive })
     }
 
     async fn send_refused(
@@ -215,7 +215,12 @@ impl Feeder {
         }
         let mut refused = std::mem::take(refused);
         refused.sort_by(|a, b| a.uri.cmp(&b.uri));
-        self.send(Part { scan: Scan { refused, ..Scan::default() }, _archive: archive, ..Part::default() }).await
+        self.send(Part {
+            inventory: Inventory { refused, ..Inventory::default() },
+            _archive: archive,
+            ..Part::default()
+        })
+        .await
     }
 
     async fn send(&self, part: Part) -> Result<(), LabelingError> {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::cutter::{Closed, Cutter, Id};
 use crate::error::LabelingError;
-use crate::scan::folder_of;
+use crate::inventory::folder_of;
 
 /// How much is held, and when series close.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use bolus_storage::Spool;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use crate::inventory::Inventory;
 use crate::progress::Progress;
-use crate::scan::Scan;
 
 /// What tells the series of a feed's loose files apart.
 pub type PartId = u128;
@@ -32,7 +32,7 @@ pub struct FeedOptions {
 #[derive(Debug, Default)]
 pub struct Part {
     /// The stacks of the series and its files, and files that are no part of any.
-    pub scan: Scan,
+    pub inventory: Inventory,
     /// The series; none for files of no series and for archives, whose series are whole when they close.
     pub id: Option<PartId>,
     /// Whether the series was given before, without some of its files: this replaces it. Such parts come last.

@@ -14,8 +14,8 @@ use bolus_testkit::SyntheticSeries;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scan::folder_of;
-use crate::{Scan, discover, scan};
+use crate::inventory::folder_of;
+use crate::{Inventory, discover, take_inventory};
 
 /// Nothing here takes longer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -68,11 +68,11 @@ fn write_tree(root: &Path, tree: &[Made], files: &[Vec<Vec<u8>>]) {
 /// What a series is made of, told by names alone: its files, and those of each stack with what becomes of them.
 type Shown = (Vec<String>, Vec<String>);
 
-/// All series of `scan`, those of one UID together, by where they come from and their UID.
-fn show(scan: &Scan, shown: &mut BTreeMap<(bool, String), Shown>) {
-    let name = |object: &usize| scan.objects[*object].uri.clone();
-    for series in &scan.series {
-        let in_archive = series.objects.iter().any(|object| scan.objects[*object].uri.contains("!/"));
+/// All series of `inventory`, those of one UID together, by where they come from and their UID.
+fn show(inventory: &Inventory, shown: &mut BTreeMap<(bool, String), Shown>) {
+    let name = |object: &usize| inventory.objects[*object].uri.clone();
+    for series in &inventory.series {
+        let in_archive = series.objects.iter().any(|object| inventory.objects[*object].uri.contains("!/"));
         let entry = shown.entry((in_archive, series.uid.to_string())).or_default();
         entry.0.extend(series.counted_files().map(|object| name(&object)));
         let slices: Vec<String> = series.slices.iter().map(|slice| name(&slice.object)).collect();
@@ -87,9 +87,9 @@ fn show(scan: &Scan, shown: &mut BTreeMap<(bool, String), Shown>) {
     }
 }
 
-fn sorted_refusals<'s>(scans: impl Iterator<Item = &'s Scan>) -> Vec<(String, Reason)> {
+fn sorted_refusals<'s>(scans: impl Iterator<Item = &'s Inventory>) -> Vec<(String, Reason)> {
     let mut refused: Vec<(String, Reason)> =
-        scans.flat_map(|scan| &scan.refused).map(|file| (file.uri.clone(), file.reason.clone())).collect();
+        scans.flat_map(|inventory| &inventory.refused).map(|file| (file.uri.clone(), file.reason.clone())).collect();
     refused.sort_by(|(one, _), (other, _)| one.cmp(other));
     refused
 }
@@ -108,10 +108,10 @@ fn inputs(folders: &[&Path]) -> Vec<Location> {
     folders.iter().map(|folder| Location::Local(folder.to_path_buf())).collect()
 }
 
-async fn at_once(inputs: &[Location], options: &FeedOptions) -> Vec<Scan> {
+async fn at_once(inputs: &[Location], options: &FeedOptions) -> Vec<Inventory> {
     let mut scans = Vec::new();
     for unit in discover(inputs, &options.progress, &options.cancel).await.unwrap().into_units() {
-        let scanned = scan(unit, &options.spool, &options.cpu, &options.progress, &options.cancel).await;
+        let scanned = take_inventory(unit, &options.spool, &options.cpu, &options.progress, &options.cancel).await;
         scans.push(scanned.unwrap());
     }
     scans
@@ -146,13 +146,13 @@ async fn compare(folders: &[&Path], spool: &Path, limits: Limits) -> usize {
         last.push(part);
     }
     let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
-    whole.iter().for_each(|scan| show(scan, &mut expected));
-    last.iter().for_each(|part| show(&part.scan, &mut found));
+    whole.iter().for_each(|inventory| show(inventory, &mut expected));
+    last.iter().for_each(|part| show(&part.inventory, &mut found));
     assert_eq!(found, expected);
-    let refused = sorted_refusals(last.iter().map(|part| &part.scan));
+    let refused = sorted_refusals(last.iter().map(|part| &part.inventory));
     assert_eq!(refused, sorted_refusals(whole.iter()));
-    let seen = |scans: &mut dyn Iterator<Item = &Scan>| scans.map(Scan::files_seen).sum::<usize>();
-    assert_eq!(seen(&mut last.iter().map(|part| &part.scan)), seen(&mut whole.iter()));
+    let seen = |scans: &mut dyn Iterator<Item = &Inventory>| scans.map(Inventory::files_seen).sum::<usize>();
+    assert_eq!(seen(&mut last.iter().map(|part| &part.inventory)), seen(&mut whole.iter()));
     came_back
 }
 
@@ -221,12 +221,12 @@ async fn phases_with_copied_uids_are_told_apart_by_their_pixels() {
     let parts = streamed(&inputs(&[folder.path()]), &options(spool.path()), limits).await;
     assert_eq!(parts.len(), 1);
     let mixed = |series: &Series| {
-        let folders = series.slices.iter().map(|slice| folder_of(&parts[0].scan.objects[slice.object].uri));
+        let folders = series.slices.iter().map(|slice| folder_of(&parts[0].inventory.objects[slice.object].uri));
         folders.collect::<BTreeSet<_>>().len() > 1
     };
-    let labelled: Vec<&Series> = parts[0].scan.series.iter().filter(|series| series.refusal.is_none()).collect();
+    let labelled: Vec<&Series> = parts[0].inventory.series.iter().filter(|series| series.refusal.is_none()).collect();
     assert!(!labelled.iter().any(|series| mixed(series)), "two phases in one stack: {labelled:?}");
-    assert_eq!(parts[0].scan.files_seen(), 2 * SLICES);
+    assert_eq!(parts[0].inventory.files_seen(), 2 * SLICES);
     // Headers alone take them for copies.
     assert_eq!(compare(&[folder.path()], spool.path(), limits).await, 0);
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bolus_evaluation::report::{BundleId, BundleRows, Options, Scan, Thresholds, TruthSummary, evaluate};
+use bolus_evaluation::report::{BundleId, BundleRows, Options, ScoredSeries, Thresholds, TruthSummary, evaluate};
 use bolus_evaluation::statistics::Resampling;
 use bolus_evaluation::truth::LabelledSet;
 use bolus_study::{PredictedClass, SeriesUid};
@@ -23,14 +23,14 @@ const SECTIONS: [&str; 9] = [
     "How the figures are made",
 ];
 
-fn scan(number: usize, shift: f64, words: &str) -> Scan {
+fn scan(number: usize, shift: f64, words: &str) -> ScoredSeries {
     let probability = (number as f64 * 0.083 + shift).fract();
     let class = match probability {
         p if p > 0.6 => PredictedClass::Enhanced,
         p if p < 0.4 => PredictedClass::Native,
         _ => PredictedClass::Indeterminate,
     };
-    Scan {
+    ScoredSeries {
         series: SeriesUid::new(&format!("1.{number}")).unwrap(),
         stack: number.is_multiple_of(3).then_some(2),
         row_key: format!("key-{number}-of-it"),

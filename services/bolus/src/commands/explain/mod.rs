@@ -12,8 +12,8 @@ use bolus::tensors::npy_bytes;
 use bolus_ct::Series;
 use bolus_inference::{Bundle, BundleSet, Engine};
 use bolus_labeling::{
-    Chosen, ExplainedSlice, Explainer, Explanation, LabelingError, Preparer, Progress, Route, Router, Scan, discover,
-    scan,
+    Chosen, ExplainedSlice, Explainer, Explanation, Inventory, LabelingError, Preparer, Progress, Route, Router,
+    discover, take_inventory,
 };
 use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_preprocess::OcclusionGrid;
@@ -99,18 +99,18 @@ impl<'a> Run<'a> {
         let mut found = discover(&inputs, self.progress, &self.cancel).await?;
         found.exclude(Location::from_path(&self.args.out)?.uri().trim_end_matches('/'));
         for unit in found.into_units() {
-            let scan = scan(unit, &spool, &self.cpu, self.progress, &self.cancel).await?;
-            self.unit(&scan).await?;
+            let inventory = take_inventory(unit, &spool, &self.cpu, self.progress, &self.cancel).await?;
+            self.unit(&inventory).await?;
         }
         Ok(self.report)
     }
 
-    async fn unit(&mut self, scan: &Scan) -> anyhow::Result<()> {
-        self.report.files_seen += scan.files_seen();
+    async fn unit(&mut self, inventory: &Inventory) -> anyhow::Result<()> {
+        self.report.files_seen += inventory.files_seen();
         let asked = |series: &&Series| {
             self.args.series.is_empty() || self.args.series.iter().any(|uid| uid == series.uid.as_str())
         };
-        let mut todo: Vec<&Series> = scan.series.iter().filter(asked).collect();
+        let mut todo: Vec<&Series> = inventory.series.iter().filter(asked).collect();
         todo.sort_by_key(|series| (series.uid.clone(), series.stack.as_ref().map(|stack| stack.number)));
         self.progress.series_planned.add(todo.len() as u64);
         // What headers do not send anywhere is planned when the image has been looked at.
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
         for series in todo {
             let cancel = self.cancel.clone();
             tokio::select! {
-                done = self.series(scan, series) => done?,
+                done = self.series(inventory, series) => done?,
                 () = cancel.cancelled() => return Err(LabelingError::Cancelled.into()),
             }
             self.progress.series_done.add(1);
@@ -136,9 +136,9 @@ impl<'a> Run<'a> {
     }
 
     /// Explains one series, or tells why not.
-    async fn series(&mut self, scan: &Scan, series: &Series) -> anyhow::Result<()> {
+    async fn series(&mut self, inventory: &Inventory, series: &Series) -> anyhow::Result<()> {
         let by_image = self.router.by_headers(series) == Route::ByImage;
-        let routed = self.router.route(series, &scan.objects, &self.cpu, self.progress).await;
+        let routed = self.router.route(series, &inventory.objects, &self.cpu, self.progress).await;
         let place = match routed.bundle {
             Ok(place) => place,
             Err(reason) => return self.refused(series, &reason),
@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
             self.progress.slices_planned.add(self.planned(place, series));
         }
         let engine = self.engine(place).await?;
-        match self.explainers[place].explain(&engine, scan, series).await? {
+        match self.explainers[place].explain(&engine, inventory, series).await? {
             Ok(explanation) => {
                 let body_part = routed.body_part.or(explanation.body_part);
                 self.explained(place, &engine, series, &Explanation { body_part, ..explanation })

@@ -13,7 +13,9 @@ use bolus::output::{self, Display};
 use bolus::tensors::{SeriesEntry, ShardWriter};
 use bolus_ct::Series;
 use bolus_evaluation::truth::{LabelledSeries, LabelledSet, TruthKey};
-use bolus_labeling::{LabelingError, Prepared, Preparer, Progress, Scan, Unit, Unprepared, discover, scan};
+use bolus_labeling::{
+    Inventory, LabelingError, Prepared, Preparer, Progress, Unit, Unprepared, discover, take_inventory,
+};
 use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_storage::{Location, Spool};
 use bolus_study::SeriesUid;
@@ -100,8 +102,8 @@ async fn export(
         Unit::Archive(object, _) => object.uri.clone(),
     });
     for unit in units {
-        let scan = scan(unit, &spool, &cpu, progress, cancel).await?;
-        export.unit(&scan).await?;
+        let inventory = take_inventory(unit, &spool, &cpu, progress, cancel).await?;
+        export.unit(&inventory).await?;
     }
     if export.summary.files_seen == 0 {
         anyhow::bail!("no files found in {}", args.inputs.join(", "));
@@ -110,13 +112,13 @@ async fn export(
 }
 
 impl Export<'_> {
-    async fn unit(&mut self, scan: &Scan) -> anyhow::Result<()> {
-        self.summary.files_seen += scan.files_seen();
-        for file in &scan.refused {
+    async fn unit(&mut self, inventory: &Inventory) -> anyhow::Result<()> {
+        self.summary.files_seen += inventory.files_seen();
+        for file in &inventory.refused {
             *self.summary.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
         }
         let (mut named, others): (Vec<&Series>, Vec<&Series>) =
-            scan.series.iter().partition(|series| self.truth_of(series).is_some());
+            inventory.series.iter().partition(|series| self.truth_of(series).is_some());
         self.summary.series_not_in_truth += others.len();
         self.refuse_ambiguous(&mut named)?;
         // Of copies of a series the one of most slices stands for it.
@@ -128,7 +130,7 @@ impl Export<'_> {
         let prepared = stream::iter(named)
             .map(|series| {
                 let preparer = &preparer;
-                async move { (series, preparer.look_and_prepare(scan, series).await) }
+                async move { (series, preparer.look_and_prepare(inventory, series).await) }
             })
             .buffered(self.concurrency)
             .take_until(cancel.cancelled());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bolus::output::{self, json_line, json_summary};
-use bolus_labeling::{Scan, refused_files};
+use bolus_labeling::{Inventory, refused_files};
 use bolus_study::{BodyPartFinding, ReasonCode};
 use serde::Serialize;
 
@@ -29,15 +29,15 @@ pub struct Account {
 }
 
 impl Account {
-    pub fn unit(&mut self, scan: &Scan, forecasts: Vec<Forecast>, json: bool) -> anyhow::Result<()> {
-        self.files_seen += scan.files_seen();
-        for file in &scan.refused {
+    pub fn unit(&mut self, inventory: &Inventory, forecasts: Vec<Forecast>, json: bool) -> anyhow::Result<()> {
+        self.files_seen += inventory.files_seen();
+        for file in &inventory.refused {
             *self.files_refused.entry(file.reason.code.as_str()).or_insert(0) += 1;
             if !json && !matches!(file.reason.code, ReasonCode::NotDicom | ReasonCode::Dicomdir) {
                 self.notes.push(format!("{}: {}", file.uri, file.reason));
             }
         }
-        for (series, forecast) in scan.series.iter().zip(forecasts) {
+        for (series, forecast) in inventory.series.iter().zip(forecasts) {
             self.series += 1;
             self.coverage(&forecast);
             // A file that several stacks share is counted with one of them.
@@ -49,7 +49,7 @@ impl Account {
             if json {
                 json_line(&series_line(series, forecast))?;
             } else {
-                self.rows.push(table_row(series, scan, &forecast));
+                self.rows.push(table_row(series, inventory, &forecast));
                 let uid = name(series);
                 if let Some(stack) = &series.stack {
                     self.notes.push(format!("{uid}: parted by {}", stack.parted_by));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bolus::output::json_line;
 use bolus_ct::Instance;
-use bolus_labeling::{Progress, Scan, Undecoded, pixel_digest};
+use bolus_labeling::{Inventory, Progress, Undecoded, pixel_digest};
 use bolus_ops::CpuPool;
 use bolus_storage::{Location, ObjectRef};
 use bolus_study::Reason;
@@ -69,14 +69,14 @@ impl From<Reason> for RefusalLine {
 }
 
 /// Prints a line for every file of the unit, in the order of their names. Gives the files of which no frame can be decoded, by their
-/// index in the scan.
+/// index in the inventory.
 pub async fn file_lines(
-    scan: &Scan,
+    inventory: &Inventory,
     cpu: &CpuPool,
     progress: &Progress,
     names: &Names,
 ) -> anyhow::Result<BTreeMap<usize, Reason>> {
-    let mut objects: Vec<(usize, &ObjectRef)> = scan.objects.iter().enumerate().collect();
+    let mut objects: Vec<(usize, &ObjectRef)> = inventory.objects.iter().enumerate().collect();
     objects.sort_by(|(_, a), (_, b)| a.uri.cmp(&b.uri));
     let listed: HashSet<&str> = objects.iter().map(|(_, object)| object.uri.as_str()).collect();
     let lines = stream::iter(objects).map(|(index, object)| async move {
@@ -89,7 +89,7 @@ pub async fn file_lines(
         json_line(&line)?;
         undecoded.extend(bad);
     }
-    for file in scan.refused.iter().filter(|file| !listed.contains(file.uri.as_str())) {
+    for file in inventory.refused.iter().filter(|file| !listed.contains(file.uri.as_str())) {
         json_line(&refused_line(file.uri.clone(), file.reason.clone()))?;
     }
     Ok(undecoded)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bolus_ct::Series;
 use bolus_inference::BundleSet;
-use bolus_labeling::{Progress, Routed, Router, Scan, nothing_decoded};
+use bolus_labeling::{Inventory, Progress, Routed, Router, nothing_decoded};
 use bolus_ops::CpuPool;
 use bolus_study::{BodyPartFinding, Reason};
 
@@ -51,8 +51,14 @@ pub struct Forecaster {
 
 impl Forecaster {
     /// The forecast of one series; the image is looked at where only it can tell the bundle.
-    pub async fn forecast(&self, series: &Series, scan: &Scan, cpu: &CpuPool, progress: &Progress) -> Forecast {
-        let Routed { bundle, body_part, seen, .. } = self.router.route(series, &scan.objects, cpu, progress).await;
+    pub async fn forecast(
+        &self,
+        series: &Series,
+        inventory: &Inventory,
+        cpu: &CpuPool,
+        progress: &Progress,
+    ) -> Forecast {
+        let Routed { bundle, body_part, seen, .. } = self.router.route(series, &inventory.objects, cpu, progress).await;
         let body_part = series.body_part.clone().or(body_part);
         let any = self.bundles.bundles().first();
         let chosen = bundle.as_ref().ok().and_then(|place| self.bundles.bundles().get(*place));

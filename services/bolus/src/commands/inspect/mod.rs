@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bolus_labeling::{Progress, Router, discover, scan};
+use bolus_labeling::{Progress, Router, discover, take_inventory};
 use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_storage::Spool;
 
@@ -34,14 +34,15 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let mut account = Account::default();
     for unit in discover(&inputs, &progress, &cancel).await?.into_units() {
         // Digests are told file by file before the series, which need all headers of the unit.
-        let scan = scan(unit, &spool, &cpu, &progress, &cancel).await?;
-        let undecoded = if args.json { file_lines(&scan, &cpu, &progress, &names).await? } else { BTreeMap::new() };
-        let mut forecasts = Vec::with_capacity(scan.series.len());
-        for series in &scan.series {
-            let forecast = forecaster.forecast(series, &scan, &cpu, &progress).await;
+        let inventory = take_inventory(unit, &spool, &cpu, &progress, &cancel).await?;
+        let undecoded =
+            if args.json { file_lines(&inventory, &cpu, &progress, &names).await? } else { BTreeMap::new() };
+        let mut forecasts = Vec::with_capacity(inventory.series.len());
+        for series in &inventory.series {
+            let forecast = forecaster.forecast(series, &inventory, &cpu, &progress).await;
             forecasts.push(forecast.knowing(series, &undecoded));
         }
-        account.unit(&scan, forecasts, args.json)?;
+        account.unit(&inventory, forecasts, args.json)?;
     }
     account.finish(args.json)?;
     Ok(if account.series > 0 && account.files_refused.is_empty() && account.would_label == account.series {

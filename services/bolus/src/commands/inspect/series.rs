@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bolus::output;
 use bolus_ct::Series;
-use bolus_labeling::Scan;
+use bolus_labeling::Inventory;
 use bolus_study::{Evidence, SeriesGeometry};
 use serde::Serialize;
 
@@ -98,11 +98,11 @@ pub fn series_line(series: &Series, forecast: Forecast) -> SeriesLine<'_> {
     }
 }
 
-pub fn table_row(series: &Series, scan: &Scan, forecast: &Forecast) -> Vec<String> {
+pub fn table_row(series: &Series, inventory: &Inventory, forecast: &Forecast) -> Vec<String> {
     let dash = || "-".to_owned();
     let geometry = series.geometry.as_ref();
     let of = |value: &dyn Fn(&SeriesGeometry) -> String| geometry.map_or_else(dash, value);
-    let uris = series.files().filter_map(|object| scan.objects.get(object)).map(|object| object.uri.as_str());
+    let uris = series.files().filter_map(|object| inventory.objects.get(object)).map(|object| object.uri.as_str());
     let number = series.stack.as_ref().map(|stack| stack.number);
     vec![
         output::series_name(&bolus_storage::common_prefix(uris), series.uid.as_str(), number),

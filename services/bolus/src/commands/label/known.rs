@@ -58,9 +58,9 @@ async fn ask(labeler: &Labeler, lake: &Lake, relabel: bool, parts: Vec<Part>) ->
     let with_keys: Vec<(Part, Vec<SeriesKeys>, Vec<LabelRow>)> = parts
         .into_iter()
         .map(|part| {
-            let scan = &part.scan;
-            let keys = scan.series.iter().map(|series| labeler.keys(series, &scan.objects)).collect();
-            let rows = scan.refused.iter().filter_map(|file| labeler.file_row(file)).collect();
+            let inventory = &part.inventory;
+            let keys = inventory.series.iter().map(|series| labeler.keys(series, &inventory.objects)).collect();
+            let rows = inventory.refused.iter().filter_map(|file| labeler.file_row(file)).collect();
             (part, keys, rows)
         })
         .collect();

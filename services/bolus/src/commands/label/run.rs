@@ -125,8 +125,8 @@ impl Work<'_> {
             let Some((part, place)) = self.queue.pop_front() else { return };
             let labeler = Arc::clone(&self.run.labeler);
             self.tasks.spawn(async move {
-                let labelled = match part.scan.series.get(place) {
-                    Some(series) => labeler.label(&part.scan, series).await,
+                let labelled = match part.inventory.series.get(place) {
+                    Some(series) => labeler.label(&part.inventory, series).await,
                     None => Err(LabelingError::Lost("a series of its part")),
                 };
                 (part.id, labelled)
@@ -150,8 +150,8 @@ impl Work<'_> {
         if part.came_back && !self.replace(&part).await? {
             return Ok(false);
         }
-        let mut tally = Tally { files_seen: part.scan.files_seen(), ..Tally::default() };
-        for file in &part.scan.refused {
+        let mut tally = Tally { files_seen: part.inventory.files_seen(), ..Tally::default() };
+        for file in &part.inventory.refused {
             tally.refuse(&file.reason);
             Report::refused_file(self.run.json, &file.uri, &file.reason)?;
         }
@@ -188,14 +188,14 @@ impl Work<'_> {
     fn plan(&self) {
         let progress = &self.run.progress;
         progress.series_planned.add(self.queue.len() as u64);
-        let series = self.queue.iter().filter_map(|(part, place)| part.scan.series.get(*place));
+        let series = self.queue.iter().filter_map(|(part, place)| part.inventory.series.get(*place));
         let slices = series.map(|series| self.run.labeler.slices_at_first(series)).sum::<usize>();
         progress.slices_planned.add(slices as u64);
     }
 
     /// Accounts for a series whose row is in the lake, with the reasons that its headers give again.
     fn count_known(&self, part: &Part, place: usize, refused_by_image: Option<ReasonCode>, tally: &mut Tally) {
-        let Some(series) = part.scan.series.get(place) else { return };
+        let Some(series) = part.inventory.series.get(place) else { return };
         let by_image = |code| Reason::new(code, "by the image, as the lake says");
         let refusal = self.run.labeler.refusal(series).or_else(|| refused_by_image.map(by_image));
         let refused = refused_files(series, series.refused.clone(), refusal.as_ref());

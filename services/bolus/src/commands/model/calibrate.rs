@@ -9,7 +9,7 @@ use bolus::manifest_edit::{self, Change};
 use bolus::output::{self, json_line, short_digest};
 use bolus_bundles::{StagedBundle, out_folder};
 use bolus_evaluation::calibration::{Band, BandLimits, FOLDS, Fit, Method, Quality, doubts, fit, fit_band, held_out};
-use bolus_evaluation::report::{BundleRows, Scan};
+use bolus_evaluation::report::{BundleRows, ScoredSeries};
 use bolus_evaluation::statistics::Case;
 use bolus_evaluation::truth::LabelledSet;
 use bolus_inference::Bundle;
@@ -115,7 +115,7 @@ fn fitted(
     let cases = cases(rows, truth, |scan| scan.raw_probability);
     let fitted = fit(args.method, &cases).with_context(|| format!("{} cannot be fitted", args.method))?;
     let calibrated = applied(&fitted, &cases);
-    let in_part = |scan: &&Scan| scan.slices_planned.is_some_and(|planned| planned > scan.slices.len());
+    let in_part = |scan: &&ScoredSeries| scan.slices_planned.is_some_and(|planned| planned > scan.slices.len());
     let version = &bundle.manifest.version;
     let enhanced = cases.iter().filter(|case| case.positive).count();
     let native = cases.len() - enhanced;
@@ -184,9 +184,9 @@ async fn rows_of(args: &CalibrateArgs, bundle: &Bundle, truth: &LabelledSet) -> 
 }
 
 /// The rows with their truth; `score` says what is calibrated or judged.
-fn cases(rows: &BundleRows, truth: &LabelledSet, score: fn(&Scan) -> f64) -> Vec<Case> {
+fn cases(rows: &BundleRows, truth: &LabelledSet, score: fn(&ScoredSeries) -> f64) -> Vec<Case> {
     let clusters = truth.clusters();
-    let case = |scan: &Scan| {
+    let case = |scan: &ScoredSeries| {
         let known = truth.get(&scan.series, scan.stack)?;
         let cluster = *clusters.get(&scan.series)?;
         Some(Case { positive: known.contrast, score: score(scan), decision: None, cluster })

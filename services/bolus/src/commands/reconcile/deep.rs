@@ -5,7 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use bolus_backfill::Study;
 use bolus_events::StudyContent;
-use bolus_labeling::{Engines, Found, Labeler, LabelerOptions, LabelingError, Progress, SeriesKeys, discover, scan};
+use bolus_labeling::{
+    Engines, Found, Labeler, LabelerOptions, LabelingError, Progress, SeriesKeys, discover, take_inventory,
+};
 use bolus_lake::Lake;
 use bolus_ops::{CpuPool, threads_or_cores};
 use bolus_storage::{ErrorKind, Location, Spool, archive_kind, find};
@@ -60,9 +62,9 @@ impl<'a> Deep<'a> {
     async fn keys(&self, bucket: &str, study: &Study) -> anyhow::Result<(Vec<SeriesKeys>, Vec<RowKey>)> {
         let (mut series, mut files) = (Vec::new(), Vec::new());
         for unit in self.found(bucket, &study.content).await?.into_units() {
-            let scan = scan(unit, &self.spool, &self.cpu, &self.progress, &self.cancel).await?;
-            series.extend(scan.series.iter().map(|series| self.labeler.keys(series, &scan.objects)));
-            files.extend(scan.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| row.key));
+            let inventory = take_inventory(unit, &self.spool, &self.cpu, &self.progress, &self.cancel).await?;
+            series.extend(inventory.series.iter().map(|series| self.labeler.keys(series, &inventory.objects)));
+            files.extend(inventory.refused.iter().filter_map(|file| self.labeler.file_row(file)).map(|row| row.key));
         }
         Ok((series, files))
     }

@@ -58,9 +58,9 @@ impl Found {
     }
 }
 
-/// What a unit holds. Every file is an object of one series or is refused: [`Scan::files_seen`] counts both.
+/// What a unit holds. Every file is an object of one series or is refused: [`Inventory::files_seen`] counts both.
 #[derive(Debug, Default)]
-pub struct Scan {
+pub struct Inventory {
     /// The files that were read; series name them by index.
     pub objects: Vec<ObjectRef>,
     /// The series.
@@ -71,7 +71,7 @@ pub struct Scan {
     pub uncompared: Option<Reason>,
 }
 
-impl Scan {
+impl Inventory {
     /// Number of files found, members of archives counted one by one.
     #[must_use]
     pub fn files_seen(&self) -> usize {
@@ -79,7 +79,7 @@ impl Scan {
     }
 
     /// The first transient reason among the refused files, or of a frame that was not compared: what was not read although it may be
-    /// there. The series then miss slices, or are parted otherwise, and have other keys than they should. A caller that can try again drops the scan and
+    /// there. The series then miss slices, or are parted otherwise, and have other keys than they should. A caller that can try again drops the inventory and
     /// lists anew; one that cannot goes on, and the files end as failed rows.
     #[must_use]
     pub fn transient(&self) -> Option<&Reason> {
@@ -151,13 +151,13 @@ pub(crate) async fn told_apart(item: Result<ObjectRef, StorageError>) -> Result<
 ///
 /// # Errors
 /// [`LabelingError::Storage`] when the spool cannot be written, [`LabelingError::Cancelled`] on request.
-pub async fn scan(
+pub async fn take_inventory(
     unit: Unit,
     spool: &Spool,
     cpu: &CpuPool,
     progress: &Progress,
     cancel: &CancellationToken,
-) -> Result<Scan, LabelingError> {
+) -> Result<Inventory, LabelingError> {
     let (objects, mut refused) = match unit {
         Unit::Loose(objects, refused) => (objects, refused),
         Unit::Archive(archive, kind) => expand(&archive, kind, spool, progress, cancel).await?,
@@ -169,7 +169,7 @@ pub async fn scan(
     }
     let (series, uncompared) = compare::series(members, &objects, &mut refused, cpu, progress, cancel).await?;
     refused.sort_by(|a, b| a.uri.cmp(&b.uri));
-    Ok(Scan { series, objects, refused, uncompared })
+    Ok(Inventory { series, objects, refused, uncompared })
 }
 
 /// The instances among `objects`; what is none goes to `refused`. Ends early when cancelled.
