@@ -15,9 +15,6 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     bolus_inference::disable_telemetry();
     run()

@@ -17,9 +17,6 @@ const PROGRAM: &str = "bolus-worker";
 /// How long the last traces may take to leave.
 const LAST_TRACES: Duration = Duration::from_secs(3);
 
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     bolus_inference::disable_telemetry();
     let cli = Cli::parse();

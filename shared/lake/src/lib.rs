@@ -26,6 +26,7 @@ mod follow;
 mod keys;
 mod lake;
 mod limits;
+mod memory;
 mod mount;
 mod open;
 mod parquet;

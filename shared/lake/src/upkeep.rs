@@ -1,4 +1,4 @@
-//! Checkpoints of the table's log, and the removal of its expired entries, beside the appends.
+//! Checkpoints of the table's log, the removal of its expired entries, and of the memory that commits leave behind, beside the appends.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,6 +6,7 @@ use deltalake::checkpoints::{cleanup_metadata, create_checkpoint};
 use tokio::task::JoinHandle;
 
 use crate::error::LakeError;
+use crate::memory;
 use crate::table::Table;
 
 /// Commits between two checkpoints of the log.
@@ -34,6 +35,9 @@ impl Upkeep {
         *running = Some(tokio::spawn(async move {
             if let Err(error) = shorten(&table, version).await {
                 tracing::warn!(%error, version, "could not write a checkpoint of the lake's log");
+            }
+            if tokio::task::spawn_blocking(memory::give_back).await.is_err() {
+                tracing::warn!("free memory could not be given back");
             }
         }));
     }
