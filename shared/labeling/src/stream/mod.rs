@@ -4,7 +4,7 @@
 //! (see [`cutter`]); archives are parts of their own kind, expanded ahead while others are labelled. All queues are bounded, so who is
 //! slow holds up who is fast, never memory.
 //!
-//! What comes out is what [`take_inventory`] gives for the same inputs, series by series. Where a series goes on far away in the listing it
+//! What comes out is what [`take_inventory`](crate::take_inventory) gives for the same inputs, series by series. Where a series goes on far away in the listing it
 //! comes out twice: what was there first, and at the end all of it, as [`Part::came_back`] says.
 
 mod cutter;
