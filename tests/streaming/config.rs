@@ -72,7 +72,7 @@ fn everything_that_is_wrong_is_told_at_once_by_key_place_and_reason() {
         ("lake.url", "flag --lake", "cannot be made or written to"),
         ("model.folders", "worker.toml:14", "the folder bundles cannot be read"),
         ("model.name", "worker.toml:13", "looked in bundles"),
-        ("studies.patient_key_file", "worker.toml:16", "key cannot be read"),
+        ("studies.patient_key_file", "worker.toml:16", "cannot read the patient key key"),
         ("studies.spool", "worker.toml:17", "cannot be made or written to"),
     ] {
         let line = said.err.lines().find(|line| line.contains(&format!("`{key}`")));
